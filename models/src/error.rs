@@ -1,0 +1,182 @@
+//! What can go wrong with a model.
+
+use std::path::PathBuf;
+
+use crate::Shape;
+
+/// A result whose error is this crate's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What can go wrong with a model. Each variant names the file, node, tensor or field.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file could not be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file could not be written.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file that should be there is empty.
+    #[error("{} is empty", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A JSON file is not what it should be.
+    #[error("cannot parse {}", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: serde_json::Error,
+    },
+    /// A safetensors file is damaged.
+    #[error("cannot parse {} as safetensors", path.display())]
+    Safetensors {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: safetensors::SafeTensorError,
+    },
+    /// An ONNX file is damaged.
+    #[error("cannot parse {} as ONNX", path.display())]
+    Protobuf {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: prost::DecodeError,
+    },
+    /// An ONNX operator that Swath does not know.
+    #[error("node `{node}`: operator {operator} is not supported")]
+    UnsupportedOperator {
+        /// The node's name in the file.
+        node: String,
+        /// Its operator, with the domain if it is not ONNX's own.
+        operator: String,
+    },
+    /// A known operator used in a way that Swath does not support.
+    #[error("node `{node}` ({operator}): {reason}")]
+    UnsupportedUse {
+        /// The node's name.
+        node: String,
+        /// Its operator.
+        operator: String,
+        /// What is not supported, lower case.
+        reason: String,
+    },
+    /// The file as a whole is not a network that Swath can run.
+    #[error("not a network that labels every pixel: {reason}")]
+    Unsuitable {
+        /// Why, lower case.
+        reason: String,
+    },
+    /// A node does not fit its inputs.
+    #[error("node `{node}`: expected {expected}, got {got}")]
+    Node {
+        /// The node's name.
+        node: String,
+        /// What it needs.
+        expected: String,
+        /// What it was given.
+        got: String,
+    },
+    /// The weights lack a tensor.
+    #[error("tensor `{tensor}` is missing from the weights")]
+    MissingTensor {
+        /// The tensor's name.
+        tensor: String,
+    },
+    /// A tensor has another shape than the graph says.
+    #[error("tensor `{tensor}`: expected shape {expected:?}, got {got:?}")]
+    TensorShape {
+        /// The tensor's name.
+        tensor: String,
+        /// What the graph needs.
+        expected: Vec<usize>,
+        /// What the file holds.
+        got: Vec<usize>,
+    },
+    /// A tensor has a type that is not supported.
+    #[error("tensor `{tensor}`: expected F32, F16, BF16 or F64, got {got}")]
+    TensorType {
+        /// The tensor's name.
+        tensor: String,
+        /// What the file holds.
+        got: String,
+    },
+    /// A tensor holds NaN or infinity.
+    #[error("tensor `{tensor}` holds {value} at element {index}")]
+    TensorValue {
+        /// The tensor's name.
+        tensor: String,
+        /// The first bad value.
+        value: f32,
+        /// Where, in C order.
+        index: usize,
+    },
+    /// The weights hold tensors that the graph does not use.
+    #[error("the weights hold tensors that the graph does not use: {}", .tensors.join(", "))]
+    UnusedTensors {
+        /// Their names.
+        tensors: Vec<String>,
+    },
+    /// A number of values that is not that of the shape.
+    #[error("expected {expected} values for shape {shape}, got {got}")]
+    Length {
+        /// The shape.
+        shape: Shape,
+        /// How many values it has.
+        expected: usize,
+        /// How many were given.
+        got: usize,
+    },
+    /// A field of the model card is missing, wrong, or disagrees with the graph.
+    #[error("model card {}: `{field}`: expected {expected}, got {got}", path.display())]
+    Card {
+        /// The card.
+        path: PathBuf,
+        /// The field.
+        field: String,
+        /// What it should say.
+        expected: String,
+        /// What it says.
+        got: String,
+    },
+    /// The result of a node could not be computed.
+    #[error("node `{node}` failed")]
+    Execution {
+        /// The node's name.
+        node: String,
+        /// Why.
+        source: candle_core::Error,
+    },
+    /// The golden input does not give the golden output.
+    #[error("golden output of {}: largest difference {difference:e} is above {tolerance:e}", path.display())]
+    Golden {
+        /// The file with input and output.
+        path: PathBuf,
+        /// The largest absolute difference found.
+        difference: f32,
+        /// The largest one allowed.
+        tolerance: f32,
+    },
+    /// A network of this name is not in the zoo.
+    #[error("no network is called `{name}`: expected one of {}", .known.join(", "))]
+    UnknownNetwork {
+        /// The name asked for.
+        name: String,
+        /// The names there are.
+        known: Vec<&'static str>,
+    },
+}

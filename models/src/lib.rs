@@ -1,0 +1,38 @@
+//! Segmentation networks as data: what they are, what they weigh, what they see, and what executes them.
+//!
+//! A network is a [`Graph`]: nodes in topological order, planar (2-D) and volumetric (3-D) alike. Everything else is derived from it:
+//! shapes ([`Graph::shapes`]), cost ([`Graph::cost`]), what an output pixel can see of the input ([`Graph::geometry`]), which tensors it
+//! needs ([`Graph::tensors`]). [`Weights`] are strict: missing, misshapen and unused tensors are errors. A [`ModelCard`] (a STAC MLM item)
+//! tells how a scene becomes the network's input, and a [`Model`] is a folder with all three. An [`Executor`] runs the graph.
+//!
+//! Arrays are `(channels, depth, height, width)`; a planar network has depth 1.
+//!
+//! This crate knows nothing of rasters on disk, of tiles or of the command line.
+#![forbid(unsafe_code)]
+
+mod axes;
+mod builder;
+mod class;
+mod error;
+mod executor;
+mod graph;
+mod infer;
+mod op;
+mod score;
+mod shape;
+mod tensor;
+mod weights;
+
+pub use axes::{Axes, Padding};
+pub use builder::{Builder, Chain, Scope};
+pub use class::{Class, Colour, ColourError};
+pub use error::{Error, Result};
+pub use executor::Executor;
+pub use graph::{Graph, Node, NodeId, Rank};
+pub use op::{
+    Activation, BatchNorm, Conv, ConvTranspose, Coordinates, Interpolation, Op, PadFill, Pool, PoolKind, Resize, ResizeTo,
+};
+pub use score::ScoreActivation;
+pub use shape::{Extent, Shape};
+pub use tensor::Tensor;
+pub use weights::{TensorSpec, Weights};

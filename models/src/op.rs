@@ -1,0 +1,296 @@
+//! What a node of a graph computes.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Axes, Padding};
+
+/// What a node computes from its inputs. Tensors with learned values are named after the node: `{node}.weight`, `{node}.bias` and so on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "snake_case")]
+pub enum Op {
+    /// The network's only input; always the first node.
+    Input {
+        /// Number of bands.
+        channels: usize,
+    },
+    /// Convolution, as cross-correlation like every deep-learning library computes it.
+    Conv(Conv),
+    /// Transposed convolution (the gradient of [`Op::Conv`] with respect to its input).
+    ConvTranspose(ConvTranspose),
+    /// Batch normalisation with fixed statistics: `(x - running_mean) / sqrt(running_var + epsilon) * weight + bias`, per channel
+    /// (Ioffe & Szegedy 2015).
+    BatchNorm(BatchNorm),
+    /// `x * weight + bias` with one weight and one bias per channel.
+    Affine,
+    /// An element-wise function.
+    Activation(Activation),
+    /// `exp(x) / sum(exp(x))` over the channels.
+    Softmax,
+    /// Maximum or mean over a sliding window.
+    Pool(Pool),
+    /// The mean over all positions, per channel: extent becomes 1.
+    GlobalAveragePool,
+    /// Sum of two tensors. Channels and axes of length 1 are broadcast.
+    Add,
+    /// Product of two tensors. Channels and axes of length 1 are broadcast.
+    Mul,
+    /// Channels of all inputs, one after the other.
+    Concat,
+    /// A range of channels.
+    Channels {
+        /// First channel taken.
+        start: usize,
+        /// Number of channels taken.
+        count: usize,
+    },
+    /// Resampling to another extent.
+    Resize(Resize),
+    /// More positions around the tensor.
+    Pad {
+        /// Positions added per axis.
+        padding: Axes<Padding>,
+        /// What they hold.
+        fill: PadFill,
+    },
+}
+
+/// Parameters of a convolution. Weight: `(out, in / groups, [kernel z,] kernel y, kernel x)`, bias: `(out)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conv {
+    /// Number of output channels.
+    pub out_channels: usize,
+    /// Kernel size per axis.
+    pub kernel: Axes<usize>,
+    /// Step between outputs, in input positions.
+    pub stride: Axes<usize>,
+    /// Zeros around the input.
+    pub padding: Axes<Padding>,
+    /// Distance between kernel taps, in input positions.
+    pub dilation: Axes<usize>,
+    /// Channels are split into so many independent groups.
+    pub groups: usize,
+    /// Whether a bias is added.
+    pub bias: bool,
+}
+
+impl Conv {
+    /// A planar square kernel with stride 1, dilation 1 and zeros that keep the extent (for odd kernels); no bias.
+    #[must_use]
+    pub fn square(out_channels: usize, kernel: usize) -> Self {
+        Self {
+            out_channels,
+            kernel: Axes::plane(kernel),
+            stride: Axes::plane(1),
+            padding: Axes::plane_padding(kernel / 2),
+            dilation: Axes::plane(1),
+            groups: 1,
+            bias: false,
+        }
+    }
+
+    /// With another step in the plane.
+    #[must_use]
+    pub fn stride(self, stride: usize) -> Self {
+        Self { stride: Axes::plane(stride), ..self }
+    }
+
+    /// With other zeros around the plane.
+    #[must_use]
+    pub fn padding(self, padding: usize) -> Self {
+        Self { padding: Axes::plane_padding(padding), ..self }
+    }
+
+    /// With dilated taps in the plane, and zeros that keep the extent (for odd kernels).
+    #[must_use]
+    pub fn dilation(self, dilation: usize) -> Self {
+        let reach = dilation * (self.kernel.x / 2);
+        Self { dilation: Axes::plane(dilation), padding: Axes::plane_padding(reach), ..self }
+    }
+
+    /// With channels in groups.
+    #[must_use]
+    pub fn groups(self, groups: usize) -> Self {
+        Self { groups, ..self }
+    }
+
+    /// With a bias.
+    #[must_use]
+    pub fn biased(self) -> Self {
+        Self { bias: true, ..self }
+    }
+}
+
+/// Parameters of a transposed convolution. Weight: `(in, out / groups, [kernel z,] kernel y, kernel x)`, bias: `(out)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConvTranspose {
+    /// Number of output channels.
+    pub out_channels: usize,
+    /// Kernel size per axis.
+    pub kernel: Axes<usize>,
+    /// Step between inputs, in output positions.
+    pub stride: Axes<usize>,
+    /// Positions cut off the full result.
+    pub padding: Axes<Padding>,
+    /// Positions added after the result's end.
+    pub output_padding: Axes<usize>,
+    /// Distance between kernel taps, in output positions.
+    pub dilation: Axes<usize>,
+    /// Channels are split into so many independent groups.
+    pub groups: usize,
+    /// Whether a bias is added.
+    pub bias: bool,
+}
+
+/// Parameters of a batch normalisation. Tensors: `weight`, `bias`, `running_mean`, `running_var`, each `(channels)`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BatchNorm {
+    /// Added to the variance.
+    pub epsilon: f64,
+}
+
+/// An element-wise function.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "function", rename_all = "snake_case")]
+pub enum Activation {
+    /// `max(x, 0)`
+    Relu,
+    /// `x` where positive, `slope * x` elsewhere.
+    LeakyRelu {
+        /// Factor for negative values.
+        slope: f64,
+    },
+    /// `1 / (1 + exp(-x))`
+    Sigmoid,
+    /// `min(max(x, min), max)`; `None` is unbounded.
+    Clip {
+        /// Lower bound.
+        min: Option<f64>,
+        /// Upper bound.
+        max: Option<f64>,
+    },
+}
+
+/// Parameters of a sliding-window pooling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pool {
+    /// What is taken from each window.
+    pub kind: PoolKind,
+    /// Window size per axis.
+    pub kernel: Axes<usize>,
+    /// Step between outputs, in input positions.
+    pub stride: Axes<usize>,
+    /// Positions added around the input.
+    pub padding: Axes<Padding>,
+}
+
+/// What a pooling takes from each window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PoolKind {
+    /// The largest value; padding never wins.
+    Max,
+    /// The mean over the window, padding counted as zeros.
+    AverageWithPadding,
+    /// The mean over the positions of the window that lie inside the input.
+    AverageInside,
+}
+
+/// Parameters of a resampling.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Resize {
+    /// How values between positions are found.
+    pub interpolation: Interpolation,
+    /// How an output position maps to an input position.
+    pub coordinates: Coordinates,
+    /// The extent of the result.
+    pub to: ResizeTo,
+}
+
+/// How values between positions are found, separably per axis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Interpolation {
+    /// The value at `floor(x)` (PyTorch's and TensorFlow's default).
+    NearestFloor,
+    /// The value at the nearest position, the lower one at a tie (ONNX `round_prefer_floor`).
+    NearestPreferFloor,
+    /// The value at the nearest position, the higher one at a tie (ONNX `round_prefer_ceil`).
+    NearestPreferCeil,
+    /// The value at `ceil(x)`.
+    NearestCeil,
+    /// Linear between the two neighbours along each axis (bilinear, trilinear); beyond the ends the end value.
+    Linear,
+}
+
+/// How an output position maps to an input position; `scale` is `output length / input length`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Coordinates {
+    /// `(x + 0.5) / scale - 0.5` (PyTorch's `align_corners=False`, ONNX `half_pixel`).
+    HalfPixel,
+    /// `x / scale` (ONNX `asymmetric`).
+    Asymmetric,
+    /// `x * (input - 1) / (output - 1)`: the corner positions coincide.
+    AlignCorners,
+}
+
+/// The extent of a resampling's result.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "to", rename_all = "snake_case")]
+pub enum ResizeTo {
+    /// The extent of the second input.
+    Like,
+    /// So many times the input's extent, rounded down.
+    Factor {
+        /// Factor per axis.
+        factor: Axes<f64>,
+    },
+    /// Always this extent; only for networks of a fixed input extent.
+    Extent {
+        /// The extent.
+        extent: Axes<usize>,
+    },
+}
+
+/// What added positions hold.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "fill", rename_all = "snake_case")]
+pub enum PadFill {
+    /// One value.
+    Constant {
+        /// The value.
+        value: f64,
+    },
+    /// The value at the nearest edge.
+    Edge,
+    /// Mirrored at the edge position, which is not repeated.
+    Reflect,
+}
+
+impl Op {
+    /// How the operator is called in tables and messages.
+    #[must_use]
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Input { .. } => "input",
+            Self::Conv(_) => "conv",
+            Self::ConvTranspose(_) => "conv_transpose",
+            Self::BatchNorm(_) => "batch_norm",
+            Self::Affine => "affine",
+            Self::Activation(Activation::Relu) => "relu",
+            Self::Activation(Activation::LeakyRelu { .. }) => "leaky_relu",
+            Self::Activation(Activation::Sigmoid) => "sigmoid",
+            Self::Activation(Activation::Clip { .. }) => "clip",
+            Self::Softmax => "softmax",
+            Self::Pool(Pool { kind: PoolKind::Max, .. }) => "max_pool",
+            Self::Pool(_) => "average_pool",
+            Self::GlobalAveragePool => "global_average_pool",
+            Self::Add => "add",
+            Self::Mul => "mul",
+            Self::Concat => "concat",
+            Self::Channels { .. } => "channels",
+            Self::Resize(_) => "resize",
+            Self::Pad { .. } => "pad",
+        }
+    }
+}

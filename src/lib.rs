@@ -1,0 +1,5 @@
+//! Swath labels every pixel of rasters too large for memory.
+
+mod error;
+
+pub use error::{Error, Result};
