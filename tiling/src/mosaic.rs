@@ -1,0 +1,267 @@
+//! Stitching the scores of overlapping tiles.
+
+use crate::axis::Axis;
+use crate::{Error, Result, Size, Span, Taper, Tile, TileGrid, Window};
+
+/// How the scores of overlapping tiles become one score per pixel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Blend {
+    /// The mean over all tiles that cover the pixel, weighted by a taper.
+    Taper(Taper),
+    /// The score of one tile: overlaps are cut in the middle. With an overlap of twice the network's halo this is what the network would give
+    /// for the whole raster.
+    Crop,
+}
+
+/// Finished scores: no later tile touches them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Block {
+    /// Which pixels.
+    pub window: Window,
+    /// Their scores, `(channels, depth, height, width)`; NaN where every tile that covers the pixel was skipped.
+    pub scores: Vec<f32>,
+}
+
+/// A rolling weighted sum of tiles.
+///
+/// Tiles are fed in grid order, and each yields the block of pixels that is finished with it; the blocks cover the grid's
+/// [`owned`](TileGrid::owned) window once. Only sums that later tiles still need are kept: the columns shared with the next tile, the rows
+/// shared with the next row of tiles, the slices shared with the next layer. So memory is O(width x overlap x channels) for a scene, whatever
+/// its height.
+///
+/// A pixel's sum is taken in grid order, so the result is the same bit for bit however the grid is cut into [swaths](TileGrid::swaths).
+#[derive(Debug)]
+pub struct Mosaic {
+    axes: [Axis; 3],
+    channels: usize,
+    blend: Blend,
+    /// The taper's weight for every pixel of a tile; empty for [`Blend::Crop`].
+    taper: Vec<f32>,
+    /// Sums that wait for the next layer, the next row and the next column of tiles.
+    carries: [Sums; 3],
+    /// Sums of the tile being fed.
+    front: Sums,
+    tiles: usize,
+    fed: usize,
+}
+
+impl Mosaic {
+    /// A mosaic of the grid's tiles with `channels` scores per pixel.
+    #[must_use]
+    pub fn new(grid: &TileGrid, channels: usize, blend: Blend) -> Self {
+        let axes = grid.axes.clone();
+        let taper = match blend {
+            Blend::Taper(taper) => taper.weights(grid.tile_size()),
+            Blend::Crop => Vec::new(),
+        };
+        let planes = planes_of(channels, blend);
+        let carries = carry_sizes(&axes).map(|size| Sums::new(planes, size));
+        let front = Sums::new(planes, grid.tile_size());
+        Self { axes, channels, blend, taper, carries, front, tiles: grid.len(), fed: 0 }
+    }
+
+    /// Bytes that a mosaic of this grid holds, with the block that it yields.
+    #[must_use]
+    pub fn bytes(grid: &TileGrid, channels: usize, blend: Blend) -> usize {
+        let tile = grid.tile_size().area();
+        let carries: usize = carry_sizes(&grid.axes).iter().map(|size| size.area()).sum();
+        let taper = if blend == Blend::Crop { 0 } else { tile };
+        size_of::<f32>() * (planes_of(channels, blend) * (carries + tile) + taper + channels * tile)
+    }
+
+    /// Adds a tile's scores, `(channels, depth, height, width)`, or passes a tile over that was not run (`None`). Returns the pixels that are
+    /// finished with it, if it finishes any.
+    ///
+    /// # Errors
+    /// If it is not this tile's turn, or the number of scores is not that of the tile.
+    pub fn feed(&mut self, tile: &Tile, scores: Option<&[f32]>) -> Result<Option<Block>> {
+        if tile.index != self.fed {
+            return Err(Error::Order { expected: self.fed, got: tile.index, count: self.tiles });
+        }
+        let expected = self.channels * tile.window.area();
+        if let Some(got) = scores.map(<[f32]>::len).filter(|got| *got != expected) {
+            return Err(Error::Scores { window: tile.window, expected, got });
+        }
+        self.fed += 1;
+        match self.blend {
+            Blend::Crop => Ok(self.crop(tile, scores)),
+            Blend::Taper(_) => {
+                self.load(tile);
+                if let Some(scores) = scores {
+                    self.front.add(scores, &self.taper);
+                }
+                self.store(tile);
+                Ok(self.finished(tile))
+            }
+        }
+    }
+
+    /// Ends the mosaic.
+    ///
+    /// # Errors
+    /// If not all tiles were fed.
+    pub fn finish(self) -> Result<()> {
+        if self.fed == self.tiles { Ok(()) } else { Err(Error::Unfinished { count: self.tiles, fed: self.fed }) }
+    }
+
+    /// The pixels to yield, of those that are finished: none of another swath's.
+    fn owned(&self, finished: Window) -> Option<Window> {
+        let owned = Window::from_spans(self.axes.each_ref().map(|axis| axis.owned)).intersection(finished);
+        (owned.area() > 0).then_some(owned)
+    }
+
+    fn crop(&self, tile: &Tile, scores: Option<&[f32]>) -> Option<Block> {
+        let window = self.owned(tile.core)?;
+        let Some(scores) = scores else {
+            return Some(Block { window, scores: vec![f32::NAN; self.channels * window.area()] });
+        };
+        let mut out = Vec::with_capacity(self.channels * window.area());
+        for plane in scores.chunks_exact(tile.window.area()) {
+            for row in rows(tile.window, window) {
+                out.extend_from_slice(&plane[row.start..row.end()]);
+            }
+        }
+        Some(Block { window, scores: out })
+    }
+
+    /// Fills the front with what earlier tiles left for this one.
+    fn load(&mut self, tile: &Tile) {
+        let shared: [usize; 3] = std::array::from_fn(|a| self.axes[a].shared_before(tile.place[a]));
+        let Size { depth, height, width } = tile.window.size();
+        let [by_layer, by_row, by_column] = &self.carries;
+        let [_, y_offset, x_offset] = self.offsets(tile);
+        for plane in 0..self.front.planes {
+            for z in 0..depth {
+                for y in 0..height {
+                    let to = self.front.row_mut(plane, z, y);
+                    let (old, new) = to.split_at_mut(shared[2]);
+                    old.copy_from_slice(&by_column.row(plane, z, y)[..old.len()]);
+                    let columns = x_offset + shared[2]..x_offset + width;
+                    if y < shared[1] {
+                        new.copy_from_slice(&by_row.row(plane, z, y)[columns]);
+                    } else if z < shared[0] {
+                        new.copy_from_slice(&by_layer.row(plane, z, y_offset + y)[columns]);
+                    } else {
+                        new.fill(0.0);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Puts away what later tiles need of the front. What is read again is never overwritten before: a tile reads ahead of what it stores.
+    fn store(&mut self, tile: &Tile) {
+        let done: [usize; 3] = std::array::from_fn(|a| self.axes[a].done(tile.place[a]));
+        let Size { depth, height, .. } = tile.window.size();
+        let [_, y_offset, x_offset] = self.offsets(tile);
+        let [by_layer, by_row, by_column] = &mut self.carries;
+        for plane in 0..self.front.planes {
+            for z in 0..depth {
+                for y in 0..height {
+                    let (finished, shared) = self.front.row(plane, z, y).split_at(done[2]);
+                    by_column.row_mut(plane, z, y)[..shared.len()].copy_from_slice(shared);
+                    let columns = x_offset..x_offset + done[2];
+                    if y >= done[1] {
+                        by_row.row_mut(plane, z, y - done[1])[columns].copy_from_slice(finished);
+                    } else if z >= done[0] {
+                        by_layer.row_mut(plane, z - done[0], y_offset + y)[columns].copy_from_slice(finished);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The weighted means of the front's pixels that no later tile covers.
+    fn finished(&self, tile: &Tile) -> Option<Block> {
+        let spans: [Span; 3] =
+            std::array::from_fn(|a| Span { start: self.axes[a].starts[tile.place[a]], len: self.axes[a].done(tile.place[a]) });
+        let window = self.owned(Window::from_spans(spans))?;
+        let weights = self.front.plane(self.channels);
+        let mut scores = Vec::with_capacity(self.channels * window.area());
+        for channel in 0..self.channels {
+            let sums = self.front.plane(channel);
+            for row in rows(tile.window, window) {
+                let range = row.start..row.end();
+                // 0 / 0 is NaN: a pixel that no tile covered has no score.
+                scores.extend(sums[range.clone()].iter().zip(&weights[range]).map(|(sum, weight)| sum / weight));
+            }
+        }
+        Some(Block { window, scores })
+    }
+
+    /// Where the tile starts, counted from the first tile of the grid.
+    fn offsets(&self, tile: &Tile) -> [usize; 3] {
+        std::array::from_fn(|a| self.axes[a].starts[tile.place[a]] - self.axes[a].origin())
+    }
+}
+
+/// Score planes and one of weights; none where nothing is summed.
+fn planes_of(channels: usize, blend: Blend) -> usize {
+    match blend {
+        Blend::Taper(_) => channels + 1,
+        Blend::Crop => 0,
+    }
+}
+
+/// Shared slices over the whole plane, shared rows over the whole width of one layer of tiles, shared columns of one tile.
+fn carry_sizes([z, y, x]: &[Axis; 3]) -> [Size; 3] {
+    [
+        Size { depth: z.widest_overlap(), height: y.extent(), width: x.extent() },
+        Size { depth: z.tile, height: y.widest_overlap(), width: x.extent() },
+        Size { depth: z.tile, height: y.tile, width: x.widest_overlap() },
+    ]
+}
+
+/// Where the rows of `part` lie in an array that holds `whole`.
+fn rows(whole: Window, part: Window) -> impl Iterator<Item = Span> {
+    let slices = part.z - whole.z..part.z - whole.z + part.depth;
+    slices.flat_map(move |z| {
+        let lines = part.y - whole.y..part.y - whole.y + part.height;
+        lines.map(move |y| Span { start: (z * whole.height + y) * whole.width + part.x - whole.x, len: part.width })
+    })
+}
+
+/// Weighted scores and, in the last plane, weights: `(planes, depth, height, width)`.
+#[derive(Debug)]
+struct Sums {
+    planes: usize,
+    size: Size,
+    data: Vec<f32>,
+}
+
+impl Sums {
+    fn new(planes: usize, size: Size) -> Self {
+        Self { planes, size, data: vec![0.0; planes * size.area()] }
+    }
+
+    fn plane(&self, plane: usize) -> &[f32] {
+        let area = self.size.area();
+        &self.data[plane * area..(plane + 1) * area]
+    }
+
+    fn start(&self, plane: usize, z: usize, y: usize) -> usize {
+        ((plane * self.size.depth + z) * self.size.height + y) * self.size.width
+    }
+
+    fn row(&self, plane: usize, z: usize, y: usize) -> &[f32] {
+        let start = self.start(plane, z, y);
+        &self.data[start..start + self.size.width]
+    }
+
+    fn row_mut(&mut self, plane: usize, z: usize, y: usize) -> &mut [f32] {
+        let start = self.start(plane, z, y);
+        &mut self.data[start..start + self.size.width]
+    }
+
+    /// Adds scores times weights to the score planes and the weights to the last plane.
+    fn add(&mut self, scores: &[f32], weights: &[f32]) {
+        let area = weights.len();
+        for (sums, scores) in self.data.chunks_exact_mut(area).zip(scores.chunks_exact(area)) {
+            for ((sum, score), weight) in sums.iter_mut().zip(scores).zip(weights) {
+                *sum += score * weight;
+            }
+        }
+        let last = self.data.len() - area;
+        self.data[last..].iter_mut().zip(weights).for_each(|(sum, weight)| *sum += weight);
+    }
+}
