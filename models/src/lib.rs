@@ -12,26 +12,41 @@
 
 mod axes;
 mod builder;
+mod card;
 mod class;
+mod cost;
 mod error;
 mod executor;
+mod geometry;
 mod graph;
 mod infer;
+mod item;
+mod model;
 mod op;
+mod reference;
+mod resample;
+mod scaling;
 mod score;
 mod shape;
 mod tensor;
 mod weights;
+pub mod zoo;
 
 pub use axes::{Axes, Padding};
 pub use builder::{Builder, Chain, Scope};
+pub use card::{GsdRange, ModelCard};
 pub use class::{Class, Colour, ColourError};
+pub use cost::Cost;
 pub use error::{Error, Result};
 pub use executor::Executor;
+pub use geometry::{Geometry, Reach};
 pub use graph::{Graph, Node, NodeId, Rank};
+pub use model::{Golden, Model};
 pub use op::{
     Activation, BatchNorm, Conv, ConvTranspose, Coordinates, Interpolation, Op, PadFill, Pool, PoolKind, Resize, ResizeTo,
 };
+pub use reference::Reference;
+pub use scaling::Scaling;
 pub use score::ScoreActivation;
 pub use shape::{Extent, Shape};
 pub use tensor::Tensor;

@@ -1,0 +1,215 @@
+//! What a checkpoint needs to be fed correctly.
+
+use std::path::Path;
+use std::{fs, io};
+
+use serde_json::Value;
+
+use crate::item::{BandField, ClassField, GsdField, Item};
+use crate::{Class, Error, Graph, Rank, Result, Scaling, ScoreActivation};
+
+/// What a checkpoint needs to be fed correctly, and what its output means: a STAC item with the Machine Learning Model extension v1.5.2.
+///
+/// Nothing is guessed: a field that is missing, contradicts another one or asks for what Swath does not do is an error that names it.
+/// What MLM has no field for is under `swath:`, and described in the README.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelCard {
+    /// `mlm:name`
+    pub name: String,
+    /// `mlm:architecture`
+    pub architecture: String,
+    /// Names of the bands, in the order of the network's input channels: `mlm:input[0].bands`.
+    pub bands: Vec<String>,
+    /// How each band's values are scaled, one per band: `mlm:input[0].value_scaling`.
+    pub scaling: Vec<Scaling>,
+    /// What the classes are, in the order of the network's output channels: `mlm:output[0].classification:classes`. A network with one output
+    /// channel has two: what it scores is the second.
+    pub classes: Vec<Class>,
+    /// The label of pixels without data: the class with `nodata: true`, or 255.
+    pub nodata: u8,
+    /// What the network's output lacks to be probabilities: `swath:activation`.
+    pub activation: ScoreActivation,
+    /// Values of classes that are never given as a label: `swath:dropped_classes`.
+    pub dropped: Vec<u8>,
+    /// Ground sample distances that the network was trained for: `swath:gsd`.
+    pub gsd: Option<GsdRange>,
+}
+
+/// Allowed ground sample distances in metres per pixel.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GsdRange {
+    /// Smallest.
+    pub minimum: f64,
+    /// Largest.
+    pub maximum: f64,
+}
+
+/// The label of pixels without data, where the card has none.
+pub(crate) const NODATA: u8 = 255;
+
+impl ModelCard {
+    /// Reads a card and checks all that can be checked without the graph.
+    ///
+    /// # Errors
+    /// If the file cannot be read or a field is wrong.
+    pub fn read(path: &Path) -> Result<Self> {
+        let bytes = fs::read(path).map_err(|source| Error::Read { path: path.into(), source })?;
+        if bytes.is_empty() {
+            return Err(Error::Empty { path: path.into() });
+        }
+        let item: Item = serde_json::from_slice(&bytes).map_err(|source| Error::Json { path: path.into(), source })?;
+        Self::from_item(item, path)
+    }
+
+    /// Writes the card as a STAC item whose assets are the other files of the folder. The network's shapes come from `graph`.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn write(&self, path: &Path, graph: &Graph) -> Result<()> {
+        let fail = |source| Error::Json { path: path.into(), source };
+        let mut text = serde_json::to_vec_pretty(&Item::describe(self, graph)).map_err(fail)?;
+        text.push(b'\n');
+        fs::write(path, text).map_err(|source: io::Error| Error::Write { path: path.into(), source })
+    }
+
+    /// Checks that the card describes this graph.
+    ///
+    /// # Errors
+    /// If bands or classes are not as many as the graph's channels.
+    pub fn check(&self, graph: &Graph, path: &Path) -> Result<()> {
+        let fail = |field: &str, expected: String, got: usize| Error::Card {
+            path: path.into(),
+            field: field.into(),
+            expected,
+            got: got.to_string(),
+        };
+        if self.bands.len() != graph.input_channels() {
+            let expected = format!("{} bands, as the network takes", graph.input_channels());
+            return Err(fail("mlm:input[0].bands", expected, self.bands.len()));
+        }
+        let classes = class_count(graph);
+        if self.classes.len() != classes {
+            let expected = format!("{classes} classes, as the network's {} output channels say", graph.output_channels());
+            return Err(fail("mlm:output[0].classification:classes", expected, self.classes.len()));
+        }
+        if graph.output_channels() == 1 && self.activation == ScoreActivation::Softmax {
+            let expected = "sigmoid or none for a network with one output channel".into();
+            let got = "softmax".into();
+            return Err(Error::Card { path: path.into(), field: "swath:activation".into(), expected, got });
+        }
+        Ok(())
+    }
+
+    fn from_item(item: Item, path: &Path) -> Result<Self> {
+        let fail = |field: &str, expected: &str, got: String| Error::Card {
+            path: path.into(),
+            field: field.into(),
+            expected: expected.into(),
+            got,
+        };
+        let p = item.properties;
+        let [input] = <[_; 1]>::try_from(p.input).map_err(|v| fail("mlm:input", "one input", v.len().to_string()))?;
+        let [output] = <[_; 1]>::try_from(p.output).map_err(|v| fail("mlm:output", "one output", v.len().to_string()))?;
+        if !p.tasks.iter().any(|task| task == "semantic-segmentation") {
+            return Err(fail("mlm:tasks", "semantic-segmentation", p.tasks.join(", ")));
+        }
+        let bands = input.bands.into_iter().map(|band| match band {
+            BandField::Name(name) | BandField::Object { name, format: None, expression: None } => Ok(name),
+            BandField::Object { name, .. } => {
+                Err(fail("mlm:input[0].bands", "bands that are read as they are", format!("`{name}`, which is computed")))
+            }
+        });
+        let bands: Vec<String> = bands.collect::<Result<_>>()?;
+        if input.input.data_type != "float32" {
+            return Err(fail("mlm:input[0].input.data_type", "float32", input.input.data_type));
+        }
+        let layout = |field: &str, array: &crate::item::ArrayField, channels: usize, what: &str| {
+            let axis = |name: &str| array.dim_order.iter().position(|d| d == name || d == &format!("{name}s"));
+            let at = axis("channel")
+                .or_else(|| axis("band"))
+                .or_else(|| axis("class"))
+                .filter(|at| *at == 1 && array.dim_order.len() == array.shape.len());
+            let Some(at) = at else {
+                let expected = format!("{what} as the second of as many dimensions as the shape has");
+                return Err(Error::Card {
+                    path: path.into(),
+                    field: format!("{field}.dim_order"),
+                    expected,
+                    got: format!("{:?}", array.dim_order),
+                });
+            };
+            let got = array.shape[at];
+            if got != -1 && usize::try_from(got).ok() != Some(channels) {
+                let expected = format!("{channels} at place {at}, the number of {what}");
+                return Err(Error::Card {
+                    path: path.into(),
+                    field: format!("{field}.shape"),
+                    expected,
+                    got: format!("{:?}", array.shape),
+                });
+            }
+            Ok(())
+        };
+        layout("mlm:input[0].input", &input.input, bands.len(), "bands")?;
+        if let Some(resize) = input.resize_type.filter(|r| r != "crop" && r != "pad") {
+            return Err(fail("mlm:input[0].resize_type", "null, crop or pad", resize));
+        }
+        if !matches!(input.pre_processing_function, None | Some(Value::Null)) {
+            return Err(fail("mlm:input[0].pre_processing_function", "null", "a function, which Swath does not run".into()));
+        }
+        let scaling = match input.value_scaling.unwrap_or_default() {
+            v if v.is_empty() => vec![Scaling::None; bands.len()],
+            v if v.len() == 1 => vec![v[0].0; bands.len()],
+            v if v.len() == bands.len() => v.into_iter().map(|s| s.0).collect(),
+            v => return Err(fail("mlm:input[0].value_scaling", "one scaling, or one for each band", v.len().to_string())),
+        };
+        for (band, scaling) in scaling.iter().enumerate() {
+            scaling.checked().map_err(|(expected, got)| fail(&format!("mlm:input[0].value_scaling[{band}]"), expected, got))?;
+        }
+        if !matches!(output.post_processing_function, None | Some(Value::Null)) {
+            return Err(fail("mlm:output[0].post_processing_function", "null", "a function, which Swath does not run".into()));
+        }
+        let field = "mlm:output[0].classification:classes";
+        let (nodata, classes): (Vec<ClassField>, Vec<ClassField>) = output.classes.into_iter().partition(|c| c.nodata);
+        let nodata = match nodata.as_slice() {
+            [] => NODATA,
+            [class] => class.class.value,
+            several => return Err(fail(field, "one nodata class at most", several.len().to_string())),
+        };
+        let classes: Vec<Class> = classes.into_iter().map(|c| c.class).collect();
+        let mut values = std::collections::HashSet::from([nodata]);
+        if let Some(class) = classes.iter().find(|class| !values.insert(class.value)) {
+            return Err(fail(field, "values that differ from each other and from nodata", format!("{} twice", class.value)));
+        }
+        let channels = if output.result.shape.get(1) == Some(&1) && classes.len() == 2 { 1 } else { classes.len() };
+        layout("mlm:output[0].result", &output.result, channels, "classes")?;
+        let activation =
+            p.activation.ok_or_else(|| fail("swath:activation", "none, softmax or sigmoid", "no such field".into()))?;
+        let dropped = p.dropped.unwrap_or_default();
+        if let Some(value) = dropped.iter().find(|value| !classes.iter().any(|c| c.value == **value)) {
+            return Err(fail("swath:dropped_classes", "values of classes", value.to_string()));
+        }
+        if !classes.is_empty() && dropped.len() >= classes.len() {
+            return Err(fail("swath:dropped_classes", "at least one class that is kept", "all of them".into()));
+        }
+        let gsd = p.gsd.map(|GsdField { minimum, maximum }| GsdRange { minimum, maximum });
+        if let Some(GsdRange { minimum, maximum }) = gsd.filter(|gsd| !(gsd.minimum > 0.0 && gsd.maximum >= gsd.minimum)) {
+            return Err(fail("swath:gsd", "0 < minimum <= maximum", format!("{minimum} to {maximum}")));
+        }
+        Ok(Self { name: p.name, architecture: p.architecture, bands, scaling, classes, nodata, activation, dropped, gsd })
+    }
+}
+
+/// How many classes a network tells apart: one output channel is the probability of the second of two.
+pub(crate) fn class_count(graph: &Graph) -> usize {
+    graph.output_channels().max(2)
+}
+
+/// Names of a tensor's dimensions in a card.
+pub(crate) fn dim_order(rank: Rank) -> Vec<String> {
+    let names: &[&str] = match rank {
+        Rank::Planar => &["batch", "channel", "height", "width"],
+        Rank::Volumetric => &["batch", "channel", "depth", "height", "width"],
+    };
+    names.iter().map(ToString::to_string).collect()
+}

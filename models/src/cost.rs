@@ -1,0 +1,80 @@
+//! What a network costs: operations, parameters, memory.
+
+use crate::{Extent, Graph, Node, Op, Result, Shape};
+
+/// What a network costs for one tile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cost {
+    /// Floating-point operations; a multiply-add counts as two.
+    pub flops: u64,
+    /// Learned values.
+    pub parameters: usize,
+    /// Most bytes of `f32` values between nodes that are alive at once, each kept until its last reader is done.
+    pub activation_bytes: usize,
+}
+
+impl Graph {
+    /// What the network costs for an input of the given extent.
+    ///
+    /// # Errors
+    /// If the network cannot take such an input.
+    pub fn cost(&self, input: Extent) -> Result<Cost> {
+        let shapes = self.shapes(input)?;
+        Ok(Cost {
+            flops: self.nodes().iter().enumerate().map(|(i, node)| node_flops(node, shapes[i], &shapes)).sum(),
+            parameters: self.parameters(),
+            activation_bytes: self.peak_bytes(&shapes, |_| 0),
+        })
+    }
+
+    /// Number of learned values.
+    #[must_use]
+    pub fn parameters(&self) -> usize {
+        self.tensors().iter().map(|spec| spec.shape.iter().product::<usize>()).sum()
+    }
+
+    /// Floating-point operations of each node for an input of the given extent.
+    ///
+    /// # Errors
+    /// If the network cannot take such an input.
+    pub fn flops_by_node(&self, input: Extent) -> Result<Vec<u64>> {
+        let shapes = self.shapes(input)?;
+        Ok(self.nodes().iter().enumerate().map(|(i, node)| node_flops(node, shapes[i], &shapes)).collect())
+    }
+
+    /// Most bytes alive at once, counting `workspace(node)` bytes while a node is computed.
+    pub(crate) fn peak_bytes(&self, shapes: &[Shape], workspace: impl Fn(usize) -> usize) -> usize {
+        let last_uses = self.last_uses();
+        let (mut alive, mut peak) = (0, 0);
+        for index in 0..self.nodes().len() {
+            alive += shapes[index].bytes();
+            peak = peak.max(alive + workspace(index));
+            let dies = |i: &usize| last_uses[*i].index() == index;
+            alive -= (0..=index).filter(dies).map(|i| shapes[i].bytes()).sum::<usize>();
+        }
+        peak
+    }
+}
+
+fn node_flops(node: &Node, output: Shape, shapes: &[Shape]) -> u64 {
+    let elements = output.elements() as u64;
+    let input = node.inputs.first().map_or(output, |i| shapes[i.index()]);
+    match &node.op {
+        Op::Input { .. } | Op::Concat | Op::Channels { .. } | Op::Pad { .. } => 0,
+        Op::Conv(c) => {
+            let taps = (c.kernel.product() * input.channels / c.groups) as u64;
+            elements * (2 * taps + u64::from(c.bias))
+        }
+        Op::ConvTranspose(c) => {
+            let taps = (c.kernel.product() * c.out_channels / c.groups) as u64;
+            2 * input.elements() as u64 * taps + if c.bias { elements } else { 0 }
+        }
+        Op::BatchNorm(_) | Op::Affine => 2 * elements,
+        Op::Activation(_) | Op::Add | Op::Mul => elements,
+        Op::Softmax => 3 * elements,
+        Op::Pool(p) => elements * p.kernel.product() as u64,
+        Op::GlobalAveragePool => input.elements() as u64,
+        // Two taps along each of two axes, a multiply-add each.
+        Op::Resize(_) => 8 * elements,
+    }
+}

@@ -1,0 +1,275 @@
+//! What an output pixel can see of the input, and on which pixels tiles must start.
+
+use crate::{
+    Axes, Conv, ConvTranspose, Coordinates, Error, Extent, Graph, Interpolation, Node, Op, Padding, Pool, Rank, Resize, ResizeTo,
+    Result,
+};
+
+/// How the output's pixels relate to the input's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Geometry {
+    /// Tiles that start and end on multiples of this, in input pixels, meet every strided layer in the same phase as the whole raster does.
+    pub stride: Axes<usize>,
+    /// Input pixels at either side that have no output (convolutions without padding lose them); 0 for networks that keep the extent.
+    pub margin: Axes<Padding>,
+    /// How far an output pixel sees.
+    pub reach: Reach,
+}
+
+/// How far an output pixel sees into the input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// So many pixels around its own place, before and after, at most.
+    Halo(Axes<Padding>),
+    /// All of the input: what a tile yields depends on where it was cut.
+    WholeTile {
+        /// The node that makes it so.
+        node: String,
+    },
+}
+
+impl Geometry {
+    /// The larger side of the halo along each axis, if there is one.
+    #[must_use]
+    pub fn halo(&self) -> Option<Axes<usize>> {
+        match self.reach {
+            Reach::Halo(halo) => Some(halo.map(|p| p.before.max(p.after))),
+            Reach::WholeTile { .. } => None,
+        }
+    }
+
+    /// The receptive field: how many input pixels an output pixel sees along each axis.
+    #[must_use]
+    pub fn receptive_field(&self) -> Option<Axes<usize>> {
+        match self.reach {
+            Reach::Halo(halo) => Some(halo.map(|p| p.total() + 1)),
+            Reach::WholeTile { .. } => None,
+        }
+    }
+}
+
+/// A fraction in lowest terms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Ratio {
+    num: usize,
+    den: usize,
+}
+
+impl Ratio {
+    const ONE: Self = Self { num: 1, den: 1 };
+
+    fn new(num: usize, den: usize) -> Self {
+        let g = gcd(num, den);
+        Self { num: num / g, den: den / g }
+    }
+
+    fn times(self, other: Self) -> Self {
+        Self::new(self.num * other.num, self.den * other.den)
+    }
+
+    fn over(self, other: Self) -> Self {
+        Self::new(self.num * other.den, self.den * other.num)
+    }
+
+    /// The fraction with a denominator up to 64 that an `f64` factor stands for.
+    fn from_factor(factor: f64) -> Option<Self> {
+        (1..=64usize).find_map(|den| {
+            let num = factor * den as f64;
+            (num >= 1.0 && (num - num.round()).abs() < 1e-6 * num).then(|| Self::new(num.round() as usize, den))
+        })
+    }
+}
+
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+/// Positions of a node that are needed, first and last.
+#[derive(Clone, Copy, Debug)]
+struct Needed {
+    first: i64,
+    last: i64,
+}
+
+impl Needed {
+    fn union(self, other: Option<Self>) -> Self {
+        other.map_or(self, |o| Self { first: self.first.min(o.first), last: self.last.max(o.last) })
+    }
+}
+
+/// One of the three axes, by its place in [`Axes::into_array`].
+type AxisIndex = usize;
+
+fn along<T: Copy>(axes: Axes<T>, axis: AxisIndex) -> T {
+    axes.into_array()[axis]
+}
+
+impl Graph {
+    /// Stride, margin and receptive field, found by following every output pixel of one period back to the input.
+    ///
+    /// # Errors
+    /// If the output has not one pixel per input pixel, or does not keep to the middle of the input.
+    pub fn geometry(&self) -> Result<Geometry> {
+        let axes = match self.rank() {
+            Rank::Planar => 1..3,
+            Rank::Volumetric => 0..3,
+        };
+        let mut stride = Axes::cube(1).into_array();
+        let mut margin = [Padding::default(); 3];
+        let mut halo = [Padding::default(); 3];
+        let scales: Vec<_> = axes.clone().map(|axis| self.scales(axis)).collect::<Result<_>>()?;
+        for (axis, scales) in axes.clone().zip(&scales) {
+            stride[axis] = scales.iter().fold(1, |stride, r| stride / gcd(stride, r.den) * r.den);
+            if scales[self.output().0] != Ratio::ONE {
+                let Ratio { num, den } = scales[self.output().0];
+                return Err(Error::Unsuitable {
+                    reason: format!("the output has {num}/{den} pixels per input pixel, expected 1"),
+                });
+            }
+        }
+        let stride = Axes::from_array(stride);
+        let offsets = self.offsets(stride)?;
+        for axis in axes.clone() {
+            let lost = -along(offsets[self.output().0], axis);
+            let Ok(lost) = usize::try_from(lost) else {
+                return Err(Error::Unsuitable { reason: format!("the output is {} pixels larger than the input", -lost) });
+            };
+            margin[axis] = Padding { before: lost / 2, after: lost - lost / 2 };
+        }
+        let whole = |node: &Node| Geometry {
+            stride,
+            margin: Axes::from_array(margin),
+            reach: Reach::WholeTile { node: node.name.clone() },
+        };
+        for (axis, scales) in axes.zip(&scales) {
+            for position in 0..along(stride, axis) {
+                let place = (position + margin[axis].before) as i64;
+                let seen = match self.seen(axis, position as i64, scales, &offsets) {
+                    Ok(seen) => seen,
+                    Err(node) => return Ok(whole(node)),
+                };
+                halo[axis].before = halo[axis].before.max(usize::try_from(place - seen.first).unwrap_or(0));
+                halo[axis].after = halo[axis].after.max(usize::try_from(seen.last - place).unwrap_or(0));
+            }
+        }
+        Ok(Geometry { stride, margin: Axes::from_array(margin), reach: Reach::Halo(Axes::from_array(halo)) })
+    }
+
+    /// Positions of every node per input position, along one axis.
+    fn scales(&self, axis: AxisIndex) -> Result<Vec<Ratio>> {
+        let mut scales: Vec<Ratio> = Vec::with_capacity(self.nodes().len());
+        for node in self.nodes() {
+            let of = |i: usize| scales[node.inputs[i].0];
+            scales.push(match &node.op {
+                Op::Input { .. } => Ratio::ONE,
+                Op::Conv(Conv { stride, .. }) | Op::Pool(Pool { stride, .. }) => of(0).over(Ratio::new(along(*stride, axis), 1)),
+                Op::ConvTranspose(ConvTranspose { stride, .. }) => of(0).times(Ratio::new(along(*stride, axis), 1)),
+                Op::Resize(Resize { to, .. }) => match to {
+                    ResizeTo::Like => of(1),
+                    ResizeTo::Factor { factor } => {
+                        of(0).times(Ratio::from_factor(along(*factor, axis)).ok_or_else(|| Error::Node {
+                            node: node.name.clone(),
+                            expected: "a resize factor that is a simple fraction".into(),
+                            got: along(*factor, axis).to_string(),
+                        })?)
+                    }
+                    ResizeTo::Extent { extent } => {
+                        let input = self.fixed_extent().map_or(1, |fixed| along(fixed, axis));
+                        Ratio::new(along(*extent, axis), input)
+                    }
+                },
+                // After a global mean there is one position, whatever the input; such a graph sees the whole tile anyway.
+                _ => node.inputs.iter().map(|i| scales[i.0]).max_by_key(|r| r.num * 1024 / r.den).unwrap_or(Ratio::ONE),
+            });
+        }
+        Ok(scales)
+    }
+
+    /// Positions of every node beyond `scale * input`, for inputs that are multiples of the stride.
+    fn offsets(&self, stride: Axes<usize>) -> Result<Vec<Axes<i64>>> {
+        let input = self.fixed_extent().unwrap_or_else(|| {
+            let large = stride.map(|s| 4096usize.next_multiple_of(s));
+            if self.rank() == Rank::Planar { Extent { z: 1, ..large } } else { large }
+        });
+        let shapes = self.shapes(input)?;
+        let scales: Vec<Vec<Ratio>> = (0..3).map(|axis| self.scales(axis)).collect::<Result<_>>()?;
+        Ok(shapes
+            .iter()
+            .enumerate()
+            .map(|(node, shape)| {
+                let offset = |axis: AxisIndex| {
+                    let Ratio { num, den } = scales[axis][node];
+                    along(shape.extent, axis) as i64 - (along(input, axis) * num / den) as i64
+                };
+                Axes { z: offset(0), y: offset(1), x: offset(2) }
+            })
+            .collect())
+    }
+
+    /// The input positions that one output position depends on, or the node that sees everything.
+    fn seen(&self, axis: AxisIndex, position: i64, scales: &[Ratio], offsets: &[Axes<i64>]) -> Result<Needed, &Node> {
+        let mut needed: Vec<Option<Needed>> = vec![None; self.nodes().len()];
+        needed[self.output().0] = Some(Needed { first: position, last: position });
+        for (index, node) in self.nodes().iter().enumerate().rev() {
+            let Some(Needed { first, last }) = needed[index] else { continue };
+            let window = |kernel: usize, stride: usize, before: usize, dilation: usize| Needed {
+                first: first * stride as i64 - before as i64,
+                last: last * stride as i64 - before as i64 + (dilation * (kernel - 1)) as i64,
+            };
+            let read = match &node.op {
+                Op::Input { .. } => continue,
+                Op::Conv(c) => {
+                    window(along(c.kernel, axis), along(c.stride, axis), along(c.padding, axis).before, along(c.dilation, axis))
+                }
+                Op::Pool(p) => window(along(p.kernel, axis), along(p.stride, axis), along(p.padding, axis).before, 1),
+                Op::ConvTranspose(c) => {
+                    let (stride, before) = (along(c.stride, axis) as i64, along(c.padding, axis).before as i64);
+                    let reach = (along(c.dilation, axis) * (along(c.kernel, axis) - 1)) as i64;
+                    Needed {
+                        first: (first + before - reach + stride - 1).div_euclid(stride),
+                        last: (last + before).div_euclid(stride),
+                    }
+                }
+                Op::Pad { padding, .. } => {
+                    let before = along(*padding, axis).before as i64;
+                    Needed { first: first - before, last: last - before }
+                }
+                Op::GlobalAveragePool => return Err(node),
+                Op::Resize(resize) => {
+                    let input = node.inputs[0].0;
+                    let ratio = scales[index].over(scales[input]);
+                    // Unlike ends change the factor with the extent, and aligned corners make it depend on the extent anyway.
+                    let proportional = along(offsets[index], axis) == 0 && along(offsets[input], axis) == 0;
+                    if ratio != Ratio::ONE && (!proportional || resize.coordinates == Coordinates::AlignCorners) {
+                        return Err(node);
+                    }
+                    resized(*resize, ratio, first, last)
+                }
+                _ => Needed { first, last },
+            };
+            // The second input of a resize lends its extent, not its values.
+            let values = if matches!(node.op, Op::Resize(_)) { 1 } else { node.inputs.len() };
+            for input in &node.inputs[..values] {
+                needed[input.0] = Some(read.union(needed[input.0]));
+            }
+        }
+        Ok(needed[0].unwrap_or(Needed { first: position, last: position }))
+    }
+}
+
+/// The input positions that a resampling reads for the output positions `first..=last`; `ratio` is output over input.
+fn resized(resize: Resize, ratio: Ratio, first: i64, last: i64) -> Needed {
+    let (num, den) = (ratio.num as i64, ratio.den as i64);
+    // The input coordinate as a fraction `a / b`.
+    let source = |x: i64| match resize.coordinates {
+        Coordinates::HalfPixel => ((2 * x + 1) * den - num, 2 * num),
+        Coordinates::Asymmetric | Coordinates::AlignCorners => (x * den, num),
+    };
+    let floor = |(a, b): (i64, i64)| a.div_euclid(b);
+    let ceil = |(a, b): (i64, i64)| -(-a).div_euclid(b);
+    match resize.interpolation {
+        Interpolation::NearestFloor => Needed { first: floor(source(first)), last: floor(source(last)) },
+        Interpolation::NearestCeil => Needed { first: ceil(source(first)), last: ceil(source(last)) },
+        _ => Needed { first: floor(source(first)), last: ceil(source(last)) },
+    }
+}

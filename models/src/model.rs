@@ -1,0 +1,134 @@
+//! A model folder: card, graph, weights, and perhaps a golden input.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::item::{CARD, GOLDEN, GRAPH, WEIGHTS};
+use crate::{Error, Executor, Extent, Graph, ModelCard, Result, Shape, Tensor, Weights};
+
+/// A model folder in memory: what the network is, what it has learned, and what it needs.
+///
+/// The folder holds `model.json` (the [`ModelCard`]), `graph.json` (the [`Graph`]), `weights.safetensors` (the [`Weights`]) and, if there is
+/// one, `golden.safetensors` (a [`Golden`]).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    /// What it needs and what its output means.
+    pub card: ModelCard,
+    /// The network, as it was imported or built: without what the card says its output lacks.
+    pub graph: Graph,
+    /// What it has learned.
+    pub weights: Weights,
+}
+
+impl Model {
+    /// Reads a folder and checks that card, graph and weights agree.
+    ///
+    /// # Errors
+    /// If a file is missing, damaged or disagrees with another one.
+    pub fn read(folder: &Path) -> Result<Self> {
+        let path = folder.join(CARD);
+        let card = ModelCard::read(&path)?;
+        let graph = read_graph(&folder.join(GRAPH))?;
+        card.check(&graph, &path)?;
+        let weights = Weights::read(&folder.join(WEIGHTS))?;
+        weights.check(&graph)?;
+        Ok(Self { card, graph, weights })
+    }
+
+    /// Writes the folder, which must not exist or be empty.
+    ///
+    /// # Errors
+    /// If card, graph and weights disagree, or something cannot be written.
+    pub fn write(&self, folder: &Path) -> Result<()> {
+        let fail = |source| Error::Write { path: folder.into(), source };
+        self.card.check(&self.graph, &folder.join(CARD))?;
+        self.weights.check(&self.graph)?;
+        fs::create_dir_all(folder).map_err(fail)?;
+        if fs::read_dir(folder).map_err(fail)?.next().is_some() {
+            return Err(fail(std::io::ErrorKind::DirectoryNotEmpty.into()));
+        }
+        let path = folder.join(GRAPH);
+        let graph = serde_json::to_vec_pretty(&self.graph).map_err(|source| Error::Json { path: path.clone(), source })?;
+        fs::write(&path, graph).map_err(|source| Error::Write { path, source })?;
+        self.weights.write(&folder.join(WEIGHTS))?;
+        self.card.write(&folder.join(CARD), &self.graph)
+    }
+
+    /// The network with what the card says its output lacks: it gives probabilities.
+    #[must_use]
+    pub fn probabilities(&self) -> Graph {
+        self.graph.clone().with_activation(self.card.activation)
+    }
+
+    /// The files that make up the model in `folder`.
+    #[must_use]
+    pub fn files(folder: &Path) -> [PathBuf; 3] {
+        [CARD, GRAPH, WEIGHTS].map(|name| folder.join(name))
+    }
+}
+
+fn read_graph(path: &Path) -> Result<Graph> {
+    let bytes = fs::read(path).map_err(|source| Error::Read { path: path.into(), source })?;
+    if bytes.is_empty() {
+        return Err(Error::Empty { path: path.into() });
+    }
+    serde_json::from_slice(&bytes).map_err(|source| Error::Json { path: path.into(), source })
+}
+
+/// An input of the network and what another implementation made of it: tensors `input` and `output`, `(channels, height, width)`, in
+/// `golden.safetensors`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Golden {
+    path: PathBuf,
+    input: Tensor,
+    output: Tensor,
+}
+
+impl Golden {
+    /// The largest absolute difference that is allowed.
+    pub const TOLERANCE: f32 = 1e-4;
+
+    /// The golden input of a model folder, if it has one.
+    ///
+    /// # Errors
+    /// If it is damaged, or lacks one of its tensors.
+    pub fn read(folder: &Path) -> Result<Option<Self>> {
+        let path = folder.join(GOLDEN);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let file = Weights::read(&path)?;
+        let tensor = |name: &str| {
+            let shape = file.specs().find(|spec| spec.name == name).map(|spec| spec.shape);
+            let shape = match shape.as_deref().unwrap_or_default() {
+                [c, y, x] | [1, c, y, x] => Shape::planar(*c, *y, *x),
+                [c, z, y, x] | [1, c, z, y, x] => Shape { channels: *c, extent: Extent { z: *z, y: *y, x: *x } },
+                [] => return Err(Error::MissingTensor { tensor: name.into() }),
+                other => return Err(Error::TensorShape { tensor: name.into(), expected: vec![0, 0, 0], got: other.to_vec() }),
+            };
+            Tensor::new(shape, file.get(name)?.to_vec())
+        };
+        let (input, output) = (tensor("input")?, tensor("output")?);
+        Ok(Some(Self { path, input, output }))
+    }
+
+    /// Runs the input and returns the largest absolute difference from the output.
+    ///
+    /// # Errors
+    /// If the network cannot run it, gives another shape, or differs by more than [`Golden::TOLERANCE`].
+    pub fn check(&self, executor: &dyn Executor) -> Result<f32> {
+        let scores = executor.run(self.input.clone())?;
+        if scores.shape() != self.output.shape() {
+            let name = executor.graph().name().to_owned();
+            return Err(Error::Node { node: name, expected: self.output.shape().to_string(), got: scores.shape().to_string() });
+        }
+        let differences = scores.data().iter().zip(self.output.data()).map(|(a, b)| (a - b).abs());
+        // A NaN must not look like agreement.
+        let difference = differences.fold(0.0, |worst: f32, d| if d.is_nan() || d > worst { d } else { worst });
+        if difference <= Self::TOLERANCE {
+            Ok(difference)
+        } else {
+            Err(Error::Golden { path: self.path.clone(), difference, tolerance: Self::TOLERANCE })
+        }
+    }
+}
