@@ -1,0 +1,138 @@
+//! Single operators against the golden values of `golden/make_operators.py` (PyTorch; for some resizings onnxruntime).
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail as the tests do")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use swath_models::{Builder, Executor, Extent, Graph, Op, Rank, Reference, Result, Shape, Tensor, Weights};
+
+/// One operator, what it is given and what it has to give.
+struct Case {
+    name: String,
+    rank: Rank,
+    op: Op,
+    input: Tensor,
+    /// The operator's own tensors, by the names that they have in [`Case::graph`].
+    tensors: Weights,
+    output: Tensor,
+}
+
+/// A case as operators.json has it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    name: String,
+    rank: Rank,
+    op: Op,
+}
+
+impl Case {
+    /// A network of the operator alone, named after the case; it takes only the case's input extent.
+    fn graph(&self) -> Result<Graph> {
+        let mut builder = Builder::new(&self.name, self.rank, self.input.shape().channels);
+        let input = builder.input();
+        let output = builder.push(&self.name, self.op.clone(), vec![input]).node();
+        let graph = builder.build(output)?;
+        let extent = Some(self.input.shape().extent);
+        Graph::new(self.name.clone(), self.rank, graph.nodes().to_vec(), output, extent)
+    }
+}
+
+fn cases() -> Vec<Case> {
+    let golden = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let json = fs::read_to_string(golden.join("operators.json")).unwrap();
+    let entries: Vec<Entry> = serde_json::from_str(&json).unwrap();
+    let all = Weights::read(&golden.join("operators.safetensors")).unwrap();
+    entries
+        .into_iter()
+        .map(|Entry { name, rank, op }| {
+            let (mut input, mut output, mut tensors) = (None, None, Weights::new());
+            for spec in all.specs().filter(|s| s.name.rsplit_once('.').is_some_and(|(case, _)| case == name)) {
+                let data = all.get(&spec.name).unwrap().to_vec();
+                match spec.name.rsplit('.').next() {
+                    Some("input") => input = Some(tensor(&spec.shape, data)),
+                    Some("output") => output = Some(tensor(&spec.shape, data)),
+                    _ => tensors.insert(spec.name, spec.shape, data),
+                }
+            }
+            Case { input: input.expect(&name), output: output.expect(&name), name, rank, op, tensors }
+        })
+        .collect()
+}
+
+/// From `(channels, [depth,] height, width)`.
+fn tensor(shape: &[usize], data: Vec<f32>) -> Tensor {
+    let shape = match *shape {
+        [channels, y, x] => Shape::planar(channels, y, x),
+        [channels, z, y, x] => Shape { channels, extent: Extent { z, y, x } },
+        _ => panic!("expected 3 or 4 axes, got {shape:?}"),
+    };
+    Tensor::new(shape, data).unwrap()
+}
+
+#[test]
+fn inferred_shapes_and_tensors_are_those_of_the_golden_values() {
+    let cases = cases();
+    for case in &cases {
+        let graph = case.graph().unwrap_or_else(|e| panic!("{}: {e}", case.name));
+        let shape = graph.output_shape(case.input.shape().extent).unwrap();
+        assert_eq!(shape, case.output.shape(), "{}", case.name);
+        case.tensors.check(&graph).unwrap_or_else(|e| panic!("{}: {e}", case.name));
+        if case.rank == Rank::Planar {
+            assert_eq!(case.output.shape().extent.z, 1, "{}", case.name);
+        }
+    }
+    assert!(cases.len() > 100, "expected the cases of make_operators.py, got {}", cases.len());
+}
+
+#[test]
+fn every_operator_of_one_input_is_covered_in_both_ranks() {
+    let covered: BTreeSet<_> = cases().iter().map(|c| (c.op.label(), c.rank == Rank::Volumetric)).collect();
+    let labels: BTreeSet<_> = covered.iter().map(|(label, _)| *label).collect();
+    for label in &labels {
+        assert!(covered.contains(&(label, false)) && covered.contains(&(label, true)), "{label} is covered in one rank only");
+    }
+    let expected = [
+        "affine",
+        "average_pool",
+        "batch_norm",
+        "channels",
+        "clip",
+        "conv",
+        "conv_transpose",
+        "global_average_pool",
+        "leaky_relu",
+        "max_pool",
+        "pad",
+        "relu",
+        "resize",
+        "sigmoid",
+        "softmax",
+    ];
+    assert_eq!(labels, BTreeSet::from(expected));
+}
+
+#[test]
+fn entries_are_written_as_they_are_read() {
+    let golden = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/operators.json");
+    let entries: Vec<serde_json::Value> = serde_json::from_str(&fs::read_to_string(golden).unwrap()).unwrap();
+    for entry in entries {
+        let op: Op = serde_json::from_value(entry["op"].clone()).unwrap_or_else(|e| panic!("{}: {e}", entry["name"]));
+        assert_eq!(serde_json::to_value(&op).unwrap(), entry["op"], "{}", entry["name"]);
+    }
+}
+
+#[test]
+fn reference_gives_the_golden_values() {
+    for case in cases() {
+        let network = Reference::new(case.graph().unwrap(), &case.tensors).unwrap_or_else(|e| panic!("{}: {e}", case.name));
+        let ours = network.run(case.input).unwrap_or_else(|e| panic!("{}: {e}", case.name));
+        assert_eq!(ours.shape(), case.output.shape(), "{}", case.name);
+        for (index, (ours, expected)) in ours.data().iter().zip(case.output.data()).enumerate() {
+            let near = (ours - expected).abs() <= 1e-5 * expected.abs().max(1.0);
+            assert!(near, "{} at {index}: expected {expected}, got {ours}", case.name);
+        }
+    }
+}
