@@ -31,7 +31,7 @@ impl Axis {
         Ok(Self { length, tile, starts, owned })
     }
 
-    /// The same axis with only the tiles that touch `owned`.
+    /// The same axis with only the tiles that touch `owned`, which is not empty.
     pub(crate) fn part(&self, owned: Span) -> Self {
         let touches = |start: &usize| start + self.tile > owned.start && *start < owned.end();
         Self { starts: self.starts.iter().copied().filter(touches).collect(), owned, ..*self }

@@ -111,19 +111,22 @@ impl TileGrid {
         (0..self.len()).map(|index| self.tile(index))
     }
 
-    /// The grid cut into swaths of at most `columns` columns each, to be run one after the other: each has the tiles that touch its columns,
-    /// so that tiles on a cut are run twice and the stitched result is bit for bit that of the uncut grid.
+    /// The tiles that touch `window`, for which they yield scores: the same scores, bit for bit, that the whole grid yields there.
+    #[must_use]
+    pub fn owning(&self, window: Window) -> Self {
+        let owned = self.owned().intersection(window).spans();
+        Self { axes: std::array::from_fn(|a| self.axes[a].part(owned[a])) }
+    }
+
+    /// The grid cut into swaths of at most `columns` columns each, to be run one after the other. Tiles on a cut are run twice, so that the
+    /// stitched result is bit for bit that of the uncut grid.
     ///
     /// # Panics
     /// If `columns` is 0.
     #[must_use]
     pub fn swaths(&self, columns: usize) -> Vec<Self> {
-        let [depth, height, width] = &self.axes;
-        let cuts = (0..width.length).step_by(columns);
-        cuts.map(|start| {
-            let owned = Span::between(start, (start + columns).min(width.length));
-            Self { axes: [depth.clone(), height.clone(), width.part(owned)] }
-        })
-        .collect()
+        let owned = self.owned();
+        let cuts = (owned.x..owned.x + owned.width).step_by(columns);
+        cuts.map(|x| self.owning(Window { x, width: columns, ..owned })).collect()
     }
 }

@@ -128,6 +128,23 @@ proptest! {
     }
 
     #[test]
+    fn a_window_has_the_bits_of_the_whole(grid in grids(), blend in blends(), x in 0usize..40, y in 0usize..40, side in 1usize..20) {
+        let size = grid.size();
+        let window = Window::plane(x.min(size.width - 1), y.min(size.height - 1), side, side);
+        let window = Window { depth: size.depth, ..window }.intersection(Window::all(size));
+        let whole = assemble(size, 2, &stitch(&grid, 2, blend, |_| true));
+        let part = stitch(&grid.owning(window), 2, blend, |_| true);
+        prop_assert_eq!(part.iter().map(|block| block.window.area()).sum::<usize>(), window.area());
+        for block in part {
+            for (channel, plane) in block.scores.chunks_exact(block.window.area()).enumerate() {
+                for (position, score) in positions(size, block.window).zip(plane) {
+                    prop_assert_eq!(score.to_bits(), whole[channel * size.area() + position].to_bits());
+                }
+            }
+        }
+    }
+
+    #[test]
     fn a_constant_returns_itself(grid in grids(), blend in blends(), constant in -4.0f32..4.0) {
         let mut mosaic = Mosaic::new(&grid, 1, blend);
         for tile in grid.tiles() {
