@@ -1,0 +1,11 @@
+//! Everything that is decided before the first read: tiles, memory, operations, bytes.
+
+mod layout;
+mod memory;
+mod request;
+mod search;
+
+pub use layout::Layout;
+pub use memory::MemoryPlan;
+pub use request::{BlendChoice, Layers, PlanRequest};
+pub use search::Plan;

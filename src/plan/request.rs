@@ -1,0 +1,69 @@
+//! What the user may decide.
+
+use swath_tiling::{Blend, Taper, Window};
+
+/// How overlapping tiles become one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum BlendChoice {
+    /// Mean weighted by a Hann window
+    #[default]
+    Hann,
+    /// Mean weighted by MONAI's Gaussian
+    Gaussian,
+    /// Plain mean
+    Flat,
+    /// Each pixel from the tile in whose middle it lies: with the network's halo, equal to inference on the whole scene
+    Crop,
+}
+
+impl BlendChoice {
+    /// The same for the mosaic.
+    #[must_use]
+    pub fn blend(self) -> Blend {
+        match self {
+            Self::Hann => Blend::Taper(Taper::Hann),
+            Self::Gaussian => Blend::Taper(Taper::MonaiGaussian),
+            Self::Flat => Blend::Taper(Taper::Flat),
+            Self::Crop => Blend::Crop,
+        }
+    }
+
+    /// The name on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hann => "hann",
+            Self::Gaussian => "gaussian",
+            Self::Flat => "flat",
+            Self::Crop => "crop",
+        }
+    }
+}
+
+/// Which rasters are written beside the labels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Layers {
+    /// Bytes per pixel of the probability bands together; 0 if they are not written.
+    pub probability_bytes: usize,
+    /// Bytes per pixel of the confidence band; 0 if it is not written.
+    pub confidence_bytes: usize,
+}
+
+/// What the user decides of a plan; `None` is left to the plan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlanRequest {
+    /// Side of the tiles that the network sees, in pixels.
+    pub tile: Option<usize>,
+    /// Pixels that neighbouring tiles share.
+    pub overlap: Option<usize>,
+    /// How overlapping tiles become one.
+    pub blend: BlendChoice,
+    /// The part of the scene that is labelled.
+    pub window: Option<Window>,
+    /// Most bytes that the process may hold.
+    pub max_memory: usize,
+    /// Threads that read and compute.
+    pub threads: usize,
+    /// What is written beside the labels.
+    pub layers: Layers,
+}

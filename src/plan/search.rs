@@ -1,0 +1,182 @@
+//! Finding the tiles that fit.
+
+use swath_models::{Executor, Extent, Geometry, Reach};
+use swath_tiling::{Blend, TileGrid, Window};
+
+use super::layout::{Layout, Tiles};
+use super::memory::{MemoryPlan, Reading};
+use super::PlanRequest;
+use crate::source::{RasterProfile, Scene};
+use crate::source::RasterSource;
+use crate::{Error, Result};
+
+/// Sides of tiles that are tried where neither user nor network say, largest first: large tiles lose less to overlap.
+const SIDES: [usize; 12] = [1024, 896, 768, 640, 512, 384, 320, 256, 192, 128, 64, 32];
+
+/// Most threads that read: more wait for the network.
+const MOST_READERS: usize = 4;
+
+/// Everything that is decided before the first read. No usage error can come after it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// How the scene is cut.
+    pub layout: Layout,
+    /// The same tiles in swaths of columns, run one after the other; one if the mosaic fits in memory at the scene's width.
+    pub swaths: Vec<TileGrid>,
+    /// What the network sees around a pixel.
+    pub geometry: Geometry,
+    /// Peak memory, by part.
+    pub memory: MemoryPlan,
+    /// The bound on it.
+    pub max_memory: usize,
+    /// Operations of the network over all tiles.
+    pub flops: u64,
+    /// Bytes of decoded pixels that are read, with those that neighbouring tiles share.
+    pub bytes_to_read: u64,
+    /// Threads that read.
+    pub readers: usize,
+    /// Threads that compute.
+    pub threads: usize,
+}
+
+impl Plan {
+    /// Plans how `scene` is labelled by `executor`'s network.
+    ///
+    /// # Errors
+    /// If the request does not fit the network, or no tiling fits in memory; the error says what would do.
+    pub fn new(scene: &Scene, executor: &dyn Executor, request: &PlanRequest) -> Result<Self> {
+        let geometry = executor.graph().geometry()?;
+        let fixed = executor.graph().fixed_extent();
+        let profile = scene.profile();
+        if request.blend.blend() == Blend::Crop
+            && let Reach::WholeTile { node } = &geometry.reach
+        {
+            return Err(Error::CropWholeTile { node: node.clone() });
+        }
+        let all = Window::all(profile.size);
+        let window = request.window.unwrap_or(all);
+        if window.area() == 0 || !all.contains(window) {
+            return Err(Error::WindowOutside { path: profile.path.clone(), window, size: profile.size });
+        }
+        let bytes = scene.bands().numbers().iter().map(|number| profile.bands[number - 1].bytes).sum();
+        let search = Search { profile, window, geometry: &geometry, executor, request, fixed, bytes };
+        let found = search.best()?;
+        let tiles: usize = found.swaths.iter().map(TileGrid::len).sum();
+        let flops = executor.graph().cost(found.layout.input)?.flops * tiles as u64;
+        let bytes_to_read = (tiles * found.layout.input.product() * bytes) as u64;
+        Ok(Self {
+            layout: found.layout,
+            swaths: found.swaths,
+            memory: found.memory,
+            max_memory: request.max_memory,
+            flops,
+            bytes_to_read,
+            readers: readers(request),
+            threads: request.threads,
+            geometry,
+        })
+    }
+
+    /// Number of tiles that are run, those on cuts between swaths twice.
+    #[must_use]
+    pub fn tiles(&self) -> usize {
+        self.swaths.iter().map(TileGrid::len).sum()
+    }
+
+    /// Whether the labels are what the network would give for the whole scene at once.
+    #[must_use]
+    pub fn equals_whole(&self) -> bool {
+        let single = self.layout.grid.tile_size() == self.layout.canvas;
+        let halo = self.geometry.halo().is_some_and(|halo| {
+            let needs = |halo: usize, margin: usize| 2 * halo.saturating_sub(margin);
+            let margin = self.geometry.margin;
+            let overlap = self.layout.overlap;
+            let covers = |axis: usize, full: usize, overlap: usize, need: usize| axis >= full || overlap >= need;
+            covers(self.layout.grid.tile_size().height, self.layout.canvas.height, overlap.height, needs(halo.y, margin.y.before))
+                && covers(self.layout.grid.tile_size().width, self.layout.canvas.width, overlap.width, needs(halo.x, margin.x.before))
+        });
+        single || (self.layout.blend == Blend::Crop && halo)
+    }
+}
+
+fn readers(request: &PlanRequest) -> usize {
+    request.threads.clamp(1, MOST_READERS)
+}
+
+/// A tiling, and what it holds in memory.
+struct Found {
+    layout: Layout,
+    swaths: Vec<TileGrid>,
+    memory: MemoryPlan,
+}
+
+struct Search<'a> {
+    profile: &'a RasterProfile,
+    window: Window,
+    geometry: &'a Geometry,
+    executor: &'a dyn Executor,
+    request: &'a PlanRequest,
+    fixed: Option<Extent>,
+    /// Bytes of a pixel in all bands read.
+    bytes: usize,
+}
+
+impl Search<'_> {
+    /// The first of the sides, largest first, whose tiling fits in memory.
+    fn best(&self) -> Result<Found> {
+        let limit = self.request.max_memory;
+        let mut smallest: Option<Found> = None;
+        for side in self.sides() {
+            let found = match self.layout(side) {
+                Ok(layout) => self.fit(layout)?,
+                // A smaller side cannot hold the overlap either: the last one that could decides.
+                Err(Error::TileTooSmall { .. }) if smallest.is_some() => break,
+                Err(error) => return Err(error),
+            };
+            if found.memory.total() <= limit {
+                return Ok(found);
+            }
+            smallest = Some(found);
+        }
+        let needed = smallest.map_or(usize::MAX, |found| found.memory.total());
+        Err(Error::Memory { path: self.profile.path.clone(), needed, limit })
+    }
+
+    /// Sides to try, largest first: just the user's or the network's own if there is one.
+    fn sides(&self) -> Vec<usize> {
+        if let Some(side) = self.fixed.map(|fixed| fixed.x).or(self.request.tile) {
+            return vec![side];
+        }
+        let stride = self.geometry.stride.x.max(self.geometry.stride.y);
+        let lost = self.geometry.margin.x.total().max(self.geometry.margin.y.total());
+        // A crop loses twice its halo of every tile: sides count what is left.
+        let halo = self.geometry.halo().map_or(0, |halo| halo.x.max(halo.y));
+        let around = if self.request.blend.blend() == Blend::Crop { lost.max(2 * halo) } else { lost };
+        let overlap = self.request.overlap.unwrap_or(0);
+        let mut sides: Vec<usize> = SIDES.iter().map(|side| (side.max(&overlap) + around).next_multiple_of(stride)).collect();
+        sides.push((around.max(overlap + lost) + stride).next_multiple_of(stride));
+        sides.dedup();
+        sides
+    }
+
+    fn layout(&self, side: usize) -> Result<Layout> {
+        let tiles = Tiles { side, overlap: self.request.overlap, blend: self.request.blend.blend() };
+        Layout::new(self.profile.size, self.window, self.geometry, self.fixed, tiles)
+    }
+
+    /// Halves the swaths until the mosaic fits, or they are about as narrow as a tile.
+    fn fit(&self, layout: Layout) -> Result<Found> {
+        let limit = self.request.max_memory;
+        let reading =
+            Reading::new(readers(self.request), self.profile.size, self.profile.block, self.bytes, layout.input.y, limit);
+        let mut columns = self.window.width;
+        loop {
+            let swaths = layout.grid.swaths(columns);
+            let memory = MemoryPlan::new(&layout, &swaths, self.executor, reading, self.request.layers)?;
+            if memory.total() <= limit || layout.blend == Blend::Crop || columns <= 2 * layout.grid.tile_size().width {
+                return Ok(Found { layout, swaths, memory });
+            }
+            columns = columns.div_ceil(2);
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Which bands of a raster a network takes.
+
+use std::str::FromStr;
+
+use super::RasterProfile;
+use crate::{Error, Result};
+
+/// A band as the user or a model card asks for it. A number is a band's place in the file, from 1; anything else is a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BandRequest {
+    /// Place in the file, from 1.
+    Number(usize),
+    /// Description or colour interpretation.
+    Name(String),
+}
+
+impl FromStr for BandRequest {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(text.parse().map_or_else(|_| Self::Name(text.to_owned()), Self::Number))
+    }
+}
+
+/// Bands of a raster, in the order in which a network takes them; each place is one of the raster's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BandChoice {
+    /// Places in the file, from 1.
+    numbers: Vec<usize>,
+}
+
+impl BandChoice {
+    /// Finds each band asked for.
+    ///
+    /// # Errors
+    /// If a band is not there, or a name fits several.
+    pub fn resolve(profile: &RasterProfile, requests: &[BandRequest]) -> Result<Self> {
+        let numbers = requests.iter().map(|request| find(profile, request)).collect::<Result<_>>()?;
+        Ok(Self { numbers })
+    }
+
+    /// Places in the file, from 1.
+    #[must_use]
+    pub fn numbers(&self) -> &[usize] {
+        &self.numbers
+    }
+}
+
+fn find(profile: &RasterProfile, request: &BandRequest) -> Result<usize> {
+    let missing = |band: String| Error::BandMissing { path: profile.path.clone(), band, bands: describe(profile) };
+    match request {
+        BandRequest::Number(number) if (1..=profile.bands.len()).contains(number) => Ok(*number),
+        BandRequest::Number(number) => Err(missing(number.to_string())),
+        BandRequest::Name(name) => {
+            let mut fitting = (1..=profile.bands.len()).filter(|number| profile.bands[number - 1].is_called(name));
+            match (fitting.next(), fitting.next()) {
+                (Some(number), None) => Ok(number),
+                (Some(first), Some(second)) => {
+                    Err(Error::BandAmbiguous { path: profile.path.clone(), band: name.clone(), first, second })
+                }
+                (None, _) => Err(missing(name.clone())),
+            }
+        }
+    }
+}
+
+/// The raster's bands as a list for people: `1 red, 2 green, 3 (no name)`.
+fn describe(profile: &RasterProfile) -> String {
+    let name = |number: usize| {
+        let band = &profile.bands[number - 1];
+        let name = band.description.as_deref().or(band.colour.as_deref()).unwrap_or("(no name)");
+        format!("{number} {name}")
+    };
+    (1..=profile.bands.len()).map(name).collect::<Vec<_>>().join(", ")
+}

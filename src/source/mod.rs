@@ -1,0 +1,50 @@
+//! Where pixels come from.
+//!
+//! A [`RasterSource`] tells what a raster is (its [`RasterProfile`]) and opens readers, one for each thread that reads. A reader gives a
+//! [`Patch`]: pixels of the chosen bands and whether they are valid.
+
+mod bands;
+mod profile;
+mod reflect;
+mod scene;
+
+pub use bands::{BandChoice, BandRequest};
+pub use profile::{BandProfile, RasterProfile};
+pub use reflect::{Reach, read_extended};
+pub use scene::Scene;
+
+use swath_tiling::Window;
+
+use crate::Result;
+
+/// A raster that can be read in windows, from several threads at once through a reader each.
+pub trait RasterSource: Sync {
+    /// What the raster is.
+    fn profile(&self) -> &RasterProfile;
+
+    /// A reader for the calling thread.
+    ///
+    /// # Errors
+    /// If the raster cannot be opened.
+    fn reader(&self) -> Result<Box<dyn WindowReader + '_>>;
+}
+
+/// Reads windows of a raster's chosen bands.
+pub trait WindowReader {
+    /// The pixels of a window, which lies within the raster.
+    ///
+    /// # Errors
+    /// If they cannot be read; the error names raster and window.
+    fn read(&mut self, window: Window) -> Result<Patch>;
+}
+
+/// Pixels of a window.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Patch {
+    /// Which pixels.
+    pub window: Window,
+    /// Stored values `(bands, height, width)`: no scale or offset is applied.
+    pub pixels: Vec<f32>,
+    /// Whether each pixel is valid, `(height, width)`.
+    pub valid: Vec<bool>,
+}

@@ -1,0 +1,76 @@
+//! Pixels beyond a raster's edge.
+
+use swath_tiling::{Size, Span, Window};
+
+use super::{Patch, WindowReader};
+use crate::Result;
+
+/// A window that may reach beyond the raster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reach {
+    /// First row; negative above the raster.
+    pub y: isize,
+    /// First column; negative left of the raster.
+    pub x: isize,
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+}
+
+/// Reads a window that may reach beyond the raster: there, pixels are mirrored at the edge pixel, which is not repeated, as often as it takes.
+///
+/// The patch's window is the part of the raster that was read; its pixels are those of the whole reach.
+///
+/// # Errors
+/// As [`WindowReader::read`].
+pub fn read_extended(reader: &mut dyn WindowReader, raster: Size, reach: Reach) -> Result<Patch> {
+    let rows = mirrored(reach.y, reach.height, raster.height);
+    let columns = mirrored(reach.x, reach.width, raster.width);
+    let (y, x) = (hull(&rows), hull(&columns));
+    let window = Window::plane(x.start, y.start, x.len, y.len);
+    let patch = reader.read(window)?;
+    if window.height == reach.height && window.width == reach.width && is_run(&rows) && is_run(&columns) {
+        return Ok(patch);
+    }
+    let offsets: Vec<usize> =
+        rows.iter().flat_map(|row| columns.iter().map(move |column| (row - y.start) * x.len + column - x.start)).collect();
+    let area = window.area();
+    Ok(Patch {
+        window,
+        pixels: patch.pixels.chunks_exact(area).flat_map(|plane| offsets.iter().map(|o| plane[*o])).collect(),
+        valid: offsets.iter().map(|o| patch.valid[*o]).collect(),
+    })
+}
+
+/// The positions `start..start + len`, mirrored into `0..size`.
+fn mirrored(start: isize, len: usize, size: usize) -> Vec<usize> {
+    let period = (2 * (size - 1)).max(1);
+    let mirror = |position: isize| {
+        let place = position.rem_euclid(period as isize) as usize;
+        place.min(period - place).min(size - 1)
+    };
+    (start..start + len as isize).map(mirror).collect()
+}
+
+fn hull(positions: &[usize]) -> Span {
+    let (first, last) = positions.iter().fold((usize::MAX, 0), |(first, last), p| (first.min(*p), last.max(*p)));
+    Span::between(first, last + 1)
+}
+
+fn is_run(positions: &[usize]) -> bool {
+    positions.windows(2).all(|pair| pair[1] == pair[0] + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::mirrored;
+
+    #[test]
+    fn edges_are_mirrored_and_not_repeated() {
+        assert_eq!(mirrored(-3, 10, 4), [3, 2, 1, 0, 1, 2, 3, 2, 1, 0]);
+        assert_eq!(mirrored(2, 3, 9), [2, 3, 4]);
+        assert_eq!(mirrored(-1, 4, 1), [0, 0, 0, 0]);
+        assert_eq!(mirrored(0, 7, 2), [0, 1, 0, 1, 0, 1, 0]);
+    }
+}
