@@ -1,0 +1,150 @@
+//! Label rasters.
+
+use std::path::PathBuf;
+
+use gdal::Dataset;
+use gdal::Metadata;
+use gdal::raster::{ColorEntry, ColorTable};
+use swath_models::Class;
+use swath_tiling::{Size, Window};
+
+use super::attributes::{self, Attributes};
+use super::cog::{self, Pixels};
+use super::coverage::Coverage;
+use super::palette::colours;
+use super::publish::{Existing, Unpublished};
+use super::scratch::Scratch;
+use crate::{Error, Georeference, Result};
+
+/// What a label raster is to be.
+#[derive(Clone, Debug)]
+pub struct LabelProduct {
+    /// Where it goes: a local file, usually `.tif`.
+    pub path: PathBuf,
+    /// Its size, in pixels, one slice deep.
+    pub size: Size,
+    /// Where it lies.
+    pub georeference: Georeference,
+    /// What the labels mean, each value once. A class without a colour is drawn in one that no other class has.
+    pub classes: Vec<Class>,
+    /// The value of pixels without a label; no class has it.
+    pub nodata: u8,
+    /// What happens to an earlier file.
+    pub existing: Existing,
+    /// Threads for compressing; the file does not depend on it.
+    pub threads: usize,
+}
+
+/// A label raster on its way: windows are written in any order, each pixel once, and `finish` publishes it.
+///
+/// Dropped unfinished, it leaves nothing behind. Windows that are as wide as the raster and multiples of 512 rows high are the fastest,
+/// since each block of the scratch file is then written once.
+#[derive(Debug)]
+pub struct LabelSink {
+    product: LabelProduct,
+    scratch: Scratch,
+    output: Unpublished,
+    coverage: Coverage,
+    /// Number of pixels of every label value.
+    counts: Box<[u64; 256]>,
+}
+
+/// How often each label occurs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LabelSummary {
+    /// Number of pixels of each class, in the order of [`LabelProduct::classes`].
+    pub counts: Vec<u64>,
+    /// Number of pixels without a label.
+    pub nodata_count: u64,
+}
+
+impl LabelSink {
+    /// Checks the product and prepares its scratch file.
+    ///
+    /// # Errors
+    ///
+    /// If the file exists and must stay, its folder is missing or not writable, the raster is empty or has more than one slice, a class
+    /// has the value that is no data, or two classes have the same value.
+    pub fn create(product: LabelProduct) -> Result<Self> {
+        check_classes(&product)?;
+        let output = Unpublished::create(&product.path, product.existing)?;
+        let mut scratch = Scratch::create::<u8>(&product.path, product.size, 1, &product.georeference)?;
+        scratch.describe(|dataset| describe(dataset, &product))?;
+        let coverage = Coverage::new(product.size);
+        Ok(Self { product, scratch, output, coverage, counts: Box::new([0; 256]) })
+    }
+
+    /// Writes the labels of a window, `(height, width)`.
+    ///
+    /// # Errors
+    ///
+    /// If the window reaches out of the raster or overlaps an earlier one, if the labels do not fill it, if one is neither a class nor no
+    /// data, or if GDAL cannot write them.
+    pub fn write(&mut self, window: Window, labels: &[u8]) -> Result<()> {
+        let path = self.output.path();
+        self.coverage.check(path, window, 1, labels.len())?;
+        let mut counts = [0; 256];
+        for &label in labels {
+            counts[usize::from(label)] += 1;
+        }
+        let known = |label: u8| label == self.product.nodata || self.product.classes.iter().any(|class| class.value == label);
+        if let Some(label) = (0..=u8::MAX).find(|&label| counts[usize::from(label)] > 0 && !known(label)) {
+            return Err(Error::UnknownLabel { path: path.to_owned(), window, label });
+        }
+        self.scratch.write(1, window, labels.to_vec())?;
+        self.coverage.add(window);
+        for (sum, count) in self.counts.iter_mut().zip(counts) {
+            *sum += count;
+        }
+        Ok(())
+    }
+
+    /// Builds the COG with its overviews, colours, class names and attribute table, verifies it and gives it its name.
+    ///
+    /// # Errors
+    ///
+    /// If some pixel was never written, if the disk is full or GDAL fails otherwise, or if what is read back is not what was written.
+    pub fn finish(mut self) -> Result<LabelSummary> {
+        self.coverage.check_complete(self.output.path())?;
+        let part = self.output.part();
+        cog::create(self.scratch.complete()?, part, Pixels::Labels, self.product.threads)?;
+        drop(self.scratch);
+
+        let count = |value: u8| self.counts[usize::from(value)];
+        let classes = &self.product.classes;
+        let rows = classes.iter().zip(colours(classes));
+        let rows = rows.map(|(class, colour)| Attributes { class, colour, count: count(class.value) });
+        attributes::write(part, &rows.collect::<Vec<_>>())?;
+        self.output.publish()?;
+        let counts = classes.iter().map(|class| count(class.value)).collect();
+        Ok(LabelSummary { counts, nodata_count: count(self.product.nodata) })
+    }
+}
+
+fn check_classes(LabelProduct { path, classes, nodata, .. }: &LabelProduct) -> Result<()> {
+    for (index, class) in classes.iter().enumerate() {
+        if class.value == *nodata {
+            return Err(Error::ClassIsNodata { path: path.clone(), name: class.name.clone(), nodata: *nodata });
+        }
+        if let Some(first) = classes[..index].iter().find(|first| first.value == class.value) {
+            let [first, second] = [first, class].map(|class| class.name.clone());
+            return Err(Error::ClassTwice { path: path.clone(), value: class.value, first, second });
+        }
+    }
+    Ok(())
+}
+
+/// Sets what a TIFF itself can say of labels: no data, colours and that they are labels.
+fn describe(dataset: &mut Dataset, product: &LabelProduct) -> gdal::errors::Result<()> {
+    let mut table = ColorTable::default();
+    let opaque = |value, red: u8, green: u8, blue: u8| (value, ColorEntry::rgba(red.into(), green.into(), blue.into(), 255));
+    for (class, colour) in product.classes.iter().zip(colours(&product.classes)) {
+        let (value, entry) = opaque(class.value, colour.red, colour.green, colour.blue);
+        table.set_color_entry(value.into(), &entry);
+    }
+    table.set_color_entry(product.nodata.into(), &ColorEntry::rgba(0, 0, 0, 0));
+    let mut band = dataset.rasterband(1)?;
+    band.set_color_table(&table);
+    band.set_no_data_value(Some(product.nodata.into()))?;
+    band.set_description("label")
+}

@@ -1,0 +1,172 @@
+//! Rasters of probabilities and confidence.
+
+use std::path::PathBuf;
+
+use gdal::{Dataset, Metadata};
+use swath_tiling::{Size, Window};
+
+use super::cog::{self, Pixels};
+use super::coverage::Coverage;
+use super::publish::{Existing, Unpublished};
+use super::scratch::Scratch;
+use crate::{Error, Georeference, Result};
+
+/// How scores are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LayerEncoding {
+    /// As they are; NaN is no data.
+    F32,
+    /// Probabilities, 0 to 1, in steps of 1/254: the stored value is `round(254 * probability)`, the band's scale says so, and 255 is no
+    /// data.
+    U8,
+}
+
+impl LayerEncoding {
+    /// The largest stored probability, and the number of steps.
+    pub(crate) const STEPS: f32 = 254.0;
+}
+
+/// What a layer is to be.
+#[derive(Clone, Debug)]
+pub struct LayerProduct {
+    /// Where it goes: a local file, usually `.tif`.
+    pub path: PathBuf,
+    /// Its size, in pixels, one slice deep.
+    pub size: Size,
+    /// Where it lies.
+    pub georeference: Georeference,
+    /// What each band is, shown by GIS as its description: the names of the classes, or "confidence".
+    pub bands: Vec<String>,
+    /// How scores are stored.
+    pub encoding: LayerEncoding,
+    /// What happens to an earlier file.
+    pub existing: Existing,
+    /// Threads for compressing; the file does not depend on it.
+    pub threads: usize,
+}
+
+/// A layer on its way: windows are written in any order, each pixel once, and `finish` publishes it.
+///
+/// Dropped unfinished, it leaves nothing behind.
+#[derive(Debug)]
+pub struct LayerSink {
+    product: LayerProduct,
+    scratch: Scratch,
+    output: Unpublished,
+    coverage: Coverage,
+}
+
+impl LayerSink {
+    /// Checks the product and prepares its scratch file.
+    ///
+    /// # Errors
+    ///
+    /// If the file exists and must stay, its folder is missing or not writable, the raster is empty or has more than one slice, or there
+    /// is no band.
+    pub fn create(product: LayerProduct) -> Result<Self> {
+        let LayerProduct { path, size, georeference, bands, encoding, existing, .. } = &product;
+        let output = Unpublished::create(path, *existing)?;
+        let mut scratch = match encoding {
+            LayerEncoding::F32 => Scratch::create::<f32>(path, *size, bands.len(), georeference)?,
+            LayerEncoding::U8 => Scratch::create::<u8>(path, *size, bands.len(), georeference)?,
+        };
+        scratch.describe(|dataset| describe(dataset, &product))?;
+        let coverage = Coverage::new(*size);
+        Ok(Self { product, scratch, output, coverage })
+    }
+
+    /// Writes the scores of a window, `(bands, height, width)`; NaN is no data.
+    ///
+    /// # Errors
+    ///
+    /// If the window reaches out of the raster or overlaps an earlier one, if the scores do not fill it, if one is infinite or, stored as
+    /// [`LayerEncoding::U8`], no probability, or if GDAL cannot write them.
+    pub fn write(&mut self, window: Window, scores: &[f32]) -> Result<()> {
+        let LayerProduct { path, bands, encoding, .. } = &self.product;
+        self.coverage.check(path, window, bands.len(), scores.len())?;
+        if window.size().is_empty() {
+            return Ok(());
+        }
+        for (index, (band, scores)) in bands.iter().zip(scores.chunks_exact(window.area())).enumerate() {
+            let refused = |expected, value| Error::Score { path: path.clone(), window, band: band.clone(), expected, value };
+            match encoding {
+                LayerEncoding::F32 => {
+                    if let Some(&value) = scores.iter().find(|score| score.is_infinite()) {
+                        return Err(refused("a finite score", value));
+                    }
+                    self.scratch.write(index + 1, window, scores.to_vec())?;
+                }
+                LayerEncoding::U8 => {
+                    let steps = scores.iter().map(|&score| step(score).ok_or_else(|| refused("a probability", score)));
+                    let steps = steps.collect::<Result<Vec<u8>>>()?;
+                    self.scratch.write(index + 1, window, steps)?;
+                }
+            }
+        }
+        self.coverage.add(window);
+        Ok(())
+    }
+
+    /// Builds the COG with its overviews, verifies it and gives it its name.
+    ///
+    /// # Errors
+    ///
+    /// If some pixel was never written, if the disk is full or GDAL fails otherwise, or if what is read back is not what was written.
+    pub fn finish(mut self) -> Result<()> {
+        self.coverage.check_complete(self.output.path())?;
+        cog::create(self.scratch.complete()?, self.output.part(), Pixels::Scores, self.product.threads)?;
+        drop(self.scratch);
+        self.output.publish()
+    }
+}
+
+/// A probability as it is stored, NaN as no data. The rounding errors of a mean may carry it past 0 or 1 by less than half a step; what is
+/// further off is no probability.
+fn step(score: f32) -> Option<u8> {
+    if score.is_nan() {
+        return Some(u8::MAX);
+    }
+    let step = (score * LayerEncoding::STEPS).round();
+    (0.0..=LayerEncoding::STEPS).contains(&step).then_some(step as u8)
+}
+
+fn describe(dataset: &mut Dataset, LayerProduct { bands, encoding, .. }: &LayerProduct) -> gdal::errors::Result<()> {
+    for (index, description) in bands.iter().enumerate() {
+        let mut band = dataset.rasterband(index + 1)?;
+        band.set_description(description)?;
+        match encoding {
+            LayerEncoding::F32 => band.set_no_data_value(Some(f64::NAN))?,
+            LayerEncoding::U8 => {
+                band.set_no_data_value(Some(u8::MAX.into()))?;
+                band.set_scale(1.0 / f64::from(LayerEncoding::STEPS))?;
+                band.set_offset(0.0)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn probabilities_are_stored_in_254_steps() {
+        assert_eq!(step(0.0), Some(0));
+        assert_eq!(step(1.0), Some(254));
+        assert_eq!(step(0.5), Some(127));
+        assert_eq!(step(f32::NAN), Some(255));
+        for k in 0..=254_u8 {
+            assert_eq!(step(f32::from(k) * (1.0 / 254.0)), Some(k));
+        }
+    }
+
+    #[test]
+    fn rounding_errors_pass_and_logits_do_not() {
+        assert_eq!(step(1.000_001), Some(254));
+        assert_eq!(step(-1e-7), Some(0));
+        for score in [1.01, -0.01, 7.5, f32::INFINITY] {
+            assert_eq!(step(score), None, "{score}");
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! The finished product: label rasters, and layers of probabilities or confidence, each a Cloud Optimized GeoTIFF.
+//!
+//! Windows arrive in any order and go to an uncompressed scratch file beside the output. `finish` turns it into a COG, reads that back,
+//! and only then gives it its name. What is dropped unfinished, or fails, leaves nothing behind.
+
+mod attributes;
+mod cog;
+mod coverage;
+mod label;
+mod layer;
+mod palette;
+mod publish;
+mod scratch;
+mod temporary;
+mod watch;
+
+pub use label::{LabelProduct, LabelSink, LabelSummary};
+pub use layer::{LayerEncoding, LayerProduct, LayerSink};
+pub(crate) use palette::colours;
+pub use publish::Existing;
+pub(crate) use publish::Unpublished;
