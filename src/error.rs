@@ -35,4 +35,42 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// Labels and truth are not of the same length.
+    #[error("expected {expected} labels, one per true one, got {got}")]
+    LabelCount {
+        /// Number of true labels.
+        expected: usize,
+        /// Number of labels.
+        got: usize,
+    },
+    /// A label is no class.
+    #[error("expected labels below {classes}, got {got}")]
+    LabelValue {
+        /// Number of classes.
+        classes: usize,
+        /// The label.
+        got: u8,
+    },
+    /// A raster does not cover the same pixels as the scene.
+    #[error("expected {expected_width} x {expected_height} pixels in {}, got {width} x {height}", path.display())]
+    RasterSize {
+        /// The raster.
+        path: PathBuf,
+        /// The scene's width.
+        expected_width: usize,
+        /// The scene's height.
+        expected_height: usize,
+        /// The raster's width.
+        width: usize,
+        /// The raster's height.
+        height: usize,
+    },
+    /// A picture could not be written.
+    #[error("cannot write the picture {}", path.display())]
+    Png {
+        /// The picture.
+        path: PathBuf,
+        /// Why.
+        source: png::EncodingError,
+    },
 }
