@@ -145,4 +145,182 @@ pub enum Error {
         /// What is in the file.
         got: String,
     },
+    /// Labels and truth are not of the same length.
+    #[error("expected {expected} labels, one per true one, got {got}")]
+    LabelCount {
+        /// Number of true labels.
+        expected: usize,
+        /// Number of labels.
+        got: usize,
+    },
+    /// A label is no class.
+    #[error("expected labels below {classes}, got {got}")]
+    LabelValue {
+        /// Number of classes.
+        classes: usize,
+        /// The label.
+        got: u8,
+    },
+    /// A raster does not cover the same pixels as the scene.
+    #[error("expected {expected_width} x {expected_height} pixels in {}, got {width} x {height}", path.display())]
+    PictureSize {
+        /// The raster.
+        path: PathBuf,
+        /// The scene's width.
+        expected_width: usize,
+        /// The scene's height.
+        expected_height: usize,
+        /// The raster's width.
+        width: usize,
+        /// The raster's height.
+        height: usize,
+    },
+    /// A picture could not be written.
+    #[error("cannot write the picture {}", path.display())]
+    Png {
+        /// The picture.
+        path: PathBuf,
+        /// Why.
+        source: png::EncodingError,
+    },
+    /// A dataset without anything to label.
+    #[error("{} has no raster bands", path.display())]
+    NoBands {
+        /// The dataset.
+        path: PathBuf,
+    },
+    /// A band that is asked for is not there.
+    #[error("no band `{band}` in {}, which has {bands}", path.display())]
+    BandMissing {
+        /// The raster.
+        path: PathBuf,
+        /// What was asked for.
+        band: String,
+        /// The raster's bands, as a list.
+        bands: String,
+    },
+    /// A band name that fits several bands.
+    #[error("band `{band}` of {} is ambiguous: both band {first} and band {second} are called so", path.display())]
+    BandAmbiguous {
+        /// The raster.
+        path: PathBuf,
+        /// The name.
+        band: String,
+        /// The first band of this name, from 1.
+        first: usize,
+        /// The second one.
+        second: usize,
+    },
+    /// Another number of bands than the model takes.
+    #[error("expected {expected} bands for model `{model}` ({names}), got {got}")]
+    BandCount {
+        /// The model.
+        model: String,
+        /// How many it takes.
+        expected: usize,
+        /// Their names.
+        names: String,
+        /// How many were given.
+        got: usize,
+    },
+    /// A band whose values are not real numbers.
+    #[error("band {band} of {}: expected real numbers, got complex ones", path.display())]
+    BandType {
+        /// The raster.
+        path: PathBuf,
+        /// The band, from 1.
+        band: usize,
+    },
+    /// A window that is not part of the scene.
+    #[error("expected a window within the {size} pixels of {}, got {window}", path.display())]
+    WindowOutside {
+        /// The scene.
+        path: PathBuf,
+        /// What was asked for.
+        window: Window,
+        /// The scene's size.
+        size: Size,
+    },
+    /// A tile that would meet the network's layers in another phase than the whole scene does.
+    #[error("expected a tile that is a multiple of the network's stride of {stride}, got {tile}; the next one that works is {nearest}")]
+    TileStride {
+        /// The tile's side asked for.
+        tile: usize,
+        /// The network's stride.
+        stride: usize,
+        /// The next side that works.
+        nearest: usize,
+    },
+    /// A tile that is all overlap.
+    #[error("a tile of {tile} is too small for an overlap of {overlap}; the smallest one that works is {smallest}")]
+    TileTooSmall {
+        /// The tile's side asked for.
+        tile: usize,
+        /// The overlap that is needed or asked for.
+        overlap: usize,
+        /// The smallest side that works.
+        smallest: usize,
+    },
+    /// Crop for a network that has no halo.
+    #[error("cropping cannot equal the whole scene: node `{node}` of the network sees the whole tile")]
+    CropWholeTile {
+        /// The node.
+        node: String,
+    },
+    /// No tiling fits in memory.
+    #[error("labelling {} needs at least {} MiB of memory, the limit is {} MiB", path.display(), needed.div_ceil(1 << 20), limit >> 20)]
+    Memory {
+        /// The scene.
+        path: PathBuf,
+        /// Bytes that would do.
+        needed: usize,
+        /// Bytes allowed.
+        limit: usize,
+    },
+    /// The network could not be run on a tile.
+    #[error("cannot run the network on {window} of {}", path.display())]
+    Network {
+        /// The scene.
+        path: PathBuf,
+        /// The tile.
+        window: Window,
+        /// Why.
+        source: swath_models::Error,
+    },
+    /// A valid pixel without a finite score.
+    #[error("expected a probability at column {x}, row {y} of {}, got {score} for class {class}", path.display())]
+    NotFinite {
+        /// The scene.
+        path: PathBuf,
+        /// The class's place among the network's outputs.
+        class: usize,
+        /// The score.
+        score: f32,
+        /// The pixel's column.
+        x: usize,
+        /// The pixel's row.
+        y: usize,
+    },
+    /// Two scenes would have the same output.
+    #[error("{} and {} would both be labelled as {}", first.display(), second.display(), output.display())]
+    SameOutput {
+        /// One scene.
+        first: PathBuf,
+        /// Another one.
+        second: PathBuf,
+        /// The output of both.
+        output: PathBuf,
+    },
+    /// The user stopped the run.
+    #[error("labelling {} was interrupted", path.display())]
+    Cancelled {
+        /// The scene.
+        path: PathBuf,
+    },
+    /// A model is not what it should be.
+    #[error(transparent)]
+    Model(#[from] swath_models::Error),
+    /// Tiles do not fit together.
+    #[error(transparent)]
+    Tiling(#[from] swath_tiling::Error),
 }

@@ -1,12 +1,46 @@
 //! Swath labels every pixel of rasters too large for memory.
+//!
+//! ```text
+//! source -> tiles -> model -> mosaic -> sink
+//! ```
+//!
+//! A [`Scene`](source::Scene) is read in overlapping tiles ([`swath_tiling`]), a network ([`swath_models`]) scores every pixel, the scores are
+//! stitched in a rolling mosaic, and the labels become a finished raster. What is read, held in memory and written is decided before the first
+//! read, in a [`Plan`](plan::Plan). [`Segmenter`] puts it all together:
+//!
+//! ```
+//! use swath::plan::PlanRequest;
+//! use swath::{Existing, NoObserver, Outputs, Segmenter, demo};
+//!
+//! let folder = tempfile::tempdir()?;
+//! let scene = demo::DemoScene::new(1, 256).write(folder.path())?.scene;
+//! let segmenter = Segmenter::new(demo::model()?)?;
+//! let scene = segmenter.scene(&scene, None)?;
+//! let plan = segmenter.plan(&scene, &PlanRequest::new(1 << 30, 2))?;
+//! let outputs = Outputs::labels(folder.path().join("labels.tif"), Existing::Refuse);
+//! let report = segmenter.run(&scene, &plan, &outputs, &NoObserver)?;
+//! assert_eq!(report.labels.counts.iter().sum::<u64>(), 256 * 256);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
+pub mod demo;
 mod error;
+mod font;
 mod georeference;
+mod labels;
+mod pipeline;
+pub mod plan;
+mod preview;
+mod segment;
 mod sink;
+pub mod source;
 mod stac;
 
 pub use error::{Error, Result};
 pub use gdal::Gcp;
 pub use georeference::Georeference;
+pub use pipeline::{NoObserver, Observer, Scores, run};
+pub use preview::{Panels, preview};
+pub use segment::{Outputs, ProbabilityOutput, Report, Segmenter};
 pub use sink::{Existing, LabelProduct, LabelSink, LabelSummary, LayerEncoding, LayerProduct, LayerSink};
 pub use stac::{ItemDescription, LayerAsset, ModelReference, acquired};

@@ -206,7 +206,7 @@ fn finished(run: &Run<'_>, tile: &Tile, block: Block, valid: &[bool]) -> Result<
     for (class, plane) in scores.chunks_exact(window.area()).enumerate() {
         if let Some((at, score)) = plane.iter().enumerate().find(|(at, score)| valid[*at] && !score.is_finite()) {
             let (x, y) = (window.x + at % window.width, window.y + at / window.width);
-            return Err(Error::Score { path: run.source.profile().path.clone(), class, score: *score, x, y });
+            return Err(Error::NotFinite { path: run.source.profile().path.clone(), class, score: *score, x, y });
         }
     }
     Ok(Scores { window, scores, valid })

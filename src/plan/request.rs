@@ -67,3 +67,12 @@ pub struct PlanRequest {
     /// What is written beside the labels.
     pub layers: Layers,
 }
+
+impl PlanRequest {
+    /// Everything left to the plan but memory (bytes) and threads.
+    #[must_use]
+    pub fn new(max_memory: usize, threads: usize) -> Self {
+        let (tile, overlap, window) = (None, None, None);
+        Self { tile, overlap, blend: BlendChoice::default(), window, max_memory, threads, layers: Layers::default() }
+    }
+}

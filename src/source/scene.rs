@@ -103,8 +103,8 @@ impl WindowReader for SceneReader<'_> {
         }
         patch.valid.iter_mut().zip(&has_data).for_each(|(valid, has_data)| *valid &= has_data);
         if self.mask == Mask::Band {
-            let mask = band(&self.dataset, &profile.path, numbers[0])?.open_mask_band();
-            let mask = mask.map_err(|source| fail("open the mask of", &profile.path, source))?;
+            let first = band(&self.dataset, &profile.path, numbers[0])?;
+            let mask = first.open_mask_band().map_err(|source| fail("open the mask of", &profile.path, source))?;
             let mut values = vec![0u8; area];
             read_window(&mask, window, &mut values, &profile.path)?;
             patch.valid.iter_mut().zip(&values).for_each(|(valid, value)| *valid &= *value != 0);
@@ -138,102 +138,6 @@ fn read_window<T: Copy + gdal::raster::GdalType>(band: &RasterBand<'_>, window: 
 /// Whether every value of the type is one in single precision, too.
 fn fits_single(data_type: GdalDataType) -> bool {
     data_type.bits() <= 16 || data_type == GdalDataType::Float32
-}
-
-fn profile(&self) -> &RasterProfile {
-        &self.profile
-    }
-
-    fn reader(&self) -> Result<Box<dyn WindowReader + '_>> {
-        let dataset = open(&self.profile.path)?;
-        let flags = band(&dataset, &self.profile.path, self.bands.numbers().first().copied().unwrap_or(1))?.mask_flags();
-        let flags = flags.map_err(|source| fail("read the mask of", &self.profile.path, source))?;
-        // A mask that GDAL makes up of nodata values is not asked for: those are compared here, as the rule above says.
-        let mask = if flags.is_per_dataset() { Mask::Band } else { Mask::None };
-        Ok(Box::new(SceneReader { scene: self, dataset, mask, scratch: Vec::new() }))
-    }
-}
-
-/// Whether the raster has a mask of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mask {
-    None,
-    Band,
-}
-
-/// Reads a scene through a dataset handle of its own.
-struct SceneReader<'s> {
-    scene: &'s Scene,
-    dataset: Dataset,
-    mask: Mask,
-    /// Values of one band in double precision, where single precision could not tell them from nodata.
-    scratch: Vec<f64>,
-}
-
-impl WindowReader for SceneReader<'_> {
-    fn read(&mut self, window: Window) -> Result<Patch> {
-        let profile = &self.scene.profile;
-        let area = window.area();
-        let numbers = self.scene.bands.numbers();
-        let mut patch = Patch { window, pixels: vec![0.0; numbers.len() * area], valid: vec![true; area] };
-        // A pixel has data when one band differs from its nodata value; a band without one always does.
-        let mut has_data = vec![false; area];
-        for (number, pixels) in numbers.iter().zip(patch.pixels.chunks_exact_mut(area)) {
-            let band = band(&self.dataset, &profile.path, *number)?;
-            let nodata = profile.bands[number - 1].nodata;
-            if fits_single(profile.bands[number - 1].data_type) {
-                read_window(&band, window, pixels, &profile.path)?;
-                let nodata = nodata.map(|value| value as f32);
-                mark(&mut has_data, pixels.iter().map(|x| nodata.is_none_or(|nodata| *x != nodata)));
-            } else {
-                self.scratch.resize(area, 0.0);
-                read_window(&band, window, &mut self.scratch, &profile.path)?;
-                pixels.iter_mut().zip(&self.scratch).for_each(|(x, value)| *x = *value as f32);
-                mark(&mut has_data, self.scratch.iter().map(|x| nodata.is_none_or(|nodata| *x != nodata)));
-            }
-            patch.valid.iter_mut().zip(pixels.iter()).for_each(|(valid, x)| *valid &= x.is_finite());
-        }
-        patch.valid.iter_mut().zip(&has_data).for_each(|(valid, has_data)| *valid &= has_data);
-        if self.mask == Mask::Band {
-            let mask = band(&self.dataset, &profile.path, numbers[0])?.open_mask_band();
-            let mask = mask.map_err(|source| fail("open the mask of", &profile.path, source))?;
-            let mut values = vec![0u8; area];
-            read_window(&mask, window, &mut values, &profile.path)?;
-            patch.valid.iter_mut().zip(&values).for_each(|(valid, value)| *valid &= *value != 0);
-        }
-        Ok(patch)
-    }
-}
-
-fn mark(flags: &mut [bool], values: impl Iterator<Item = bool>) {
-    flags.iter_mut().zip(values).for_each(|(flag, value)| *flag |= value);
-}
-
-fn fail(action: impl Into<String>, path: &Path, source: gdal::errors::GdalError) -> Error {
-    Error::Gdal { action: action.into(), path: path.into(), source }
-}
-
-fn open(path: &Path) -> Result<Dataset> {
-    Dataset::open(path).map_err(|source| fail("open", path, source))
-}
-
-fn band<'d>(dataset: &'d Dataset, path: &Path, number: usize) -> Result<RasterBand<'d>> {
-    dataset.rasterband(number).map_err(|source| fail(format!("open band {number} of"), path, source))
-}
-
-fn read_window<T: Copy + gdal::raster::GdalType>(band: &RasterBand<'_>, window: Window, into: &mut [T], path: &Path) -> Result<()> {
-    let size = (window.width, window.height);
-    band.read_into_slice((window.x as isize, window.y as isize), size, size, into, None)
-        .map_err(|source| fail(format!("read {window} of"), path, source))
-}
-
-/// Whether every value of the type is one in single precision, too.
-fn fits_single(data_type: GdalDataType) -> bool {
-    data_type.bits() <= 16 || data_type == GdalDataType::Float32
-}
-
-fn is_complex(data_type: GdalDataType) -> bool {
-    !data_type.is_integer() && !data_type.is_floating() || data_type.is_complex()
 }
 
 fn profile(path: &Path, dataset: &Dataset) -> Result<RasterProfile> {

@@ -1,0 +1,244 @@
+//! A picture that shows at a glance how good labels are.
+
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::Path;
+
+use gdal::Dataset;
+use gdal::errors::GdalError;
+use gdal::raster::ResampleAlg;
+use swath_models::{Class, Colour};
+
+use crate::{Error, Result, font};
+
+/// The widest picture, in pixels.
+const MAX_WIDTH: usize = 1200;
+/// Space between panels and around the legend, in pixels.
+const GAP: usize = 6;
+/// Size of a pixel of the legend's letters, in pixels.
+const LETTER: usize = 2;
+/// Shares of the pixels that are shown black and white at most: the stretch of the scene's panel.
+const STRETCH: [f64; 2] = [0.02, 0.98];
+
+/// The rasters of a [`preview`]; all cover the same pixels.
+#[derive(Clone, Copy, Debug)]
+pub struct Panels<'a> {
+    /// The scene; its first three bands are shown as red, green and blue.
+    pub scene: &'a Path,
+    /// The true labels.
+    pub truth: &'a Path,
+    /// The labels to look at.
+    pub labels: &'a Path,
+}
+
+/// Writes a PNG with the scene, the truth and the labels side by side, and the classes' names and colours underneath. It is at most 1200
+/// pixels wide; a pixel of the scene is at least one of the rasters'.
+///
+/// # Errors
+/// If a raster cannot be read, has another size than the scene, or the picture cannot be written.
+pub fn preview(panels: Panels<'_>, classes: &[Class], picture: &Path) -> Result<()> {
+    let scene = Raster::open(panels.scene)?;
+    let rasters = [Raster::open(panels.truth)?, Raster::open(panels.labels)?];
+    let (width, height) = scene.dataset.raster_size();
+    let panel = ((MAX_WIDTH - 2 * GAP) / 3).min(width);
+    let size = [panel, (height * panel / width).max(1)];
+    let names = legend(classes, 3 * panel + 2 * GAP);
+    let mut canvas = Canvas::new(3 * panel + 2 * GAP, size[1] + names.height);
+    canvas.paste(0, panel, &scene.colours(size)?);
+    for (place, raster) in (1..).zip(rasters) {
+        let (got_width, got_height) = raster.dataset.raster_size();
+        if (got_width, got_height) != (width, height) {
+            return Err(Error::PictureSize {
+                path: raster.path.into(),
+                expected_width: width,
+                expected_height: height,
+                width: got_width,
+                height: got_height,
+            });
+        }
+        canvas.paste(place * (panel + GAP), panel, &raster.classes(size, classes)?);
+    }
+    for (class, [x, y]) in classes.iter().zip(names.places) {
+        canvas.entry(class, x, size[1] + y);
+    }
+    canvas.write(picture)
+}
+
+/// Where the legend's entries go, and its height, in pixels.
+struct Legend {
+    places: Vec<[usize; 2]>,
+    height: usize,
+}
+
+/// Sets the entries in lines, from left to right.
+fn legend(classes: &[Class], width: usize) -> Legend {
+    let line = LETTER * font::HEIGHT + GAP;
+    let mut places = Vec::new();
+    let [mut x, mut y] = [GAP, GAP];
+    for class in classes {
+        let entry = LETTER * (font::HEIGHT + (font::WIDTH + 1) * class.name.chars().count()) + GAP;
+        if x > GAP && x + entry > width {
+            [x, y] = [GAP, y + line];
+        }
+        places.push([x, y]);
+        x += entry + 2 * GAP;
+    }
+    Legend { places, height: y + line }
+}
+
+/// A raster that is read at reduced size.
+struct Raster<'a> {
+    dataset: Dataset,
+    path: &'a Path,
+}
+
+impl<'a> Raster<'a> {
+    fn open(path: &'a Path) -> Result<Self> {
+        let dataset = Dataset::open(path).map_err(|source| Error::Gdal { action: "open".into(), path: path.into(), source })?;
+        Ok(Self { dataset, path })
+    }
+
+    fn read<T: Copy + gdal::raster::GdalType>(&self, band: usize, [w, h]: [usize; 2], by: ResampleAlg) -> Result<Vec<T>> {
+        let read = || -> Result<Vec<T>, GdalError> {
+            let size = self.dataset.raster_size();
+            let buffer = self.dataset.rasterband(band)?.read_as::<T>((0, 0), size, (w, h), Some(by))?;
+            Ok(buffer.into_shape_and_vec().1)
+        };
+        read().map_err(|source| Error::Gdal { action: format!("read band {band} of"), path: self.path.into(), source })
+    }
+
+    /// The first three bands, or the first one as grey, stretched together so that colours stay what they are.
+    fn colours(&self, size: [usize; 2]) -> Result<Vec<Colour>> {
+        let bands = if self.dataset.raster_count() < 3 { [1, 1, 1] } else { [1, 2, 3] };
+        let mut values = Vec::new();
+        for band in bands {
+            values.extend(self.read::<f32>(band, size, ResampleAlg::Average)?);
+        }
+        let stretched = stretch(&values);
+        let pixels = size[0] * size[1];
+        let colour = |at| Colour { red: stretched[at], green: stretched[pixels + at], blue: stretched[2 * pixels + at] };
+        Ok((0..pixels).map(colour).collect())
+    }
+
+    /// Labels in the colours of their classes; what is no class is black.
+    fn classes(&self, size: [usize; 2], classes: &[Class]) -> Result<Vec<Colour>> {
+        let labels = self.read::<u8>(1, size, ResampleAlg::NearestNeighbour)?;
+        Ok(labels.into_iter().map(|label| classes.iter().find(|c| c.value == label).map_or(BLACK, colour)).collect())
+    }
+}
+
+const BLACK: Colour = Colour { red: 0, green: 0, blue: 0 };
+const WHITE: Colour = Colour { red: 255, green: 255, blue: 255 };
+const GREY: Colour = Colour { red: 128, green: 128, blue: 128 };
+
+fn colour(class: &Class) -> Colour {
+    class.colour.unwrap_or(GREY)
+}
+
+/// Values between two percentiles, spread over 0 to 255.
+fn stretch(values: &[f32]) -> Vec<u8> {
+    let mut sorted: Vec<f32> = values.iter().copied().filter(|v| v.is_finite()).collect();
+    sorted.sort_by(f32::total_cmp);
+    let at = |share: f64| sorted.get((share * sorted.len() as f64) as usize).copied().unwrap_or(0.0);
+    let [low, high] = STRETCH.map(at);
+    let range = (high - low).max(f32::MIN_POSITIVE);
+    values.iter().map(|v| ((v - low) / range * 255.0).clamp(0.0, 255.0) as u8).collect()
+}
+
+/// A white picture to draw on.
+struct Canvas {
+    width: usize,
+    height: usize,
+    pixels: Vec<Colour>,
+}
+
+impl Canvas {
+    fn new(width: usize, height: usize) -> Self {
+        Self { width, height, pixels: vec![WHITE; width * height] }
+    }
+
+    /// Puts a panel of the given width at the top.
+    fn paste(&mut self, left: usize, width: usize, panel: &[Colour]) {
+        for (line, row) in self.pixels.chunks_exact_mut(self.width).zip(panel.chunks_exact(width)) {
+            line[left..left + width].copy_from_slice(row);
+        }
+    }
+
+    fn fill(&mut self, left: usize, top: usize, size: usize, colour: Colour) {
+        for y in top..(top + size).min(self.height) {
+            for x in left..(left + size).min(self.width) {
+                self.pixels[y * self.width + x] = colour;
+            }
+        }
+    }
+
+    /// An entry of the legend: a square of the class's colour and its name.
+    fn entry(&mut self, class: &Class, x: usize, y: usize) {
+        let side = LETTER * font::HEIGHT;
+        self.fill(x, y, side, colour(class));
+        for (place, character) in class.name.chars().enumerate() {
+            let left = x + side + GAP + place * LETTER * (font::WIDTH + 1);
+            for (column, bits) in font::glyph(character).into_iter().enumerate() {
+                for row in (0..font::HEIGHT).filter(|row| bits >> row & 1 == 1) {
+                    self.fill(left + LETTER * column, y + LETTER * row, LETTER, BLACK);
+                }
+            }
+        }
+    }
+
+    fn write(&self, path: &Path) -> Result<()> {
+        let file = File::create(path).map_err(|source| Error::File { action: "create", path: path.into(), source })?;
+        let fail = |source| Error::Png { path: path.into(), source };
+        let mut encoder = png::Encoder::new(BufWriter::new(file), self.width as u32, self.height as u32);
+        encoder.set_color(png::ColorType::Rgb);
+        encoder.set_depth(png::BitDepth::Eight);
+        let mut writer = encoder.write_header().map_err(fail)?;
+        let bytes: Vec<u8> = self.pixels.iter().flat_map(|c| [c.red, c.green, c.blue]).collect();
+        writer.write_image_data(&bytes).map_err(fail)?;
+        writer.finish().map_err(fail)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::demo::{DemoScene, classes};
+
+    #[test]
+    fn panels_show_the_rasters_and_the_legend_the_classes() {
+        let folder = tempfile::tempdir().unwrap();
+        let size = 800;
+        let demo = DemoScene::new(1, size);
+        let files = demo.write(folder.path()).unwrap();
+        let picture = folder.path().join("preview.png");
+        let panels = Panels { scene: &files.scene, truth: &files.truth, labels: &files.truth };
+        preview(panels, &classes(), &picture).unwrap();
+
+        let mut reader = png::Decoder::new(std::io::BufReader::new(File::open(&picture).unwrap())).read_info().unwrap();
+        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+        let info = reader.next_frame(&mut pixels).unwrap();
+        let (width, panel) = (info.width as usize, 396);
+        assert_eq!((width, info.height as usize), (3 * panel + 2 * GAP, panel + 2 * GAP + 2 * font::HEIGHT));
+        let at = |x: usize, y: usize| &pixels[3 * (y * width + x)..][..3];
+        let colours: Vec<[u8; 3]> = classes().iter().map(colour).map(|c| [c.red, c.green, c.blue]).collect();
+        for [x, y] in [[0, 0], [100, 200], [395, 395], [17, 301]] {
+            let truth = at(panel + GAP + x, y);
+            assert_eq!(truth, at(2 * (panel + GAP) + x, y));
+            assert!(colours.iter().any(|c| c == truth));
+        }
+        assert_eq!(at(GAP, panel + GAP), colours[0]);
+    }
+
+    #[test]
+    fn a_raster_of_another_size_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let [small, large] = ["small", "large"].map(|name| folder.path().join(name));
+        std::fs::create_dir(&small).unwrap();
+        std::fs::create_dir(&large).unwrap();
+        let small = DemoScene::new(1, 40).write(&small).unwrap();
+        let large = DemoScene::new(1, 50).write(&large).unwrap();
+        let panels = Panels { scene: &large.scene, truth: &large.truth, labels: &small.truth };
+        let error = preview(panels, &classes(), &folder.path().join("preview.png")).unwrap_err().to_string();
+        assert!(error.starts_with("expected 50 x 50 pixels in ") && error.ends_with("got 40 x 40"), "{error}");
+    }
+}
