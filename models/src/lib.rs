@@ -17,6 +17,7 @@ mod error;
 mod executor;
 mod graph;
 mod infer;
+pub mod onnx;
 mod op;
 mod score;
 mod shape;
