@@ -18,14 +18,15 @@ pub(super) fn leaky_relu(call: &Call<'_>, draft: &mut Draft) -> Result<Feature> 
 
 /// Bounds are attributes before version 11 and inputs since.
 pub(super) fn clip(call: &Call<'_>, draft: &mut Draft) -> Result<Feature> {
-    let bound = |attribute: &str, input: usize, unbounded: f32| -> Result<Option<f64>> {
+    let bound = |attribute: &str, input: usize| -> Result<Option<f64>> {
         let bound = match call.attribute(attribute) {
             Some(a) => Some(f64::from(a.f)),
             None => call.numbers(input)?.map(|n| n[0]),
         };
-        Ok(bound.filter(|b| b.is_finite() && *b != f64::from(unbounded)))
+        // Unbounded is written as infinity or as the largest number.
+        Ok(bound.filter(|b| b.abs() < f64::from(f32::MAX)))
     };
-    let (min, max) = (bound("min", 1, f32::MIN)?, bound("max", 2, f32::MAX)?);
+    let (min, max) = (bound("min", 1)?, bound("max", 2)?);
     activation(call, draft, Activation::Clip { min, max })
 }
 

@@ -67,7 +67,7 @@ fn affine(call: &Call<'_>, draft: &mut Draft, x: NodeId, weight: Vec<f32>, bias:
     Ok(node)
 }
 
-/// A constant as one value for each channel of `x`. Its axes line up with the last ones of `x`, as in NumPy.
+/// A constant as one value for each channel of `x`. Its axes line up with the last ones of `x`, as in numpy.
 fn per_channel(call: &Call<'_>, draft: &Draft, x: &Feature, parameter: Parameter) -> Result<Vec<f32>> {
     let channels = draft.channels(x.node);
     let Parameter { dims, values } = parameter;

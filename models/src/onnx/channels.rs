@@ -2,7 +2,8 @@
 
 use super::call::Call;
 use super::draft::Draft;
-use super::layout::Axis;
+use super::layout::{Axis, resolve};
+use super::sliding::sizes;
 use super::value::{Feature, Value};
 use crate::{NodeId, Op, Result};
 
@@ -51,8 +52,7 @@ pub(super) fn gather(call: &Call<'_>, draft: &mut Draft) -> Result<Feature> {
     }
     let indices = call.array(1)?.ok_or_else(|| call.refuse("indices are missing"))?;
     let channels = draft.channels(x.node);
-    let places: Option<Vec<usize>> =
-        call.integers(1)?.unwrap_or_default().into_iter().map(|i| super::layout::resolve(i, channels)).collect();
+    let places: Option<Vec<usize>> = call.integers(1)?.unwrap_or_default().into_iter().map(|i| resolve(i, channels)).collect();
     let places = places.ok_or_else(|| call.refuse(format!("indices beyond the {channels} channels")))?;
     let node = pick(call, draft, x.node, &places)?;
     match indices.dims.len() {
@@ -70,13 +70,12 @@ pub(super) fn split(call: &Call<'_>, draft: &mut Draft) -> Result<Vec<Option<Val
         return Err(call.refuse(format!("expected a split of channels, got axis {axis} of {}", x.layout)));
     }
     let (channels, parts) = (draft.channels(x.node), call.node.output.len());
-    let counts: Vec<usize> = match call.listed("split", 1)? {
-        Some(list) => super::sliding::sizes(call, "split", &list)?,
+    let counts: Vec<usize> = if let Some(list) = call.listed("split", 1)? {
+        sizes(call, "split", &list)?
+    } else {
         // The last part may be smaller.
-        None => {
-            let count = channels.div_ceil(parts);
-            (0..parts).map(|i| count.min(channels.saturating_sub(i * count))).collect()
-        }
+        let count = channels.div_ceil(parts);
+        (0..parts).map(|i| count.min(channels.saturating_sub(i * count))).collect()
     };
     if counts.len() != parts || counts.iter().sum::<usize>() != channels {
         return Err(call.refuse(format!("{parts} outputs of {counts:?} channels from {channels}")));
@@ -148,7 +147,7 @@ pub(super) fn cuts(call: &Call<'_>, rank: usize) -> Result<Vec<Cut>> {
 mod tests {
     use super::*;
 
-    /// Expected values as NumPy's `range(n)[start:end:step]` gives them.
+    /// Expected values as numpy's `range(n)[start:end:step]` gives them.
     #[test]
     fn cuts_as_numpy_does() {
         let places = |start, end, step| Cut { axis: 0, start, end, step }.places(5);

@@ -29,7 +29,7 @@ impl Draft {
             names: HashSet::new(),
             weights: Weights::new(),
         };
-        let name = draft.unique(sanitised(input).unwrap_or_else(|| "input".into()));
+        let name = draft.unique(&sanitised(input).unwrap_or_else(|| "input".into()));
         draft.nodes.push(Node { name, op: Op::Input { channels }, inputs: Vec::new() });
         draft
     }
@@ -60,7 +60,7 @@ impl Draft {
     /// Adds a node that is named after the call.
     pub(super) fn push(&mut self, call: &Call<'_>, op: Op, inputs: Vec<NodeId>) -> Result<NodeId> {
         let name = sanitised(&call.node.name).unwrap_or_else(|| format!("{}_{}", call.operator(), call.index));
-        let node = Node { name: self.unique(name), op, inputs };
+        let node = Node { name: self.unique(&name), op, inputs };
         let channels: Vec<usize> = node.inputs.iter().map(|i| self.channels(*i)).collect();
         self.channels.push(infer::node_channels(&node, &channels)?);
         if let Some(extents) = &mut self.extents {
@@ -85,8 +85,8 @@ impl Draft {
         Ok((graph, self.weights))
     }
 
-    fn unique(&mut self, name: String) -> String {
-        let mut unique = name.clone();
+    fn unique(&mut self, name: &str) -> String {
+        let mut unique = name.to_owned();
         for copy in 2.. {
             if self.names.insert(unique.clone()) {
                 break;
@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn names_are_unique() {
         let mut draft = Draft::new(Rank::Planar, "x", 1, None);
-        let names: Vec<String> = ["x", "y", "x", "x_2"].iter().map(|n| draft.unique((*n).into())).collect();
+        let names: Vec<String> = ["x", "y", "x", "x_2"].iter().map(|n| draft.unique(n)).collect();
         assert_eq!(names, ["x_2", "y", "x_3", "x_2_2"]);
     }
 }

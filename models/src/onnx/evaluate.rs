@@ -31,7 +31,7 @@ pub(super) fn shape(call: &Call<'_>, draft: &Draft) -> Result<Value> {
 
 /// The result of an operator none of whose inputs is a feature map; `None` if it is not one for constants or shapes.
 pub(super) fn evaluate(call: &Call<'_>) -> Result<Option<Value>> {
-    let fail = || call.refuse("cannot be told from shapes");
+    let fail = || call.refuse("arithmetic on shapes that is not supported");
     let x = || call.array(0)?.ok_or_else(|| call.refuse("input 0 is missing"));
     let pair = |f: fn(Symbol, Symbol, Kind) -> Option<Symbol>| -> Result<Array> {
         let y = call.array(1)?.ok_or_else(|| call.refuse("input 1 is missing"))?;

@@ -27,7 +27,7 @@ pub(super) fn pad(call: &Call<'_>, draft: &mut Draft) -> Result<Feature> {
     let [before, after] = &before_after;
     for axis in [Axis::Batch, Axis::Channel] {
         if (at(before, axis), at(after, axis)) != (0, 0) {
-            return Err(call.refuse(format!("pads of batch or channels in {}", x.layout)));
+            return Err(call.refuse(format!("expected pads of spatial axes only, got others of {}", x.layout)));
         }
     }
     let list: Vec<i64> = [before, after].into_iter().flat_map(|side| spatial(draft.rank()).map(|axis| at(side, axis))).collect();

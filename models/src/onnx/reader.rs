@@ -67,13 +67,13 @@ pub fn read(path: &Path, head: Option<&str>) -> Result<Imported> {
         let call = Call { node, index, opset, folder, inputs: inputs(node, &values)?, wanted };
         let results = operators::apply(&call, &mut draft)?;
         for (place, name) in node.output.iter().enumerate().filter(|(place, _)| call.wanted[*place]) {
-            let value = results.get(place).cloned().flatten().ok_or_else(|| call.refuse(format!("output {place} is used")))?;
+            let value =
+                results.get(place).cloned().flatten().ok_or_else(|| call.refuse(format!("output {place} is not supported")))?;
             values.insert(name, value);
         }
     }
-    let scores = match values.get(output) {
-        Some(Value::Feature(scores)) => scores,
-        _ => return Err(unsuitable(format!("output `{output}` does not depend on the input"))),
+    let Some(Value::Feature(scores)) = values.get(output) else {
+        return Err(unsuitable(format!("output `{output}` does not depend on the input")));
     };
     if !scores.layout.is_image(signature.rank) {
         return Err(unsuitable(format!("output `{output}` has its axes as {}", scores.layout)));

@@ -58,6 +58,7 @@ pub(super) fn resize(call: &Call<'_>, draft: &mut Draft) -> Result<Feature> {
 }
 
 /// The extent of the result.
+#[derive(Clone, Copy)]
 enum Target {
     /// As the operator says it.
     Own(ResizeTo),
@@ -147,7 +148,7 @@ fn by_scales(
         // ONNX maps coordinates by the scale itself, a graph by the ratio of lengths: they must be the same for every input.
         let exact = f.fract() == 0.0 || lengths.is_some_and(|lengths| (lengths.into_array()[axis] * f).fract() == 0.0);
         if !(f > 0.0 && f.is_finite()) || !(exact || coordinates == Coordinates::AlignCorners) {
-            return Err(call.refuse(format!("scale {f} of lengths that it may not divide")));
+            return Err(call.refuse(format!("scale {f} does not give a whole length for every input")));
         }
     }
     Ok(ResizeTo::Factor { factor })
@@ -159,7 +160,7 @@ fn by_sizes(call: &Call<'_>, draft: &Draft, x: &Feature, places: &[usize], sizes
     let numbers: Option<Vec<f64>> = wanted.iter().map(|s| s.number()).collect();
     if let Some(numbers) = numbers {
         let Some(extent) = draft.extent(x.node) else {
-            return Err(call.refuse(format!("resizes an input of free extent to {numbers:?}")));
+            return Err(call.refuse(format!("resizes an input of free extent to a fixed one, {numbers:?}")));
         };
         let sizes = axes(call, draft.rank(), "sizes", &numbers.iter().map(|n| *n as usize).collect::<Vec<_>>(), 1)?;
         let ratio = sizes.zip(extent);

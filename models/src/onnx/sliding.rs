@@ -132,14 +132,14 @@ pub(super) fn axes<T: Copy>(call: &Call<'_>, rank: Rank, what: &str, list: &[T],
     match (rank, list) {
         (Rank::Planar, [y, x]) => Ok(Axes { z: neutral, y: *y, x: *x }),
         (Rank::Volumetric, [z, y, x]) => Ok(Axes { z: *z, y: *y, x: *x }),
-        _ => Err(call.refuse(format!("{what} has {} spatial axes in a network that is {rank:?}", list.len()))),
+        _ => Err(call.refuse(format!("{what}: expected one value per spatial axis, got {}", list.len()))),
     }
 }
 
 /// Values of at least 1.
 fn positive(call: &Call<'_>, what: &str, list: &[i64]) -> Result<Vec<usize>> {
     if list.contains(&0) {
-        return Err(call.refuse(format!("{what} {list:?} is zero")));
+        return Err(call.refuse(format!("{what}: expected positive values, got {list:?}")));
     }
     sizes(call, what, list)
 }
@@ -148,7 +148,7 @@ fn positive(call: &Call<'_>, what: &str, list: &[i64]) -> Result<Vec<usize>> {
 pub(super) fn sizes(call: &Call<'_>, what: &str, list: &[i64]) -> Result<Vec<usize>> {
     const LARGEST: usize = 1 << 24;
     let sizes: Option<Vec<usize>> = list.iter().map(|v| usize::try_from(*v).ok().filter(|v| *v <= LARGEST)).collect();
-    sizes.ok_or_else(|| call.refuse(format!("{what} {list:?} is not within 0 and {LARGEST}")))
+    sizes.ok_or_else(|| call.refuse(format!("{what}: expected values within 0..={LARGEST}, got {list:?}")))
 }
 
 /// Paddings from all starts followed by all ends.
