@@ -242,7 +242,9 @@ pub enum Error {
         size: Size,
     },
     /// A tile that would meet the network's layers in another phase than the whole scene does.
-    #[error("expected a tile that is a multiple of the network's stride of {stride}, got {tile}; the next one that works is {nearest}")]
+    #[error(
+        "expected a tile that is a multiple of the network's stride of {stride}, got {tile}; the next one that works is {nearest}"
+    )]
     TileStride {
         /// The tile's side asked for.
         tile: usize,

@@ -140,7 +140,8 @@ impl Segmenter {
     /// # Errors
     /// If the scene cannot be opened or lacks a band, or not as many bands are chosen as the model takes.
     pub fn scene(&self, path: &Path, bands: Option<&[BandRequest]>) -> Result<Scene> {
-        let own: Vec<BandRequest> = self.card.bands.iter().map(|name| name.parse().unwrap_or_else(|never| match never {})).collect();
+        let own: Vec<BandRequest> =
+            self.card.bands.iter().map(|name| name.parse().unwrap_or_else(|never| match never {})).collect();
         let requests = bands.unwrap_or(&own);
         if requests.len() != own.len() {
             let (model, names) = (self.card.name.clone(), self.card.bands.join(", "));
@@ -210,14 +211,16 @@ impl Segmenter {
             classes: &self.card.classes,
             nodata: self.card.nodata,
             summary,
-            probabilities: outputs
-                .probabilities
-                .as_ref()
-                .map(|p| LayerAsset { path: &p.path, bands: &names, encoding: p.encoding }),
-            confidence: outputs
-                .confidence
-                .as_deref()
-                .map(|path| LayerAsset { path, bands: &confidence, encoding: LayerEncoding::U8 }),
+            probabilities: outputs.probabilities.as_ref().map(|p| LayerAsset {
+                path: &p.path,
+                bands: &names,
+                encoding: p.encoding,
+            }),
+            confidence: outputs.confidence.as_deref().map(|path| LayerAsset {
+                path,
+                bands: &confidence,
+                encoding: LayerEncoding::U8,
+            }),
             sources: &[source],
             model: ModelReference { name: &self.card.name, version: None, href: &self.origin.href },
             parameters: self.parameters(scene, plan),

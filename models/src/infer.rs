@@ -7,90 +7,103 @@ pub(crate) fn channels(nodes: &[Node]) -> Result<Vec<usize>> {
     let mut channels: Vec<usize> = Vec::with_capacity(nodes.len());
     for node in nodes {
         let inputs: Vec<usize> = node.inputs.iter().map(|i| channels[i.0]).collect();
-        let fail = |expected: String, got: String| Error::Node { node: node.name.clone(), expected, got };
-        let arity = match &node.op {
-            Op::Input { .. } => 0..=0,
-            Op::Add | Op::Mul => 2..=2,
-            Op::Concat => 1..=usize::MAX,
-            Op::Resize(r) if r.to == ResizeTo::Like => 2..=2,
-            _ => 1..=1,
-        };
-        if !arity.contains(&inputs.len()) {
-            return Err(fail(format!("{} inputs at least, {} at most", arity.start(), arity.end()), format!("{}", inputs.len())));
-        }
-        let grouped = |groups: usize, out: usize| {
-            if groups == 0 || out == 0 || !inputs[0].is_multiple_of(groups) || !out.is_multiple_of(groups) {
-                return Err(fail(format!("input and output channels in {groups} groups"), format!("{} and {out}", inputs[0])));
-            }
-            Ok(out)
-        };
-        channels.push(match &node.op {
-            Op::Input { channels: 0 } => return Err(fail("at least one band".into(), "none".into())),
-            Op::Input { channels } => *channels,
-            Op::Conv(Conv { out_channels, groups, .. }) | Op::ConvTranspose(ConvTranspose { out_channels, groups, .. }) => {
-                grouped(*groups, *out_channels)?
-            }
-            Op::Add | Op::Mul => match (inputs[0], inputs[1]) {
-                (a, b) if a == b || b == 1 => a,
-                (1, b) => b,
-                (a, b) => return Err(fail("two inputs with the same channels".into(), format!("{a} and {b}"))),
-            },
-            Op::Concat => inputs.iter().sum(),
-            Op::Channels { start, count } => {
-                if *count == 0 || start + count > inputs[0] {
-                    return Err(fail(format!("channels within 0..{}", inputs[0]), format!("{start}..{}", start + count)));
-                }
-                *count
-            }
-            _ => inputs[0],
-        });
+        channels.push(node_channels(node, &inputs)?);
     }
     Ok(channels)
+}
+
+/// Channels of one node from those of its inputs.
+pub(crate) fn node_channels(node: &Node, inputs: &[usize]) -> Result<usize> {
+    let fail = |expected: String, got: String| Error::Node { node: node.name.clone(), expected, got };
+    let arity = match &node.op {
+        Op::Input { .. } => 0..=0,
+        Op::Add | Op::Mul => 2..=2,
+        Op::Concat => 1..=usize::MAX,
+        Op::Resize(r) if r.to == ResizeTo::Like => 2..=2,
+        _ => 1..=1,
+    };
+    if !arity.contains(&inputs.len()) {
+        return Err(fail(format!("{} inputs at least, {} at most", arity.start(), arity.end()), format!("{}", inputs.len())));
+    }
+    let grouped = |groups: usize, out: usize| {
+        if groups == 0 || out == 0 || !inputs[0].is_multiple_of(groups) || !out.is_multiple_of(groups) {
+            return Err(fail(format!("input and output channels in {groups} groups"), format!("{} and {out}", inputs[0])));
+        }
+        Ok(out)
+    };
+    Ok(match &node.op {
+        Op::Input { channels: 0 } => return Err(fail("at least one band".into(), "none".into())),
+        Op::Input { channels } => *channels,
+        Op::Conv(Conv { out_channels, groups, .. }) | Op::ConvTranspose(ConvTranspose { out_channels, groups, .. }) => {
+            grouped(*groups, *out_channels)?
+        }
+        Op::Add | Op::Mul => match (inputs[0], inputs[1]) {
+            (a, b) if a == b || b == 1 => a,
+            (1, b) => b,
+            (a, b) => return Err(fail("two inputs with the same channels".into(), format!("{a} and {b}"))),
+        },
+        Op::Concat => inputs.iter().sum(),
+        Op::Channels { start, count } => {
+            if *count == 0 || start + count > inputs[0] {
+                return Err(fail(format!("channels within 0..{}", inputs[0]), format!("{start}..{}", start + count)));
+            }
+            *count
+        }
+        _ => inputs[0],
+    })
 }
 
 /// Shapes of every node for an input extent.
 pub(crate) fn shapes(nodes: &[Node], channels: &[usize], input: Extent) -> Result<Vec<Shape>> {
     let mut extents: Vec<Extent> = Vec::with_capacity(nodes.len());
     for node in nodes {
-        let of = |i: usize| extents[node.inputs[i].0];
-        let fail = |expected: String, got: Extent| Error::Node {
-            node: node.name.clone(),
-            expected,
-            got: format!("an input of {} x {} x {}", got.z, got.y, got.x),
+        let inputs: Vec<Extent> = match node.op {
+            Op::Input { .. } => vec![input],
+            _ => node.inputs.iter().map(|i| extents[i.0]).collect(),
         };
-        let extent = match &node.op {
-            Op::Input { .. } => input,
-            Op::Conv(c) => windowed(of(0), c.kernel, c.stride, c.padding, c.dilation)
-                .ok_or_else(|| fail("an input no smaller than the kernel".into(), of(0)))?,
-            Op::Pool(Pool { kernel, stride, padding, .. }) => windowed(of(0), *kernel, *stride, *padding, Axes::cube(1))
-                .ok_or_else(|| fail("an input no smaller than the window".into(), of(0)))?,
-            Op::ConvTranspose(c) => transposed(of(0), c).ok_or_else(|| fail("a larger input".into(), of(0)))?,
-            Op::GlobalAveragePool => Axes::cube(1),
-            Op::Add | Op::Mul => broadcast(of(0), of(1)).ok_or_else(|| {
-                let Axes { z, y, x } = of(1);
-                fail(format!("two inputs of the same extent, one being {z} x {y} x {x}"), of(0))
-            })?,
-            Op::Concat => {
-                if let Some(other) = node.inputs.iter().map(|i| extents[i.0]).find(|e| *e != of(0)) {
-                    let Axes { z, y, x } = of(0);
-                    return Err(fail(format!("inputs that are all {z} x {y} x {x}"), other));
-                }
-                of(0)
-            }
-            Op::Resize(r) => match r.to {
-                ResizeTo::Like => of(1),
-                ResizeTo::Factor { factor } => of(0).zip(factor).map(|(n, f)| (n as f64 * f).floor() as usize),
-                ResizeTo::Extent { extent } => extent,
-            },
-            Op::Pad { padding, .. } => of(0).zip(*padding).map(|(n, p)| n + p.total()),
-            Op::BatchNorm(_) | Op::Affine | Op::Activation(_) | Op::Softmax | Op::Channels { .. } => of(0),
-        };
-        if extent.product() == 0 {
-            return Err(fail("a result of at least one position".into(), node.inputs.first().map_or(extent, |i| extents[i.0])));
-        }
-        extents.push(extent);
+        extents.push(node_extent(node, &inputs)?);
     }
     Ok(channels.iter().zip(extents).map(|(&channels, extent)| Shape { channels, extent }).collect())
+}
+
+/// Extent of one node from those of its inputs; that of the network's input for its first node.
+pub(crate) fn node_extent(node: &Node, inputs: &[Extent]) -> Result<Extent> {
+    let of = |i: usize| inputs[i];
+    let fail = |expected: String, got: Extent| Error::Node {
+        node: node.name.clone(),
+        expected,
+        got: format!("an input of {} x {} x {}", got.z, got.y, got.x),
+    };
+    let extent = match &node.op {
+        Op::Conv(c) => windowed(of(0), c.kernel, c.stride, c.padding, c.dilation)
+            .ok_or_else(|| fail("an input no smaller than the kernel".into(), of(0)))?,
+        Op::Pool(Pool { kernel, stride, padding, .. }) => windowed(of(0), *kernel, *stride, *padding, Axes::cube(1))
+            .ok_or_else(|| fail("an input no smaller than the window".into(), of(0)))?,
+        Op::ConvTranspose(c) => transposed(of(0), c).ok_or_else(|| fail("a larger input".into(), of(0)))?,
+        Op::GlobalAveragePool => Axes::cube(1),
+        Op::Add | Op::Mul => broadcast(of(0), of(1)).ok_or_else(|| {
+            let Axes { z, y, x } = of(1);
+            fail(format!("two inputs of the same extent, one being {z} x {y} x {x}"), of(0))
+        })?,
+        Op::Concat => {
+            if let Some(other) = inputs.iter().find(|e| **e != of(0)) {
+                let Axes { z, y, x } = of(0);
+                return Err(fail(format!("inputs that are all {z} x {y} x {x}"), *other));
+            }
+            of(0)
+        }
+        Op::Resize(r) => match r.to {
+            ResizeTo::Like => of(1),
+            ResizeTo::Factor { factor } => of(0).zip(factor).map(|(n, f)| (n as f64 * f).floor() as usize),
+            ResizeTo::Extent { extent } => extent,
+        },
+        Op::Pad { padding, .. } => of(0).zip(*padding).map(|(n, p)| n + p.total()),
+        Op::Input { .. } | Op::BatchNorm(_) | Op::Affine | Op::Activation(_) | Op::Softmax | Op::Channels { .. } => of(0),
+    };
+    if extent.product() == 0 {
+        return Err(fail("a result of at least one position".into(), of(0)));
+    }
+    Ok(extent)
 }
 
 /// Positions that a sliding window takes; `None` if it does not fit once.

@@ -22,6 +22,7 @@ mod graph;
 mod infer;
 mod item;
 mod model;
+pub mod onnx;
 mod op;
 mod reference;
 mod resample;

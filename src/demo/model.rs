@@ -1,6 +1,8 @@
 //! The bundled model: a rule table, written as a network.
 
-use swath_models::{Axes, Builder, Conv, Graph, Model, ModelCard, Op, Pool, PoolKind, Rank, Scaling, Scope, ScoreActivation, Weights};
+use swath_models::{
+    Axes, Builder, Conv, Graph, Model, ModelCard, Op, Pool, PoolKind, Rank, Scaling, Scope, ScoreActivation, Weights,
+};
 
 use super::scene::BANDS;
 

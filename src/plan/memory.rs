@@ -61,7 +61,9 @@ impl MemoryPlan {
             cache: reading.cache,
             weights: executor.resident_bytes(),
             network: executor.peak_bytes(layout.input)?,
-            waiting: patches * patch + reading.readers * input * size_of::<f64>() + (SCORES_AHEAD + 2) * (scores * classes * size_of::<f32>() + input),
+            waiting: patches * patch
+                + reading.readers * input * size_of::<f64>()
+                + (SCORES_AHEAD + 2) * (scores * classes * size_of::<f32>() + input),
             mosaic: swaths.iter().map(|swath| Mosaic::bytes(swath, classes, layout.blend)).max().unwrap_or(0),
             output: labels + reading.writing,
         })

@@ -3,11 +3,11 @@
 use swath_models::{Executor, Extent, Geometry, Reach};
 use swath_tiling::{Blend, TileGrid, Window};
 
+use super::PlanRequest;
 use super::layout::{Layout, Tiles};
 use super::memory::{MemoryPlan, Reading};
-use super::PlanRequest;
-use crate::source::{RasterProfile, Scene};
 use crate::source::RasterSource;
+use crate::source::{RasterProfile, Scene};
 use crate::{Error, Result};
 
 /// Sides of tiles that are tried where neither user nor network say, largest first: large tiles lose less to overlap.
@@ -93,7 +93,12 @@ impl Plan {
             let overlap = self.layout.overlap;
             let covers = |axis: usize, full: usize, overlap: usize, need: usize| axis >= full || overlap >= need;
             covers(self.layout.grid.tile_size().height, self.layout.canvas.height, overlap.height, needs(halo.y, margin.y.before))
-                && covers(self.layout.grid.tile_size().width, self.layout.canvas.width, overlap.width, needs(halo.x, margin.x.before))
+                && covers(
+                    self.layout.grid.tile_size().width,
+                    self.layout.canvas.width,
+                    overlap.width,
+                    needs(halo.x, margin.x.before),
+                )
         });
         single || (self.layout.blend == Blend::Crop && halo)
     }

@@ -129,7 +129,12 @@ fn band<'d>(dataset: &'d Dataset, path: &Path, number: usize) -> Result<RasterBa
     dataset.rasterband(number).map_err(|source| fail(format!("open band {number} of"), path, source))
 }
 
-fn read_window<T: Copy + gdal::raster::GdalType>(band: &RasterBand<'_>, window: Window, into: &mut [T], path: &Path) -> Result<()> {
+fn read_window<T: Copy + gdal::raster::GdalType>(
+    band: &RasterBand<'_>,
+    window: Window,
+    into: &mut [T],
+    path: &Path,
+) -> Result<()> {
     let size = (window.width, window.height);
     band.read_into_slice((window.x as isize, window.y as isize), size, size, into, None)
         .map_err(|source| fail(format!("read {window} of"), path, source))
@@ -148,10 +153,8 @@ fn profile(path: &Path, dataset: &Dataset) -> Result<RasterProfile> {
     let bands = (1..=dataset.raster_count()).map(|number| {
         let band = band(dataset, path, number)?;
         let colour = band.color_interpretation();
-        let plain = matches!(
-            colour,
-            ColorInterpretation::Undefined | ColorInterpretation::GrayIndex | ColorInterpretation::PaletteIndex
-        );
+        let plain =
+            matches!(colour, ColorInterpretation::Undefined | ColorInterpretation::GrayIndex | ColorInterpretation::PaletteIndex);
         let description = band.description().map_err(|source| fail(format!("describe band {number} of"), path, source))?;
         warn_of_scale(path, number, &band);
         Ok(BandProfile {

@@ -1,0 +1,126 @@
+//! The graph that is being built.
+
+use std::collections::HashSet;
+
+use super::call::Call;
+use super::layout::Axis;
+use super::symbol::{Length, Symbol};
+use crate::{Extent, Graph, Node, NodeId, Op, Rank, Result, Weights, infer};
+
+/// The graph that is being built, and its weights.
+pub(super) struct Draft {
+    rank: Rank,
+    nodes: Vec<Node>,
+    channels: Vec<usize>,
+    /// Extents of all nodes, if that of the input is fixed.
+    extents: Option<Vec<Extent>>,
+    names: HashSet<String>,
+    weights: Weights,
+}
+
+impl Draft {
+    /// A graph of nothing but its input.
+    pub(super) fn new(rank: Rank, input: &str, channels: usize, fixed_extent: Option<Extent>) -> Self {
+        let mut draft = Self {
+            rank,
+            nodes: Vec::new(),
+            channels: vec![channels],
+            extents: fixed_extent.map(|extent| vec![extent]),
+            names: HashSet::new(),
+            weights: Weights::new(),
+        };
+        let name = draft.unique(&sanitised(input).unwrap_or_else(|| "input".into()));
+        draft.nodes.push(Node { name, op: Op::Input { channels }, inputs: Vec::new() });
+        draft
+    }
+
+    pub(super) fn rank(&self) -> Rank {
+        self.rank
+    }
+
+    pub(super) fn channels(&self, node: NodeId) -> usize {
+        self.channels[node.index()]
+    }
+
+    /// A node's extent, if it is always the same.
+    pub(super) fn extent(&self, node: NodeId) -> Option<Extent> {
+        self.extents.as_ref().map(|extents| extents[node.index()])
+    }
+
+    /// The length of one axis of a node. Swath runs one tile at a time, so that of the batch is 1.
+    pub(super) fn length(&self, node: NodeId, axis: Axis) -> Symbol {
+        match (axis, self.extent(node)) {
+            (Axis::Batch, _) => Symbol::Number(1.0),
+            (Axis::Channel, _) => Symbol::Number(self.channels(node) as f64),
+            (_, Some(extent)) => Symbol::Number(axis.of(extent).unwrap_or(1) as f64),
+            (_, None) => Symbol::Length(Length::whole(node, axis)),
+        }
+    }
+
+    /// Adds a node that is named after the call.
+    pub(super) fn push(&mut self, call: &Call<'_>, op: Op, inputs: Vec<NodeId>) -> Result<NodeId> {
+        let name = sanitised(&call.node.name).unwrap_or_else(|| format!("{}_{}", call.operator(), call.index));
+        let node = Node { name: self.unique(&name), op, inputs };
+        let channels: Vec<usize> = node.inputs.iter().map(|i| self.channels(*i)).collect();
+        self.channels.push(infer::node_channels(&node, &channels)?);
+        if let Some(extents) = &mut self.extents {
+            let inputs: Vec<Extent> = node.inputs.iter().map(|i| extents[i.index()]).collect();
+            extents.push(infer::node_extent(&node, &inputs)?);
+        }
+        self.nodes.push(node);
+        Ok(NodeId(self.nodes.len() - 1))
+    }
+
+    /// Gives a node one of its tensors.
+    pub(super) fn tensor(&mut self, node: NodeId, part: &str, shape: Vec<usize>, values: Vec<f32>) {
+        let name = format!("{}.{part}", self.nodes[node.index()].name);
+        self.weights.insert(name, shape, values);
+    }
+
+    /// The checked graph and its weights.
+    pub(super) fn finish(self, name: String, output: NodeId) -> Result<(Graph, Weights)> {
+        let fixed = self.extents.map(|extents| extents[0]);
+        let graph = Graph::new(name, self.rank, self.nodes, output, fixed)?;
+        self.weights.check(&graph)?;
+        Ok((graph, self.weights))
+    }
+
+    fn unique(&mut self, name: &str) -> String {
+        let mut unique = name.to_owned();
+        for copy in 2.. {
+            if self.names.insert(unique.clone()) {
+                break;
+            }
+            unique = format!("{name}_{copy}");
+        }
+        unique
+    }
+}
+
+/// A name of dot-separated words; `None` if nothing is left.
+fn sanitised(name: &str) -> Option<String> {
+    let word = |c: char| if c.is_ascii_alphanumeric() || "_-.".contains(c) { c } else { '_' };
+    let words: Vec<String> =
+        name.split(['/', ':', '.']).filter(|w| !w.is_empty()).map(|w| w.chars().map(word).collect()).collect();
+    (!words.is_empty()).then(|| words.join("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_become_dotted_words() {
+        assert_eq!(sanitised("/layer1/layer1.0/conv1/Conv").as_deref(), Some("layer1.layer1.0.conv1.Conv"));
+        assert_eq!(sanitised("model/Relu:0").as_deref(), Some("model.Relu.0"));
+        assert_eq!(sanitised("a b").as_deref(), Some("a_b"));
+        assert_eq!(sanitised("//"), None);
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let mut draft = Draft::new(Rank::Planar, "x", 1, None);
+        let names: Vec<String> = ["x", "y", "x", "x_2"].iter().map(|n| draft.unique(n)).collect();
+        assert_eq!(names, ["x_2", "y", "x_3", "x_2_2"]);
+    }
+}

@@ -1,0 +1,45 @@
+//! What a name of the file stands for while it is read.
+
+use std::rc::Rc;
+
+use super::array::Array;
+use super::constant::Constant;
+use super::layout::Layout;
+use crate::NodeId;
+
+/// What a name of the file stands for.
+#[derive(Clone, Debug)]
+pub(super) enum Value {
+    /// Values computed from the network's input.
+    Feature(Feature),
+    /// Values that are in the file.
+    Constant(Rc<Constant>),
+    /// Values computed from shapes.
+    Array(Rc<Array>),
+}
+
+/// A node's result, and the order of its axes in the file.
+#[derive(Clone, Debug)]
+pub(super) struct Feature {
+    pub(super) node: NodeId,
+    pub(super) layout: Layout,
+}
+
+impl From<Feature> for Value {
+    fn from(feature: Feature) -> Self {
+        Self::Feature(feature)
+    }
+}
+
+impl From<Array> for Value {
+    fn from(array: Array) -> Self {
+        Self::Array(Rc::new(array))
+    }
+}
+
+impl Feature {
+    /// Another node's result in the same order of axes.
+    pub(super) fn at(&self, node: NodeId) -> Self {
+        Self { node, layout: self.layout.clone() }
+    }
+}

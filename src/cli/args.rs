@@ -1,0 +1,294 @@
+//! What was typed.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use swath::plan::BlendChoice;
+use swath::source::BandRequest;
+use swath_models::{Class, Scaling};
+use swath_tiling::Window;
+
+use super::bytes::parse_bytes;
+use super::request::{parse_class, parse_device, parse_gsd, parse_precision, parse_scaling, parse_window};
+
+/// Label every pixel of rasters too large for memory.
+///
+/// Exit codes: 0 all labelled, 1 some rasters failed (the others are finished), 2 could not start, 130 interrupted. Standard output is data;
+/// logs and the progress bar go to standard error.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+pub(crate) struct Args {
+    /// More messages (twice: even more); RUST_LOG overrides
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// Errors only
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Label scenes: the main job
+    Segment(SegmentArgs),
+    /// Show what `segment` would do: tiles, overlap, memory, operations, bytes; nothing is run
+    Plan(PlanArgs),
+    /// Make, look at, check and convert model folders
+    Model(ModelArgs),
+    /// Generate a scene with known truth, label it with the bundled model, and score the labels
+    Demo(DemoArgs),
+}
+
+/// What decides the tiles.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct TileArgs {
+    /// Side of the tiles that the network sees, in pixels [default: the largest of about 1024 that fits in memory]
+    #[arg(long, value_name = "PX")]
+    pub(crate) tile: Option<usize>,
+    /// Pixels that neighbouring tiles share, or `auto`: what the network's halo asks for
+    #[arg(long, value_name = "PX|auto", default_value = "auto", value_parser = parse_overlap)]
+    pub(crate) overlap: Overlap,
+    /// How overlapping tiles become one
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) blend: BlendChoice,
+    /// Bands in the order of the model's, by name or by number from 1 [default: the model card's names]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) bands: Option<Vec<BandRequest>>,
+    /// Only this part of the scene, in pixels; its labels are those of the whole
+    #[arg(long, value_name = "X,Y,WIDTH,HEIGHT", value_parser = parse_window)]
+    pub(crate) window: Option<Window>,
+    /// Memory that the process may hold, such as 2GiB or 800MB [default: half of what is free]
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
+    pub(crate) max_memory: Option<usize>,
+    /// Threads [default: all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) threads: Option<u16>,
+    /// What computes: `auto` or `cpu`
+    #[arg(long, value_name = "auto|cpu", default_value = "auto", value_parser = parse_device)]
+    pub(crate) device: Device,
+    /// Precision of the network: `f32`
+    #[arg(long, value_name = "f32", default_value = "f32", value_parser = parse_precision)]
+    pub(crate) precision: Precision,
+    /// Also write each class's probability: a file, or a folder for several scenes
+    #[arg(long, value_name = "PATH")]
+    pub(crate) probabilities: Option<PathBuf>,
+    /// How probabilities are stored
+    #[arg(long, value_enum, value_name = "TYPE", default_value_t, requires = "probabilities")]
+    pub(crate) probability_type: ProbabilityType,
+    /// Also write the label's probability in 8 bits: a file, or a folder for several scenes
+    #[arg(long, value_name = "PATH")]
+    pub(crate) confidence: Option<PathBuf>,
+}
+
+/// What computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Device {
+    Auto,
+    Cpu,
+}
+
+/// Precision of the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Precision {
+    F32,
+}
+
+/// Pixels shared by neighbouring tiles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Overlap {
+    Auto,
+    Pixels(usize),
+}
+
+fn parse_overlap(text: &str) -> Result<Overlap, String> {
+    if text == "auto" {
+        return Ok(Overlap::Auto);
+    }
+    text.parse().map(Overlap::Pixels).map_err(|_| "expected a number of pixels or `auto`".into())
+}
+
+/// How probabilities are stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProbabilityType {
+    /// 32-bit floating point, NaN where there is no data
+    #[default]
+    F32,
+    /// 8 bits in steps of 1/254 with the band's scale set, 255 where there is no data
+    U8,
+}
+
+/// How progress is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProgressStyle {
+    /// A bar on a terminal, spaced log lines elsewhere
+    #[default]
+    Auto,
+    /// A bar
+    Bar,
+    /// One JSON object a line on standard error
+    Json,
+    /// Nothing
+    None,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct SegmentArgs {
+    /// Scenes, in any format that GDAL reads
+    #[arg(required = true, value_name = "SCENE")]
+    pub(crate) scenes: Vec<PathBuf>,
+    /// Model folder
+    #[arg(short, long)]
+    pub(crate) model: PathBuf,
+    /// Label raster, or a folder for several scenes
+    #[arg(short, long, value_name = "PATH")]
+    pub(crate) output: PathBuf,
+    /// Replace outputs that are there already
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// How progress is shown
+    #[arg(long, value_enum, value_name = "STYLE", default_value_t)]
+    pub(crate) progress: ProgressStyle,
+    /// Print the result as JSON, an object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) tiles: TileArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct PlanArgs {
+    /// Scenes, in any format that GDAL reads
+    #[arg(required = true, value_name = "SCENE")]
+    pub(crate) scenes: Vec<PathBuf>,
+    /// Model folder
+    #[arg(short, long)]
+    pub(crate) model: PathBuf,
+    /// Print the plan as JSON, an object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) tiles: TileArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct DemoArgs {
+    /// Folder for the scene, its truth, the label map and the preview
+    #[arg(short, long, value_name = "DIR", default_value = "swath-demo")]
+    pub(crate) output: PathBuf,
+    /// Seed of the scene: the same seed gives the same scene
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Side of the scene in pixels
+    #[arg(long, value_name = "PX", default_value_t = 3000, value_parser = clap::value_parser!(u32).range(64..=100_000))]
+    pub(crate) size: u32,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// How progress is shown
+    #[arg(long, value_enum, value_name = "STYLE", default_value_t)]
+    pub(crate) progress: ProgressStyle,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ModelArgs {
+    #[command(subcommand)]
+    pub(crate) command: ModelCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelCommand {
+    /// Make a model folder with random weights: for trials, benches and as the start of training
+    New(NewArgs),
+    /// Show what a model is: bands, classes, layers, parameters, operations, receptive field
+    Inspect(InspectArgs),
+    /// Check a model folder: that card, graph and weights agree, and the golden input if there is one
+    Check(CheckArgs),
+    /// Make a model folder from an ONNX file
+    Import(ImportArgs),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct NewArgs {
+    /// Name of the network, such as fcn_resnet50
+    pub(crate) network: String,
+    /// How many bands, or their names: `3` or `red,green,blue`
+    #[arg(long, value_name = "N|LIST", value_delimiter = ',', required = true)]
+    pub(crate) bands: Vec<String>,
+    /// How many classes, or their names, with colours if you like: `6` or `water=0000FF,land`
+    #[arg(long, value_name = "N|LIST", value_delimiter = ',', required = true)]
+    pub(crate) classes: Vec<String>,
+    /// How a band's values are scaled, for all bands or once for each [default: none]
+    #[arg(long, value_name = "KIND:VALUES", value_parser = parse_scaling)]
+    pub(crate) scaling: Vec<Scaling>,
+    /// Seed of the weights: the same seed gives the same weights
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Folder to make
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: PathBuf,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct InspectArgs {
+    /// Model folder
+    pub(crate) model: PathBuf,
+    /// List every layer
+    #[arg(long)]
+    pub(crate) layers: bool,
+    /// Print as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct CheckArgs {
+    /// Model folder
+    pub(crate) model: PathBuf,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ImportArgs {
+    /// ONNX file
+    pub(crate) onnx: PathBuf,
+    /// Folder to make
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: PathBuf,
+    /// Name of the model [default: the file's]
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Bands in the order of the network's input: names, or numbers from 1 for a place in the file
+    #[arg(long, value_name = "LIST", value_delimiter = ',', required = true)]
+    pub(crate) bands: Vec<String>,
+    /// How a band's stored values are scaled, for all bands or once for each: `none`, `scale:V` (x / V), `offset:V` (x - V), `min-max:A,B`,
+    /// `z-score:MEAN,STDDEV`, `clip:A,B`
+    #[arg(long, value_name = "KIND:VALUES", required = true, value_parser = parse_scaling)]
+    pub(crate) scaling: Vec<Scaling>,
+    /// Classes in the order of the network's output, as NAME or NAME=RRGGBB; a network with one output scores the second of two
+    #[arg(long, value_name = "LIST", value_delimiter = ',', required = true, value_parser = parse_class)]
+    pub(crate) classes: Vec<Class>,
+    /// What the network's output is
+    #[arg(long, value_enum, value_name = "KIND")]
+    pub(crate) scores: ScoreKind,
+    /// Which output, if the file has several
+    #[arg(long, value_name = "NAME")]
+    pub(crate) head: Option<String>,
+    /// Ground sample distances that the network was trained for, in metres
+    #[arg(long, value_name = "MIN,MAX", value_parser = parse_gsd)]
+    pub(crate) gsd: Option<swath_models::GsdRange>,
+    /// Classes that are never given as a label, by name
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) drop: Vec<String>,
+    /// Safetensors file with an `input` and the `output` that another implementation gives, for `model check`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) golden: Option<PathBuf>,
+}
+
+/// What a network's output is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ScoreKind {
+    /// Logits: a softmax (a sigmoid for one output) makes them probabilities
+    Logits,
+    /// Probabilities
+    Probabilities,
+}

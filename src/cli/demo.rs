@@ -1,0 +1,80 @@
+//! `swath demo`.
+
+use std::fs;
+use std::path::Path;
+
+use gdal::Dataset;
+use serde_json::json;
+use swath::demo::{self, Confusion, DemoScene};
+use swath::plan::PlanRequest;
+use swath::{Error, Existing, Outputs, Panels, Segmenter, preview};
+
+use super::args::DemoArgs;
+use super::fail::{AnyError, Exit};
+use super::progress::Progress;
+use super::request::{cores, half_of_free_memory};
+use super::{interrupt, plan, print};
+
+pub(super) fn run(args: &DemoArgs) -> Result<Exit, AnyError> {
+    plan::use_threads(cores())?;
+    interrupt::watch()?;
+    fs::create_dir_all(&args.output).map_err(|source| Error::File { action: "create", path: args.output.clone(), source })?;
+    tracing::info!("generating a scene of {0} x {0} pixels from seed {1}", args.size, args.seed);
+    let files = DemoScene::new(args.seed, args.size as usize).write(&args.output)?;
+    let segmenter = Segmenter::new(demo::model()?)?;
+    let scene = segmenter.scene(&files.scene, None)?;
+    let plan = segmenter.plan(&scene, &PlanRequest::new(half_of_free_memory()?, cores()))?;
+    plan::use_cache(&plan);
+    let outputs = Outputs::labels(args.output.join("labels.tif"), Existing::Overwrite);
+    let progress = Progress::new(args.progress, files.scene.display().to_string(), &plan);
+    let report = segmenter.run(&scene, &plan, &outputs, &progress);
+    progress.finish();
+    let report = report?;
+    let seconds = progress.seconds();
+    let classes = &segmenter.card().classes;
+    let confusion = compare(&files.truth, &report.path, classes.len())?;
+    let picture = args.output.join("preview.png");
+    preview(Panels { scene: &files.scene, truth: &files.truth, labels: &report.path }, classes, &picture)?;
+    let (accuracy, miou) = (confusion.accuracy().unwrap_or(0.0), confusion.mean_iou().unwrap_or(0.0));
+    if args.json {
+        print::line(json!({
+            "scene": files.scene,
+            "truth": files.truth,
+            "labels": report.path,
+            "preview": picture,
+            "accuracy": accuracy,
+            "miou": miou,
+            "iou": classes.iter().enumerate().map(|(at, class)| (class.name.clone(), json!(confusion.iou(at)))).collect::<serde_json::Map<_, _>>(),
+            "seconds": seconds,
+        }))?;
+        return Ok(Exit::Done);
+    }
+    let mut rows = vec![vec!["accuracy".to_owned(), format!("{accuracy:.4}")], vec!["mIoU".to_owned(), format!("{miou:.4}")]];
+    for (at, class) in classes.iter().enumerate() {
+        let iou = confusion.iou(at).map_or("absent".into(), |iou| format!("{iou:.4}"));
+        rows.push(vec![format!("  {}", class.label()), iou]);
+    }
+    rows.push(vec!["time".into(), format!("{seconds:.1} s")]);
+    print::table(&rows)?;
+    print::line(format!("scene    {}", files.scene.display()))?;
+    print::line(format!("truth    {}", files.truth.display()))?;
+    print::line(format!("labels   {}", report.path.display()))?;
+    print::line(format!("preview  {}", picture.display()))?;
+    Ok(Exit::Done)
+}
+
+/// Counts how labels and truth agree, row by row.
+fn compare(truth: &Path, labels: &Path, classes: usize) -> Result<Confusion, AnyError> {
+    let open =
+        |path: &Path| Dataset::open(path).map_err(|source| Error::Gdal { action: "open".into(), path: path.into(), source });
+    let (truth_set, label_set) = (open(truth)?, open(labels)?);
+    let (width, height) = truth_set.raster_size();
+    let (truth_band, label_band) = (truth_set.rasterband(1)?, label_set.rasterband(1)?);
+    let mut confusion = Confusion::new(classes);
+    for y in (0..height).step_by(512) {
+        let size = (width, 512.min(height - y));
+        let rows = |band: &gdal::raster::RasterBand<'_>| band.read_as::<u8>((0, y as isize), size, size, None);
+        confusion.add(rows(&truth_band)?.data(), rows(&label_band)?.data(), None)?;
+    }
+    Ok(confusion)
+}

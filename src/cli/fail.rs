@@ -1,0 +1,72 @@
+//! How the program ends when something went wrong.
+
+use std::error::Error as StdError;
+use std::process::ExitCode;
+
+use swath::Error;
+
+/// Any error that ends the program.
+pub(super) type AnyError = Box<dyn StdError>;
+
+/// How the program ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Exit {
+    /// All is done.
+    Done,
+    /// Some rasters failed; the others are finished.
+    SomeFailed,
+    /// Nothing was started.
+    NotStarted,
+    /// The user stopped it.
+    Interrupted,
+}
+
+impl Exit {
+    pub(super) fn code(self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Done => 0,
+            Self::SomeFailed => 1,
+            Self::NotStarted => 2,
+            Self::Interrupted => 130,
+        })
+    }
+
+    /// How the program ends with an error that no raster is to blame for.
+    pub(super) fn of(error: &(dyn StdError + 'static)) -> Self {
+        match error.downcast_ref::<Error>() {
+            Some(Error::Cancelled { .. }) => Self::Interrupted,
+            _ => Self::NotStarted,
+        }
+    }
+}
+
+/// Logs an error with all its causes, and what may help.
+pub(super) fn report(error: &(dyn StdError + 'static)) {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    tracing::error!("{text}");
+    if let Some(hint) = error.downcast_ref::<Error>().and_then(hint) {
+        tracing::error!("hint: {hint}");
+    }
+}
+
+/// What the user may do about an error.
+fn hint(error: &Error) -> Option<String> {
+    Some(match error {
+        Error::Exists { .. } => "--overwrite replaces it".into(),
+        Error::BandMissing { .. } | Error::BandAmbiguous { .. } => {
+            "--bands names the scene's bands in the order of the model's, such as --bands 3,2,1".into()
+        }
+        Error::TileTooSmall { smallest, .. } => format!("--tile {smallest} works; --blend hann needs no halo"),
+        Error::TileStride { nearest, .. } => format!("--tile {nearest} works"),
+        Error::CropWholeTile { .. } => "--blend hann, gaussian or flat work".into(),
+        Error::Memory { needed, .. } => {
+            format!("--max-memory {}MiB would do; a smaller --tile or no --probabilities need less", needed.div_ceil(1 << 20))
+        }
+        _ => return None,
+    })
+}

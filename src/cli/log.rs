@@ -1,0 +1,56 @@
+//! Messages on standard error.
+
+use std::io::{self, IsTerminal as _, Write};
+
+use gdal::errors::CplErrType;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::args::Args;
+use super::progress;
+
+/// Starts logging: warnings and what matters; more with `-v`, errors only with `-q`, anything with `RUST_LOG`.
+pub(super) fn start(args: &Args) {
+    let level = match (args.quiet, args.verbose) {
+        (true, _) => "error",
+        (false, 0) => "info",
+        (false, 1) => "debug",
+        (false, _) => "trace",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(Above)
+        .with_ansi(colours)
+        .with_target(false)
+        .without_time()
+        .init();
+    // What GDAL says of an error comes back as the error's cause; here it would be said twice.
+    gdal::config::set_error_handler(|class, number, message| match class {
+        CplErrType::Warning => tracing::warn!("GDAL: {message}"),
+        _ => tracing::debug!("GDAL: {message} ({number})"),
+    });
+}
+
+/// Writes above the progress bar.
+#[derive(Clone, Copy, Debug)]
+struct Above;
+
+impl<'a> MakeWriter<'a> for Above {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        *self
+    }
+}
+
+impl Write for Above {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        progress::suspended(|| io::stderr().write(buf))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}

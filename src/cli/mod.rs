@@ -1,0 +1,40 @@
+//! The command line: what was typed becomes a job, the engine runs it.
+
+mod args;
+mod bytes;
+mod demo;
+mod fail;
+mod interrupt;
+mod log;
+mod model;
+mod plan;
+mod print;
+mod progress;
+mod request;
+mod segment;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Args, Command};
+use fail::Exit;
+
+/// Runs the program.
+pub(crate) fn main() -> ExitCode {
+    let args = Args::parse();
+    log::start(&args);
+    let result = match &args.command {
+        Command::Segment(args) => segment::run(args),
+        Command::Plan(args) => plan::run(args),
+        Command::Model(args) => model::run(args),
+        Command::Demo(args) => demo::run(args),
+    };
+    match result {
+        Ok(exit) => exit.code(),
+        Err(error) => {
+            fail::report(error.as_ref());
+            Exit::of(error.as_ref()).code()
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! `swath model`.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::json;
+use swath::{Error, Segmenter};
+use swath_models::{Class, Extent, Model, ModelCard, Reach, Scaling, ScoreActivation, onnx, zoo};
+
+use super::args::{CheckArgs, ImportArgs, InspectArgs, ModelArgs, ModelCommand, NewArgs, ScoreKind};
+use super::bytes::show_count;
+use super::fail::{AnyError, Exit};
+use super::print;
+use super::request::parse_class;
+
+/// The label of pixels without data in new models.
+const NODATA: u8 = 255;
+
+pub(super) fn run(args: &ModelArgs) -> Result<Exit, AnyError> {
+    match &args.command {
+        ModelCommand::New(args) => new(args)?,
+        ModelCommand::Inspect(args) => inspect(args)?,
+        ModelCommand::Check(args) => check(args)?,
+        ModelCommand::Import(args) => import(args)?,
+    }
+    Ok(Exit::Done)
+}
+
+fn new(args: &NewArgs) -> Result<(), AnyError> {
+    // A plain number counts: bands go by their places then, classes by made-up names.
+    let count = |list: &[String]| match list {
+        [one] => one.parse::<usize>().ok(),
+        _ => None,
+    };
+    let bands = count(&args.bands).map_or_else(|| args.bands.clone(), |n| (1..=n).map(|number| number.to_string()).collect());
+    let names =
+        count(&args.classes).map_or_else(|| args.classes.clone(), |n| (0..n).map(|class| format!("class_{class}")).collect());
+    let classes = names.iter().map(|name| parse_class(name)).collect::<Result<Vec<_>, _>>()?;
+    let graph = zoo::build(&args.network, bands.len(), classes.len())?;
+    let weights = zoo::random_weights(&graph, args.seed);
+    let card = ModelCard {
+        name: format!("{}_seed{}", args.network, args.seed),
+        architecture: args.network.clone(),
+        scaling: scaling(&args.scaling, bands.len())?,
+        bands,
+        classes: numbered(classes)?,
+        nodata: NODATA,
+        activation: ScoreActivation::Softmax,
+        dropped: Vec::new(),
+        gsd: None,
+    };
+    Model { card, graph, weights }.write(&args.output)?;
+    Ok(print::line(args.output.display())?)
+}
+
+fn import(args: &ImportArgs) -> Result<(), AnyError> {
+    let imported = onnx::read(&args.onnx, args.head.as_deref())?;
+    let classes = numbered(args.classes.clone())?;
+    let dropped = args.drop.iter().map(|name| {
+        let class = classes.iter().find(|class| class.name == *name);
+        class.map(|class| class.value).ok_or_else(|| format!("--drop: no class is called `{name}`"))
+    });
+    let name = args.name.clone().or_else(|| Some(args.onnx.file_stem()?.to_string_lossy().into_owned()));
+    let card = ModelCard {
+        name: name.unwrap_or_default(),
+        architecture: imported.graph.name().to_owned(),
+        bands: args.bands.clone(),
+        scaling: scaling(&args.scaling, args.bands.len())?,
+        dropped: dropped.collect::<Result<_, _>>()?,
+        classes,
+        nodata: NODATA,
+        activation: match args.scores {
+            ScoreKind::Probabilities => ScoreActivation::None,
+            ScoreKind::Logits if imported.graph.output_channels() == 1 => ScoreActivation::Sigmoid,
+            ScoreKind::Logits => ScoreActivation::Softmax,
+        },
+        gsd: args.gsd,
+    };
+    // A network that cannot label every pixel is refused here rather than at the first scene.
+    imported.graph.geometry()?;
+    Model { card, graph: imported.graph, weights: imported.weights }.write(&args.output)?;
+    if let Some(golden) = &args.golden {
+        let copy = args.output.join("golden.safetensors");
+        fs::copy(golden, &copy).map_err(|source| Error::File { action: "copy the golden input to", path: copy, source })?;
+        check_golden(&args.output)?;
+    }
+    Ok(print::line(args.output.display())?)
+}
+
+/// One scaling for each band.
+fn scaling(given: &[Scaling], bands: usize) -> Result<Vec<Scaling>, String> {
+    match given {
+        [] => Ok(vec![Scaling::None; bands]),
+        [one] => Ok(vec![*one; bands]),
+        several if several.len() == bands => Ok(several.to_vec()),
+        several => Err(format!("--scaling: expected one, or one for each of {bands} bands, got {}", several.len())),
+    }
+}
+
+/// Classes with their places as values.
+fn numbered(classes: Vec<Class>) -> Result<Vec<Class>, String> {
+    if classes.len() > usize::from(NODATA) {
+        return Err(format!("--classes: expected at most {NODATA}, got {}", classes.len()));
+    }
+    Ok((0u8..).zip(classes).map(|(value, class)| Class { value, ..class }).collect())
+}
+
+fn check(args: &CheckArgs) -> Result<(), AnyError> {
+    let segmenter = Segmenter::open(&args.model)?;
+    segmenter.executor().graph().geometry()?;
+    print::line(format!("{}: card, graph and weights agree", args.model.display()))?;
+    check_golden(&args.model)
+}
+
+fn check_golden(folder: &Path) -> Result<(), AnyError> {
+    let text = match Segmenter::check_golden(folder)? {
+        Some(difference) => format!("golden output reproduced, largest difference {difference:e}"),
+        None => "no golden input".into(),
+    };
+    Ok(print::line(format!("{}: {text}", folder.display()))?)
+}
+
+fn inspect(args: &InspectArgs) -> Result<(), AnyError> {
+    let model = Model::read(&args.model)?;
+    let (card, graph) = (&model.card, &model.graph);
+    let geometry = graph.geometry()?;
+    let extent = graph.fixed_extent().unwrap_or_else(|| {
+        let side = 512usize.next_multiple_of(geometry.stride.x.max(geometry.stride.y));
+        Extent::planar(side, side)
+    });
+    let cost = graph.cost(extent)?;
+    let per_pixel = cost.flops as f64 / graph.output_shape(extent)?.extent.product() as f64;
+    if args.json {
+        let layers = graph.nodes().iter().zip(graph.shapes(extent)?).zip(graph.flops_by_node(extent)?);
+        let layers: Vec<_> = layers
+            .map(|((node, shape), flops)| json!({ "name": node.name, "op": node.op.label(), "shape": shape.to_string(), "flops": flops }))
+            .collect();
+        return Ok(print::line(json!({
+            "name": card.name,
+            "architecture": card.architecture,
+            "bands": card.bands,
+            "classes": card.classes,
+            "activation": card.activation,
+            "parameters": cost.parameters,
+            "flops_per_pixel": per_pixel,
+            "stride": { "height": geometry.stride.y, "width": geometry.stride.x },
+            "halo": geometry.halo().map(|halo| json!({ "height": halo.y, "width": halo.x })),
+            "receptive_field": geometry.receptive_field().map(|field| json!({ "height": field.y, "width": field.x })),
+            "layers": layers,
+        }))?);
+    }
+    let row = |name: &str, value: String| vec![name.to_owned(), value];
+    let pair = |axes: Option<swath_models::Axes<usize>>| axes.map_or("the whole tile".into(), |a| format!("{} x {}", a.x, a.y));
+    let reach = match &geometry.reach {
+        Reach::Halo(_) => pair(geometry.halo()),
+        Reach::WholeTile { node } => format!("none: node `{node}` sees the whole tile"),
+    };
+    let bands = card.bands.iter().zip(&card.scaling).map(|(band, scaling)| format!("{band} ({scaling:?})"));
+    let class = |class: &Class| {
+        let colour = class.colour.map_or(String::new(), |colour| format!(" #{colour}"));
+        format!("{} {}{colour}", class.value, class.label())
+    };
+    print::line(&card.name)?;
+    print::line(format!("  architecture     {}", card.architecture))?;
+    print::line(format!("  bands            {}", bands.collect::<Vec<_>>().join(", ")))?;
+    print::line(format!("  classes          {}", card.classes.iter().map(class).collect::<Vec<_>>().join(", ")))?;
+    print::line(format!("  output           {} channels, then {:?}", graph.output_channels(), card.activation))?;
+    print::line(format!("  layers           {}", graph.nodes().len() - 1))?;
+    print::line(format!("  parameters       {} ({})", cost.parameters, show_count(cost.parameters as f64)))?;
+    print::line(format!("  operations       {}FLOP per pixel", show_count(per_pixel)))?;
+    print::line(format!(
+        "  activations      {} at most for a tile of {} x {}",
+        super::bytes::show_bytes(cost.activation_bytes as u64),
+        extent.x,
+        extent.y
+    ))?;
+    print::line(format!("  stride           {} x {}", geometry.stride.x, geometry.stride.y))?;
+    print::line(format!("  receptive field  {}", pair(geometry.receptive_field())))?;
+    print::line(format!("  halo             {reach}"))?;
+    if args.layers {
+        let parameters = |name: &str| -> usize {
+            let own = graph.tensors().into_iter().filter(|t| t.name.rsplit_once('.').is_some_and(|(owner, _)| owner == name));
+            own.map(|t| t.shape.iter().product::<usize>()).sum()
+        };
+        let mut rows = vec![["layer", "operation", "shape", "parameters", "FLOP"].map(String::from).to_vec()];
+        for ((node, shape), flops) in graph.nodes().iter().zip(graph.shapes(extent)?).zip(graph.flops_by_node(extent)?) {
+            let mut row = row(&node.name, node.op.label().into());
+            row.extend([shape.to_string(), parameters(&node.name).to_string(), show_count(flops as f64)]);
+            rows.push(row);
+        }
+        print::table(&rows)?;
+    }
+    Ok(())
+}

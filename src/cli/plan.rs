@@ -1,0 +1,96 @@
+//! `swath plan`.
+
+use std::path::Path;
+
+use serde_json::json;
+use swath::Segmenter;
+use swath::plan::Plan;
+use swath_models::Reach;
+
+use super::args::PlanArgs;
+use super::bytes::{show_bytes, show_count};
+use super::fail::{AnyError, Exit};
+use super::print;
+
+pub(super) fn run(args: &PlanArgs) -> Result<Exit, AnyError> {
+    let segmenter = Segmenter::open(&args.model)?;
+    for path in &args.scenes {
+        let scene = segmenter.scene(path, args.tiles.bands.as_deref())?;
+        let plan = segmenter.plan(&scene, &args.tiles.request(segmenter.card())?)?;
+        if args.json { print::line(as_json(path, &plan))? } else { show(path, &plan)? }
+    }
+    Ok(Exit::Done)
+}
+
+/// Threads that the network runs on, for the whole program.
+pub(super) fn use_threads(threads: usize) -> Result<(), AnyError> {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
+    Ok(())
+}
+
+/// Gives GDAL the block cache that was planned.
+pub(super) fn use_cache(plan: &Plan) {
+    let bytes = i64::try_from(plan.memory.cache).unwrap_or(i64::MAX);
+    // SAFETY: sets a number inside GDAL under its own lock; no pointer is involved.
+    unsafe { gdal_sys::GDALSetCacheMax64(bytes) };
+}
+
+fn show(path: &Path, plan: &Plan) -> std::io::Result<()> {
+    let layout = &plan.layout;
+    let halo = match &plan.geometry.reach {
+        Reach::Halo(halo) => format!("{} x {} pixels", halo.x.before.max(halo.x.after), halo.y.before.max(halo.y.after)),
+        Reach::WholeTile { node } => format!("none: node `{node}` sees the whole tile"),
+    };
+    let whole = if plan.equals_whole() { "equal to inference on the whole scene" } else { "blended" };
+    let row = |name: &str, value: String| vec![name.to_owned(), value];
+    let bytes = |bytes: usize| show_bytes(bytes as u64);
+    let memory = &plan.memory;
+    print::line(path.display())?;
+    let rows = [
+        row("  labelled", format!("{} pixels", layout.window.size())),
+        row("  tiles", format!("{} of {} x {}", plan.tiles(), layout.input.x, layout.input.y)),
+        row("  overlap", format!("{} x {}", layout.overlap.width, layout.overlap.height)),
+        row("  result", whole.into()),
+        row("  halo", halo),
+        row("  swaths", plan.swaths.len().to_string()),
+        row("  operations", format!("{}FLOP", show_count(plan.flops as f64))),
+        row("  to read", show_bytes(plan.bytes_to_read)),
+        row("  peak memory", format!("{} of {}", bytes(memory.total()), bytes(plan.max_memory))),
+        row("    program", bytes(memory.base)),
+        row("    block cache", bytes(memory.cache)),
+        row("    weights", bytes(memory.weights)),
+        row("    network", bytes(memory.network)),
+        row("    tiles waiting", bytes(memory.waiting)),
+        row("    mosaic", bytes(memory.mosaic)),
+        row("    output", bytes(memory.output)),
+    ];
+    print::table(&rows)
+}
+
+fn as_json(path: &Path, plan: &Plan) -> serde_json::Value {
+    let layout = &plan.layout;
+    let (window, memory) = (layout.window, &plan.memory);
+    json!({
+        "scene": path,
+        "window": { "x": window.x, "y": window.y, "width": window.width, "height": window.height },
+        "tiles": plan.tiles(),
+        "tile": { "width": layout.input.x, "height": layout.input.y },
+        "overlap": { "width": layout.overlap.width, "height": layout.overlap.height },
+        "swaths": plan.swaths.len(),
+        "equals_whole": plan.equals_whole(),
+        "halo": plan.geometry.halo().map(|halo| json!({ "width": halo.x, "height": halo.y })),
+        "flops": plan.flops,
+        "bytes_to_read": plan.bytes_to_read,
+        "max_memory": plan.max_memory,
+        "memory": {
+            "total": memory.total(),
+            "program": memory.base,
+            "block_cache": memory.cache,
+            "weights": memory.weights,
+            "network": memory.network,
+            "tiles_waiting": memory.waiting,
+            "mosaic": memory.mosaic,
+            "output": memory.output,
+        },
+    })
+}

@@ -1,0 +1,146 @@
+//! `swath segment`.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use swath::plan::PlanRequest;
+use swath::source::{RasterSource as _, Scene};
+use swath::{Error, Existing, LayerEncoding, Outputs, ProbabilityOutput, Report, Segmenter};
+
+use super::args::{ProbabilityType, SegmentArgs};
+use super::bytes::show_bytes;
+use super::fail::{self, AnyError, Exit};
+use super::progress::Progress;
+use super::{interrupt, plan, print};
+
+pub(super) fn run(args: &SegmentArgs) -> Result<Exit, AnyError> {
+    plan::use_threads(args.tiles.threads())?;
+    interrupt::watch()?;
+    let outputs = outputs(args)?;
+    let segmenter = Segmenter::open(&args.model)?;
+    let request = args.tiles.request(segmenter.card())?;
+    let mut failures = 0;
+    for (path, outputs) in args.scenes.iter().zip(&outputs) {
+        match scene(args, &segmenter, path, &request, outputs) {
+            Ok(()) => {}
+            Err(error @ Error::Cancelled { .. }) => return Err(error.into()),
+            // One scene has nothing to wait for: a usage error is one that nothing was started with.
+            Err(error) if args.scenes.len() == 1 => return single(error),
+            Err(error) => {
+                failures += 1;
+                fail::report(&error);
+            }
+        }
+    }
+    Ok(if failures == 0 { Exit::Done } else { Exit::SomeFailed })
+}
+
+/// How the program ends when its only scene failed: it could not start, or the scene failed on the way.
+fn single(error: Error) -> Result<Exit, AnyError> {
+    match error {
+        Error::Gdal { ref action, .. } if action != "open" => {}
+        Error::Network { .. } | Error::NotFinite { .. } | Error::Unfaithful { .. } => {}
+        _ => return Err(error.into()),
+    }
+    fail::report(&error);
+    Ok(Exit::SomeFailed)
+}
+
+fn scene(args: &SegmentArgs, segmenter: &Segmenter, path: &Path, request: &PlanRequest, outputs: &Outputs) -> swath::Result<()> {
+    let scene = segmenter.scene(path, args.tiles.bands.as_deref())?;
+    let plan = segmenter.plan(&scene, request)?;
+    plan::use_cache(&plan);
+    tracing::info!(
+        "{}: {} in {} tiles of {} x {}, overlap {}, {} of {} memory planned",
+        path.display(),
+        plan.layout.window.size(),
+        plan.tiles(),
+        plan.layout.input.x,
+        plan.layout.input.y,
+        plan.layout.overlap.width,
+        show_bytes(plan.memory.total() as u64),
+        show_bytes(plan.max_memory as u64),
+    );
+    let progress = Progress::new(args.progress, path.display().to_string(), &plan);
+    let report = segmenter.run(&scene, &plan, outputs, &progress);
+    progress.finish();
+    let report = report?;
+    let megapixels = plan.layout.window.area() as f64 / 1e6;
+    tracing::info!(
+        "{}: {megapixels:.1} Mpx in {:.1} s ({:.2} Mpx/s)",
+        report.path.display(),
+        progress.seconds(),
+        megapixels / progress.seconds()
+    );
+    show(args, segmenter, &scene, &report, progress.seconds())
+}
+
+/// Prints what a scene became.
+fn show(args: &SegmentArgs, segmenter: &Segmenter, scene: &Scene, report: &Report, seconds: f64) -> swath::Result<()> {
+    let classes = || segmenter.card().classes.iter().zip(&report.labels.counts);
+    let written = if args.json {
+        let counts: serde_json::Map<_, _> = classes().map(|(class, count)| (class.name.clone(), json!(count))).collect();
+        print::line(json!({
+            "scene": scene.profile().path,
+            "labels": report.path,
+            "item": report.item,
+            "classes": counts,
+            "nodata": report.labels.nodata_count,
+            "seconds": seconds,
+        }))
+    } else {
+        let total = (report.labels.counts.iter().sum::<u64>() + report.labels.nodata_count) as f64;
+        let row = |name: &str, count: u64| {
+            vec![format!("  {name}"), count.to_string(), format!("{:.2} %", 100.0 * count as f64 / total)]
+        };
+        let mut rows: Vec<Vec<String>> = classes().map(|(class, count)| row(class.label(), *count)).collect();
+        rows.push(row("no data", report.labels.nodata_count));
+        print::line(report.path.display()).and_then(|()| print::table(&rows))
+    };
+    written.map_err(|source| Error::File { action: "write", path: "standard output".into(), source })
+}
+
+/// Where each scene's products go: the paths given, or files named after the scenes in the folders given.
+fn outputs(args: &SegmentArgs) -> Result<Vec<Outputs>, AnyError> {
+    let existing = if args.overwrite { Existing::Overwrite } else { Existing::Refuse };
+    let encoding = match args.tiles.probability_type {
+        ProbabilityType::F32 => LayerEncoding::F32,
+        ProbabilityType::U8 => LayerEncoding::U8,
+    };
+    let several = args.scenes.len() > 1;
+    if several {
+        for folder in
+            [Some(&args.output), args.tiles.probabilities.as_ref(), args.tiles.confidence.as_ref()].into_iter().flatten()
+        {
+            std::fs::create_dir_all(folder).map_err(|source| Error::File { action: "create", path: folder.clone(), source })?;
+        }
+    }
+    let mut taken: HashMap<PathBuf, &PathBuf> = HashMap::new();
+    let mut all = Vec::new();
+    for scene in &args.scenes {
+        let place = |path: &PathBuf, suffix: &str| {
+            if several || path.is_dir() {
+                let stem = scene.file_stem().unwrap_or_default().to_string_lossy();
+                path.join(format!("{stem}{suffix}.tif"))
+            } else {
+                path.clone()
+            }
+        };
+        let outputs = Outputs {
+            labels: place(&args.output, ""),
+            probabilities: args
+                .tiles
+                .probabilities
+                .as_ref()
+                .map(|path| ProbabilityOutput { path: place(path, "_probabilities"), encoding }),
+            confidence: args.tiles.confidence.as_ref().map(|path| place(path, "_confidence")),
+            existing,
+        };
+        if let Some(first) = taken.insert(outputs.labels.clone(), scene) {
+            return Err(Error::SameOutput { first: first.clone(), second: scene.clone(), output: outputs.labels }.into());
+        }
+        all.push(outputs);
+    }
+    Ok(all)
+}
