@@ -1,5 +1,6 @@
 //! Label rasters and layers as GDAL reads them back.
 #![expect(clippy::unwrap_used, reason = "a helper that fails is a failed test")]
+#![expect(clippy::float_cmp, reason = "values are kept bit for bit")]
 
 use std::ffi::{CStr, c_int};
 use std::fs;
@@ -148,7 +149,7 @@ fn a_label_raster_is_finished() {
     let dataset = Dataset::open(folder.path().join("labels.tif")).unwrap();
     let expected = labels(Window::all(SIZE));
     assert!(read(&dataset, 1) == expected, "labels differ");
-    let count = |value: u8| expected.iter().filter(|&&label| label == value).count() as u64;
+    let count = |value: u8| expected.iter().map(|&label| u64::from(label == value)).sum::<u64>();
     assert_eq!(summary.counts, VALUES.map(count));
     assert_eq!(summary.nodata_count, count(NODATA));
     assert_eq!(summary.counts.iter().sum::<u64>() + summary.nodata_count, SIZE.area() as u64);
@@ -244,6 +245,13 @@ fn georeferences_are_kept_bit_for_bit() {
         assert!(same(&got.crs_wkt, &georeference.crs_wkt), "{got:?}");
         assert!(same(&got.gcp_crs_wkt, &georeference.gcp_crs_wkt), "{got:?}");
     }
+}
+
+#[test]
+fn sinks_may_move_to_another_thread() {
+    fn assert_send<T: Send>() {}
+    assert_send::<LabelSink>();
+    assert_send::<LayerSink>();
 }
 
 #[test]

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use gdal::raster::RasterCreationOptions;
 use gdal::{Dataset, DriverManager, Metadata};
+use swath_tiling::{Size, Window};
 
+use super::fingerprint::Fingerprint;
 use super::watch::{Heed, watch};
 use crate::{Error, Georeference, Result};
 
@@ -20,10 +22,10 @@ pub(super) enum Pixels {
     Scores,
 }
 
-/// Writes `scratch` as a COG to `part`, with `threads` threads, and reads it back.
+/// Writes `scratch` as a COG to `part`, with `threads` threads, and reads it back: its pixels must have that fingerprint.
 ///
 /// The bytes do not depend on `threads`.
-pub(super) fn create(scratch: &Dataset, part: &Path, pixels: Pixels, threads: usize) -> Result<()> {
+pub(super) fn create(scratch: &Dataset, part: &Path, pixels: Pixels, threads: usize, written: Fingerprint) -> Result<()> {
     let (resampling, predictor) = match pixels {
         Pixels::Labels => ("MODE", "NO"),
         Pixels::Scores => ("AVERAGE", "YES"),
@@ -40,52 +42,75 @@ pub(super) fn create(scratch: &Dataset, part: &Path, pixels: Pixels, threads: us
         scratch.create_copy(&DriverManager::get_driver_by_name("COG")?, part, &options)?.close()
     })
     .map_err(gdal)?;
-    verify(scratch, part)
+    verify(scratch, part, written)
 }
 
-/// Compares the COG with the scratch file: every pixel, the layout and the georeference.
+/// Compares the COG with what was written, and its layout and georeference with the scratch file's.
 ///
-/// A disk that is full, or one that lies, is found here even if GDAL missed it.
-fn verify(scratch: &Dataset, part: &Path) -> Result<()> {
+/// A block that got lost on a full disk is found here, even if GDAL lost it between two other calls or in another thread.
+fn verify(scratch: &Dataset, part: &Path, written: Fingerprint) -> Result<()> {
     let gdal = |source| Error::Gdal { action: "read back".into(), path: part.to_owned(), source };
     let unfaithful = |what, expected: String, got: String| Error::Unfaithful { path: part.to_owned(), what, expected, got };
     let cog = watch(Heed::Failures, || Dataset::open(part)).map_err(gdal)?;
 
     let structure = |dataset: &Dataset| {
         let (width, height) = dataset.raster_size();
-        format!("{} x {width} x {height}", dataset.raster_count())
+        format!("{} x {height} x {width}", dataset.raster_count())
     };
     if structure(&cog) != structure(scratch) {
-        return Err(unfaithful("bands and size", structure(scratch), structure(&cog)));
+        return Err(unfaithful("bands, height and width", structure(scratch), structure(&cog)));
     }
     let layout = cog.metadata_item("LAYOUT", "IMAGE_STRUCTURE").unwrap_or_default();
     if layout != "COG" {
         return Err(unfaithful("layout", "COG".into(), format!("`{layout}`")));
     }
-    let transform = |dataset: &Dataset| Georeference::read(dataset).map(|georeference| georeference.transform);
-    let [expected, got] = [transform(scratch)?, transform(&cog)?];
+    let [expected, got] = [Georeference::read(scratch)?.transform, Georeference::read(&cog)?.transform];
     if expected != got {
         return Err(unfaithful("transform", format!("{expected:?}"), format!("{got:?}")));
     }
+    let read = watch(Heed::Failures, || fingerprint(&cog)).map_err(gdal)?;
+    if read != written {
+        return Err(unfaithful("pixels", format!("{written:?}"), format!("{read:?}")));
+    }
+    Ok(())
+}
 
+fn fingerprint(cog: &Dataset) -> gdal::errors::Result<Fingerprint> {
     let (width, height) = cog.raster_size();
+    let mut fingerprint = Fingerprint::new(Size::plane(width, height));
     for y in (0..height).step_by(BLOCK) {
         for x in (0..width).step_by(BLOCK) {
-            let size = (BLOCK.min(width - x), BLOCK.min(height - y));
-            // Blocks hold all bands, so that bands are the inner loop.
+            let window = Window::plane(x, y, BLOCK.min(width - x), BLOCK.min(height - y));
+            let size = (window.width, window.height);
+            // A block holds all bands, so that bands are the inner loop.
             for band in 1..=cog.raster_count() {
-                let [expected, got] = [scratch, &cog].map(|dataset| {
-                    // Every u8 is an f32.
-                    watch(Heed::Failures, || dataset.rasterband(band)?.read_as::<f32>((x as isize, y as isize), size, size, None))
-                });
-                let [expected, got] = [expected.map_err(gdal)?, got.map_err(gdal)?];
-                let differ = |(a, b): &(&f32, &f32)| a.to_bits() != b.to_bits();
-                if let Some((a, b)) = expected.data().iter().zip(got.data()).find(differ) {
-                    let what = "pixels";
-                    return Err(unfaithful(what, a.to_string(), format!("{b} in band {band}, block x {x} y {y}")));
-                }
+                let values = cog.rasterband(band)?.read_as::<f32>((x as isize, y as isize), size, size, None)?;
+                fingerprint.add(band, window, values.data().iter().copied());
             }
         }
     }
-    Ok(())
+    Ok(fingerprint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_that_got_lost_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let part = folder.path().join("a.tif.part");
+        let size = Size::plane(700, 600);
+        let driver = DriverManager::get_driver_by_name("MEM").unwrap();
+        let scratch = driver.create("", size.width, size.height, 1).unwrap();
+        let mut written = Fingerprint::new(size);
+        written.add(1, Window::all(size), std::iter::repeat_n(0.0, size.area()));
+        create(&scratch, &part, Pixels::Labels, 1, written).unwrap();
+
+        let mut other = Fingerprint::new(size);
+        let values = (0..size.area()).map(|place| if place == 123_456 { 1.0 } else { 0.0 });
+        other.add(1, Window::all(size), values);
+        let lost = create(&scratch, &part, Pixels::Labels, 1, other).unwrap_err();
+        assert!(matches!(lost, Error::Unfaithful { what: "pixels", .. }), "{lost}");
+    }
 }

@@ -42,7 +42,6 @@ impl Coverage {
         };
         match self.windows.iter_mut().find(above) {
             Some(earlier) => earlier.height += window.height,
-            None if window.size().is_empty() => {}
             None => self.windows.push(window),
         }
     }

@@ -2,14 +2,13 @@
 
 use std::path::PathBuf;
 
-use gdal::Dataset;
-use gdal::Metadata;
 use gdal::raster::{ColorEntry, ColorTable};
+use gdal::{Dataset, Metadata};
 use swath_models::Class;
 use swath_tiling::{Size, Window};
 
 use super::attributes::{self, Attributes};
-use super::cog::{self, Pixels};
+use super::cog::Pixels;
 use super::coverage::Coverage;
 use super::palette::colours;
 use super::publish::{Existing, Unpublished};
@@ -58,6 +57,16 @@ pub struct LabelSummary {
     pub nodata_count: u64,
 }
 
+impl LabelProduct {
+    /// Memory that `finish` needs beside GDAL's cache, in bytes: measured with GDAL 3.6 and rounded up.
+    ///
+    /// Overviews of labels are made from stripes of 512 rows across the whole raster, six bytes per pixel, one for each thread.
+    #[must_use]
+    pub fn finish_bytes(&self) -> usize {
+        self.threads.max(1) * ((24 << 20) + self.size.width * 512 * 6)
+    }
+}
+
 impl LabelSink {
     /// Checks the product and prepares its scratch file.
     ///
@@ -83,6 +92,9 @@ impl LabelSink {
     pub fn write(&mut self, window: Window, labels: &[u8]) -> Result<()> {
         let path = self.output.path();
         self.coverage.check(path, window, 1, labels.len())?;
+        if window.size().is_empty() {
+            return Ok(());
+        }
         let mut counts = [0; 256];
         for &label in labels {
             counts[usize::from(label)] += 1;
@@ -104,16 +116,14 @@ impl LabelSink {
     /// # Errors
     ///
     /// If some pixel was never written, if the disk is full or GDAL fails otherwise, or if what is read back is not what was written.
-    pub fn finish(mut self) -> Result<LabelSummary> {
+    pub fn finish(self) -> Result<LabelSummary> {
         self.coverage.check_complete(self.output.path())?;
         let part = self.output.part();
-        cog::create(self.scratch.complete()?, part, Pixels::Labels, self.product.threads)?;
-        drop(self.scratch);
-
+        self.scratch.into_cog(part, Pixels::Labels, self.product.threads)?;
         let count = |value: u8| self.counts[usize::from(value)];
         let classes = &self.product.classes;
-        let rows = classes.iter().zip(colours(classes));
-        let rows = rows.map(|(class, colour)| Attributes { class, colour, count: count(class.value) });
+        let rows =
+            classes.iter().zip(colours(classes)).map(|(class, colour)| Attributes { class, colour, count: count(class.value) });
         attributes::write(part, &rows.collect::<Vec<_>>())?;
         self.output.publish()?;
         let counts = classes.iter().map(|class| count(class.value)).collect();
@@ -137,10 +147,9 @@ fn check_classes(LabelProduct { path, classes, nodata, .. }: &LabelProduct) -> R
 /// Sets what a TIFF itself can say of labels: no data, colours and that they are labels.
 fn describe(dataset: &mut Dataset, product: &LabelProduct) -> gdal::errors::Result<()> {
     let mut table = ColorTable::default();
-    let opaque = |value, red: u8, green: u8, blue: u8| (value, ColorEntry::rgba(red.into(), green.into(), blue.into(), 255));
     for (class, colour) in product.classes.iter().zip(colours(&product.classes)) {
-        let (value, entry) = opaque(class.value, colour.red, colour.green, colour.blue);
-        table.set_color_entry(value.into(), &entry);
+        let entry = ColorEntry::rgba(colour.red.into(), colour.green.into(), colour.blue.into(), 255);
+        table.set_color_entry(class.value.into(), &entry);
     }
     table.set_color_entry(product.nodata.into(), &ColorEntry::rgba(0, 0, 0, 0));
     let mut band = dataset.rasterband(1)?;

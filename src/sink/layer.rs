@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use gdal::{Dataset, Metadata};
 use swath_tiling::{Size, Window};
 
-use super::cog::{self, Pixels};
+use super::cog::Pixels;
 use super::coverage::Coverage;
 use super::publish::{Existing, Unpublished};
 use super::scratch::Scratch;
@@ -56,6 +56,19 @@ pub struct LayerSink {
     coverage: Coverage,
 }
 
+impl LayerProduct {
+    /// Memory that `finish` needs beside GDAL's cache, in bytes: measured with GDAL 3.6 and rounded up. It does not depend on the size.
+    #[must_use]
+    pub fn finish_bytes(&self) -> usize {
+        let value = match self.encoding {
+            LayerEncoding::F32 => 4,
+            LayerEncoding::U8 => 1,
+        };
+        let block = 512 * 512 * self.bands.len() * value;
+        (96 << 20) + self.threads.max(1) * ((24 << 20) + 8 * block)
+    }
+}
+
 impl LayerSink {
     /// Checks the product and prepares its scratch file.
     ///
@@ -87,19 +100,25 @@ impl LayerSink {
         if window.size().is_empty() {
             return Ok(());
         }
-        for (index, (band, scores)) in bands.iter().zip(scores.chunks_exact(window.area())).enumerate() {
-            let refused = |expected, value| Error::Score { path: path.clone(), window, band: band.clone(), expected, value };
-            match encoding {
-                LayerEncoding::F32 => {
-                    if let Some(&value) = scores.iter().find(|score| score.is_infinite()) {
-                        return Err(refused("a finite score", value));
-                    }
-                    self.scratch.write(index + 1, window, scores.to_vec())?;
+        // All scores are checked before any is written, so that a refused window may be written again.
+        let refused = |expected, index: usize| {
+            let band = bands[index / window.area()].clone();
+            Error::Score { path: path.clone(), window, band, expected, value: scores[index] }
+        };
+        match encoding {
+            LayerEncoding::F32 => {
+                if let Some(index) = scores.iter().position(|score| score.is_infinite()) {
+                    return Err(refused("a finite score", index));
                 }
-                LayerEncoding::U8 => {
-                    let steps = scores.iter().map(|&score| step(score).ok_or_else(|| refused("a probability", score)));
-                    let steps = steps.collect::<Result<Vec<u8>>>()?;
-                    self.scratch.write(index + 1, window, steps)?;
+                for (band, scores) in (1..).zip(scores.chunks_exact(window.area())) {
+                    self.scratch.write(band, window, scores.to_vec())?;
+                }
+            }
+            LayerEncoding::U8 => {
+                let step = |(index, &score)| step(score).ok_or_else(|| refused("a probability", index));
+                let steps = scores.iter().enumerate().map(step).collect::<Result<Vec<u8>>>()?;
+                for (band, steps) in (1..).zip(steps.chunks_exact(window.area())) {
+                    self.scratch.write(band, window, steps.to_vec())?;
                 }
             }
         }
@@ -112,10 +131,9 @@ impl LayerSink {
     /// # Errors
     ///
     /// If some pixel was never written, if the disk is full or GDAL fails otherwise, or if what is read back is not what was written.
-    pub fn finish(mut self) -> Result<()> {
+    pub fn finish(self) -> Result<()> {
         self.coverage.check_complete(self.output.path())?;
-        cog::create(self.scratch.complete()?, self.output.part(), Pixels::Scores, self.product.threads)?;
-        drop(self.scratch);
+        self.scratch.into_cog(self.output.part(), Pixels::Scores, self.product.threads)?;
         self.output.publish()
     }
 }

@@ -6,6 +6,7 @@
 mod attributes;
 mod cog;
 mod coverage;
+mod fingerprint;
 mod label;
 mod layer;
 mod palette;

@@ -6,6 +6,8 @@ use gdal::raster::{Buffer, GdalType, RasterCreationOptions};
 use gdal::{Dataset, DriverManager, Metadata};
 use swath_tiling::{Size, Window};
 
+use super::cog::{self, Pixels};
+use super::fingerprint::Fingerprint;
 use super::temporary::Temporary;
 use super::watch::{Heed, watch};
 use crate::{Error, Georeference, Result};
@@ -16,6 +18,7 @@ pub(super) struct Scratch {
     // The raster is closed before its file is removed: fields are dropped in this order.
     dataset: Dataset,
     file: Temporary,
+    written: Fingerprint,
 }
 
 impl Scratch {
@@ -44,7 +47,7 @@ impl Scratch {
             driver.create_with_band_type_with_options::<T, _>(file.path(), size.width, size.height, bands, &options)
         });
         let dataset = created.map_err(|source| Error::Gdal { action: "create".into(), path: file.path().to_owned(), source })?;
-        let mut scratch = Self { dataset, file };
+        let mut scratch = Self { dataset, file, written: Fingerprint::new(size) };
         georeference.write(&mut scratch.dataset)?;
         let software = concat!("swath ", env!("CARGO_PKG_VERSION"));
         scratch.describe(|dataset| dataset.set_metadata_item("TIFFTAG_SOFTWARE", software, ""))?;
@@ -57,19 +60,23 @@ impl Scratch {
     }
 
     /// Writes a window of one band, from 1 as GDAL counts them.
-    pub(super) fn write<T: GdalType + Copy>(&mut self, band: usize, window: Window, values: Vec<T>) -> Result<()> {
+    pub(super) fn write<T: GdalType + Copy + Into<f32>>(&mut self, band: usize, window: Window, values: Vec<T>) -> Result<()> {
+        let mut written = self.written;
+        written.add(band, window, values.iter().map(|&value| value.into()));
         let action = format!("write {window} of band {band} of");
         self.run(&action, |dataset| {
             let size = (window.width, window.height);
             let mut buffer = Buffer::new(size, values);
             dataset.rasterband(band)?.write((window.x as isize, window.y as isize), size, &mut buffer)
-        })
+        })?;
+        self.written = written;
+        Ok(())
     }
 
-    /// Writes what is still in GDAL's cache and hands out the raster for reading.
-    pub(super) fn complete(&mut self) -> Result<&Dataset> {
+    /// Writes what is still in GDAL's cache and makes a COG of it, with `threads` threads.
+    pub(super) fn into_cog(mut self, part: &Path, pixels: Pixels, threads: usize) -> Result<()> {
         self.run("complete", Dataset::flush_cache)?;
-        Ok(&self.dataset)
+        cog::create(&self.dataset, part, pixels, threads, self.written)
     }
 
     fn run(&mut self, action: &str, run: impl FnOnce(&mut Dataset) -> gdal::errors::Result<()>) -> Result<()> {
