@@ -285,7 +285,7 @@ impl Sinks {
                 bands,
                 encoding,
                 existing: outputs.existing,
-                threads: plan.threads,
+                threads: plan.finish_threads,
             })
         };
         Ok(Self {
@@ -296,7 +296,7 @@ impl Sinks {
                 classes: card.classes.clone(),
                 nodata: card.nodata,
                 existing: outputs.existing,
-                threads: plan.threads,
+                threads: plan.finish_threads,
             })?,
             probabilities: outputs.probabilities.as_ref().map(|p| layer(&p.path, class_names(card), p.encoding)).transpose()?,
             confidence: outputs

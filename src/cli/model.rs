@@ -8,7 +8,7 @@ use swath::{Error, Segmenter};
 use swath_models::{Class, Extent, Model, ModelCard, Reach, Scaling, ScoreActivation, onnx, zoo};
 
 use super::args::{CheckArgs, ImportArgs, InspectArgs, ModelArgs, ModelCommand, NewArgs, ScoreKind};
-use super::bytes::show_count;
+use super::bytes::{show_bytes, show_count};
 use super::fail::{AnyError, Exit};
 use super::print;
 use super::request::parse_class;
@@ -149,7 +149,6 @@ fn inspect(args: &InspectArgs) -> Result<(), AnyError> {
             "layers": layers,
         }))?);
     }
-    let row = |name: &str, value: String| vec![name.to_owned(), value];
     let pair = |axes: Option<swath_models::Axes<usize>>| axes.map_or("the whole tile".into(), |a| format!("{} x {}", a.x, a.y));
     let reach = match &geometry.reach {
         Reach::Halo(_) => pair(geometry.halo()),
@@ -161,22 +160,22 @@ fn inspect(args: &InspectArgs) -> Result<(), AnyError> {
         format!("{} {}{colour}", class.value, class.label())
     };
     print::line(&card.name)?;
-    print::line(format!("  architecture     {}", card.architecture))?;
-    print::line(format!("  bands            {}", bands.collect::<Vec<_>>().join(", ")))?;
-    print::line(format!("  classes          {}", card.classes.iter().map(class).collect::<Vec<_>>().join(", ")))?;
-    print::line(format!("  output           {} channels, then {:?}", graph.output_channels(), card.activation))?;
-    print::line(format!("  layers           {}", graph.nodes().len() - 1))?;
-    print::line(format!("  parameters       {} ({})", cost.parameters, show_count(cost.parameters as f64)))?;
-    print::line(format!("  operations       {}FLOP per pixel", show_count(per_pixel)))?;
-    print::line(format!(
-        "  activations      {} at most for a tile of {} x {}",
-        super::bytes::show_bytes(cost.activation_bytes as u64),
-        extent.x,
-        extent.y
-    ))?;
-    print::line(format!("  stride           {} x {}", geometry.stride.x, geometry.stride.y))?;
-    print::line(format!("  receptive field  {}", pair(geometry.receptive_field())))?;
-    print::line(format!("  halo             {reach}"))?;
+    print::facts(&[
+        ("architecture", card.architecture.clone()),
+        ("bands", bands.collect::<Vec<_>>().join(", ")),
+        ("classes", card.classes.iter().map(class).collect::<Vec<_>>().join(", ")),
+        ("output", format!("{} channels, then {:?}", graph.output_channels(), card.activation)),
+        ("layers", (graph.nodes().len() - 1).to_string()),
+        ("parameters", format!("{} ({})", cost.parameters, show_count(cost.parameters as f64))),
+        ("operations", format!("{}FLOP per pixel", show_count(per_pixel))),
+        (
+            "activations",
+            format!("{} at most for a tile of {} x {}", show_bytes(cost.activation_bytes as u64), extent.x, extent.y),
+        ),
+        ("stride", format!("{} x {}", geometry.stride.x, geometry.stride.y)),
+        ("receptive field", pair(geometry.receptive_field())),
+        ("halo", reach),
+    ])?;
     if args.layers {
         let parameters = |name: &str| -> usize {
             let own = graph.tensors().into_iter().filter(|t| t.name.rsplit_once('.').is_some_and(|(owner, _)| owner == name));
@@ -184,9 +183,8 @@ fn inspect(args: &InspectArgs) -> Result<(), AnyError> {
         };
         let mut rows = vec![["layer", "operation", "shape", "parameters", "FLOP"].map(String::from).to_vec()];
         for ((node, shape), flops) in graph.nodes().iter().zip(graph.shapes(extent)?).zip(graph.flops_by_node(extent)?) {
-            let mut row = row(&node.name, node.op.label().into());
-            row.extend([shape.to_string(), parameters(&node.name).to_string(), show_count(flops as f64)]);
-            rows.push(row);
+            let [name, operation] = [node.name.clone(), node.op.label().to_owned()];
+            rows.push(vec![name, operation, shape.to_string(), parameters(&node.name).to_string(), show_count(flops as f64)]);
         }
         print::table(&rows)?;
     }

@@ -16,7 +16,7 @@ pub(super) fn run(args: &PlanArgs) -> Result<Exit, AnyError> {
     let segmenter = Segmenter::open(&args.model)?;
     for path in &args.scenes {
         let scene = segmenter.scene(path, args.tiles.bands.as_deref())?;
-        let plan = segmenter.plan(&scene, &args.tiles.request(segmenter.card())?)?;
+        let plan = segmenter.plan(&scene, &args.tiles.request()?)?;
         if args.json { print::line(as_json(path, &plan))? } else { show(path, &plan)? }
     }
     Ok(Exit::Done)
@@ -42,29 +42,28 @@ fn show(path: &Path, plan: &Plan) -> std::io::Result<()> {
         Reach::WholeTile { node } => format!("none: node `{node}` sees the whole tile"),
     };
     let whole = if plan.equals_whole() { "equal to inference on the whole scene" } else { "blended" };
-    let row = |name: &str, value: String| vec![name.to_owned(), value];
     let bytes = |bytes: usize| show_bytes(bytes as u64);
     let memory = &plan.memory;
     print::line(path.display())?;
-    let rows = [
-        row("  labelled", format!("{} pixels", layout.window.size())),
-        row("  tiles", format!("{} of {} x {}", plan.tiles(), layout.input.x, layout.input.y)),
-        row("  overlap", format!("{} x {}", layout.overlap.width, layout.overlap.height)),
-        row("  result", whole.into()),
-        row("  halo", halo),
-        row("  swaths", plan.swaths.len().to_string()),
-        row("  operations", format!("{}FLOP", show_count(plan.flops as f64))),
-        row("  to read", show_bytes(plan.bytes_to_read)),
-        row("  peak memory", format!("{} of {}", bytes(memory.total()), bytes(plan.max_memory))),
-        row("    program", bytes(memory.base)),
-        row("    block cache", bytes(memory.cache)),
-        row("    weights", bytes(memory.weights)),
-        row("    network", bytes(memory.network)),
-        row("    tiles waiting", bytes(memory.waiting)),
-        row("    mosaic", bytes(memory.mosaic)),
-        row("    output", bytes(memory.output)),
+    let facts = [
+        ("labelled", format!("{} pixels", layout.window.size())),
+        ("tiles", format!("{} of {} x {}", plan.tiles(), layout.input.x, layout.input.y)),
+        ("overlap", format!("{} x {}", layout.overlap.width, layout.overlap.height)),
+        ("result", whole.into()),
+        ("halo", halo),
+        ("swaths", plan.swaths.len().to_string()),
+        ("operations", format!("{}FLOP", show_count(plan.flops as f64))),
+        ("to read", show_bytes(plan.bytes_to_read)),
+        ("peak memory", format!("{} of {}", bytes(memory.total()), bytes(plan.max_memory))),
+        ("  program", bytes(memory.base)),
+        ("  block cache", bytes(memory.cache)),
+        ("  weights", bytes(memory.weights)),
+        ("  network", bytes(memory.network)),
+        ("  tiles waiting", bytes(memory.waiting)),
+        ("  mosaic", bytes(memory.mosaic)),
+        ("  finishing", bytes(memory.finish)),
     ];
-    print::table(&rows)
+    print::facts(&facts)
 }
 
 fn as_json(path: &Path, plan: &Plan) -> serde_json::Value {
@@ -90,7 +89,7 @@ fn as_json(path: &Path, plan: &Plan) -> serde_json::Value {
             "network": memory.network,
             "tiles_waiting": memory.waiting,
             "mosaic": memory.mosaic,
-            "output": memory.output,
+            "finishing": memory.finish,
         },
     })
 }

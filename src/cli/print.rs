@@ -25,3 +25,9 @@ pub(super) fn table(rows: &[Vec<String>]) -> io::Result<()> {
     }
     Ok(())
 }
+
+/// Writes named facts under each other, indented.
+pub(super) fn facts(facts: &[(&str, String)]) -> io::Result<()> {
+    let width = facts.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    facts.iter().try_for_each(|(name, value)| line(format!("  {name:<width$}  {value}")))
+}

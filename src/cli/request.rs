@@ -2,8 +2,9 @@
 
 use std::thread;
 
+use swath::LayerEncoding;
 use swath::plan::{Layers, PlanRequest};
-use swath_models::{Class, Colour, GsdRange, ModelCard, Scaling};
+use swath_models::{Class, Colour, GsdRange, Scaling};
 use swath_tiling::Window;
 
 use super::args::{Device, Overlap, Precision, ProbabilityType, TileArgs};
@@ -14,13 +15,9 @@ impl TileArgs {
     ///
     /// # Errors
     /// If memory is not bounded and the system does not say how much is free.
-    pub(super) fn request(&self, card: &ModelCard) -> Result<PlanRequest, AnyError> {
+    pub(super) fn request(&self) -> Result<PlanRequest, AnyError> {
         let (Device::Auto | Device::Cpu) = self.device;
         let Precision::F32 = self.precision;
-        let probability = match self.probability_type {
-            ProbabilityType::F32 => size_of::<f32>(),
-            ProbabilityType::U8 => size_of::<u8>(),
-        };
         Ok(PlanRequest {
             tile: self.tile,
             overlap: match self.overlap {
@@ -32,10 +29,18 @@ impl TileArgs {
             max_memory: self.max_memory.map_or_else(half_of_free_memory, Ok)?,
             threads: self.threads(),
             layers: Layers {
-                probability_bytes: self.probabilities.as_ref().map_or(0, |_| probability * card.classes.len()),
-                confidence_bytes: usize::from(self.confidence.is_some()),
+                probabilities: self.probabilities.as_ref().map(|_| self.encoding()),
+                confidence: self.confidence.as_ref().map(|_| LayerEncoding::U8),
             },
         })
+    }
+
+    /// How probabilities are stored.
+    pub(super) fn encoding(&self) -> LayerEncoding {
+        match self.probability_type {
+            ProbabilityType::F32 => LayerEncoding::F32,
+            ProbabilityType::U8 => LayerEncoding::U8,
+        }
     }
 
     /// How many threads compute.
@@ -51,7 +56,8 @@ pub(super) fn cores() -> usize {
 
 /// Half the bytes of memory that are free, within the limit of the control group if there is one.
 pub(super) fn half_of_free_memory() -> Result<usize, AnyError> {
-    let mut system = sysinfo::System::new().map_err(|_| "the system does not say how much memory is free: give --max-memory")?;
+    let mut system = sysinfo::System::new()
+        .map_err(|error| format!("the system does not say how much memory is free ({error}): give --max-memory"))?;
     system.refresh_memory();
     let group = system.cgroup_limits().map_or(u64::MAX, |limits| limits.free_memory);
     Ok(system.available_memory().min(group) as usize / 2)
@@ -60,7 +66,7 @@ pub(super) fn half_of_free_memory() -> Result<usize, AnyError> {
 /// Numbers separated by commas, as many as there are places.
 fn numbers<const N: usize>(text: &str) -> Result<[f64; N], String> {
     let parsed: Result<Vec<f64>, _> = text.split(',').map(|part| part.trim().parse()).collect();
-    let parsed = parsed.map_err(|_| format!("expected {N} numbers separated by commas, got `{text}`"))?;
+    let parsed = parsed.map_err(|error| format!("expected {N} numbers separated by commas, got `{text}`: {error}"))?;
     parsed.try_into().map_err(|v: Vec<f64>| format!("expected {N} numbers separated by commas, got {}", v.len()))
 }
 

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use swath::plan::PlanRequest;
 use swath::source::{RasterSource as _, Scene};
-use swath::{Error, Existing, LayerEncoding, Outputs, ProbabilityOutput, Report, Segmenter};
+use swath::{Error, Existing, Outputs, ProbabilityOutput, Report, Segmenter};
 
-use super::args::{ProbabilityType, SegmentArgs};
+use super::args::SegmentArgs;
 use super::bytes::show_bytes;
 use super::fail::{self, AnyError, Exit};
 use super::progress::Progress;
@@ -19,7 +19,7 @@ pub(super) fn run(args: &SegmentArgs) -> Result<Exit, AnyError> {
     interrupt::watch()?;
     let outputs = outputs(args)?;
     let segmenter = Segmenter::open(&args.model)?;
-    let request = args.tiles.request(segmenter.card())?;
+    let request = args.tiles.request()?;
     let mut failures = 0;
     for (path, outputs) in args.scenes.iter().zip(&outputs) {
         match scene(args, &segmenter, path, &request, outputs) {
@@ -104,10 +104,7 @@ fn show(args: &SegmentArgs, segmenter: &Segmenter, scene: &Scene, report: &Repor
 /// Where each scene's products go: the paths given, or files named after the scenes in the folders given.
 fn outputs(args: &SegmentArgs) -> Result<Vec<Outputs>, AnyError> {
     let existing = if args.overwrite { Existing::Overwrite } else { Existing::Refuse };
-    let encoding = match args.tiles.probability_type {
-        ProbabilityType::F32 => LayerEncoding::F32,
-        ProbabilityType::U8 => LayerEncoding::U8,
-    };
+    let encoding = args.tiles.encoding();
     let several = args.scenes.len() > 1;
     if several {
         for folder in

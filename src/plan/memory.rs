@@ -4,8 +4,8 @@ use swath_models::Executor;
 use swath_tiling::{Mosaic, Size, TileGrid};
 
 use super::{Layers, Layout};
-use crate::Result;
 use crate::pipeline::{PATCHES_AHEAD, SCORES_AHEAD};
+use crate::{LabelSink, LayerSink, Result};
 
 const MIB: usize = 1 << 20;
 
@@ -15,7 +15,7 @@ const BASE: usize = 112 * MIB;
 /// GDAL's block cache where blocks are small.
 const CACHE: usize = 64 * MIB;
 
-/// Bytes held at the peak, by part. Parts that are never held at once are counted as if they were.
+/// Bytes held at the peak, by part. The files are finished when the network has run, so the larger of both counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryPlan {
     /// The program and its libraries.
@@ -26,19 +26,19 @@ pub struct MemoryPlan {
     pub weights: usize,
     /// Values between the network's layers.
     pub network: usize,
-    /// Pixels read and scores computed that wait for the next stage.
+    /// Pixels read, scores computed and labels found that wait for the next stage.
     pub waiting: usize,
     /// Sums that wait for later tiles, see [`Mosaic`].
     pub mosaic: usize,
-    /// Labels and layers on their way to the file.
-    pub output: usize,
+    /// Making overviews and compressing, when all tiles are done.
+    pub finish: usize,
 }
 
 impl MemoryPlan {
-    /// All parts together.
+    /// The peak.
     #[must_use]
     pub fn total(&self) -> usize {
-        self.base + self.cache + self.weights + self.network + self.waiting + self.mosaic + self.output
+        self.base + self.cache + self.weights + (self.network + self.waiting + self.mosaic).max(self.finish)
     }
 
     /// Adds up what a layout holds when it is run swath by swath.
@@ -47,45 +47,68 @@ impl MemoryPlan {
         swaths: &[TileGrid],
         executor: &dyn Executor,
         reading: Reading,
-        layers: Layers,
+        writing: Writing,
     ) -> Result<Self> {
-        let (bands, classes) = (executor.graph().input_channels(), executor.graph().output_channels());
+        let (bands, channels) = (executor.graph().input_channels(), executor.graph().output_channels());
         let input = layout.input.product();
         let scores = layout.grid.tile_size().area();
         // Pixels and their validity; a patch is held once more while it is read, in double precision where its type needs that.
         let patch = input * (bands * size_of::<f32>() + 1);
-        let patches = reading.readers * (PATCHES_AHEAD + 1) + 1;
-        let labels = scores * (1 + layers.probability_bytes + layers.confidence_bytes + size_of::<f32>());
+        let patches = (reading.readers * (PATCHES_AHEAD + 1) + 1) * patch + reading.readers * input * size_of::<f64>();
+        let predicted = (SCORES_AHEAD + 2) * (scores * channels * size_of::<f32>() + input);
         Ok(Self {
             base: BASE,
             cache: reading.cache,
             weights: executor.resident_bytes(),
             network: executor.peak_bytes(layout.input)?,
-            waiting: patches * patch
-                + reading.readers * input * size_of::<f64>()
-                + (SCORES_AHEAD + 2) * (scores * classes * size_of::<f32>() + input),
-            mosaic: swaths.iter().map(|swath| Mosaic::bytes(swath, classes, layout.blend)).max().unwrap_or(0),
-            output: labels + reading.writing,
+            waiting: patches + predicted + scores * writing.pixel_bytes(),
+            mosaic: swaths.iter().map(|swath| Mosaic::bytes(swath, channels, layout.blend)).max().unwrap_or(0),
+            finish: writing.finish_bytes(layout.window.width),
         })
     }
 }
 
-/// What reading and writing take, whatever the tiles.
+/// What reading takes, whatever the tiles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Reading {
     /// Threads that read.
     pub(super) readers: usize,
     /// Bytes of GDAL's block cache.
     pub(super) cache: usize,
-    /// Bytes that writing the finished file takes.
-    pub(super) writing: usize,
 }
 
 impl Reading {
-    /// `bytes` are those of a pixel in all bands read.
+    /// `bytes` are those of a pixel in all bands read, `rows` those of a tile.
     pub(super) fn new(readers: usize, raster: Size, block: Size, bytes: usize, rows: usize, limit: usize) -> Self {
         // Strips are as wide as the raster: unless a row of tiles stays cached, each tile decodes all of it again.
         let strips = if block.width >= raster.width { raster.width * (rows + 2 * block.height) * bytes } else { 0 };
-        Self { readers, cache: CACHE.max(strips.min(limit / 4)), writing: 24 * MIB }
+        Self { readers, cache: CACHE.max(strips.min(limit / 4)) }
+    }
+}
+
+/// What is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Writing {
+    /// Beside the labels.
+    pub(super) layers: Layers,
+    /// Number of classes.
+    pub(super) classes: usize,
+    /// Threads that compress.
+    pub(super) threads: usize,
+}
+
+impl Writing {
+    /// Bytes of a pixel while it is labelled: its label, how sure it is, and a copy of what is written of its probabilities.
+    fn pixel_bytes(self) -> usize {
+        let floats = 1 + self.layers.probabilities.map_or(0, |_| self.classes);
+        size_of::<u8>() + floats * size_of::<f32>()
+    }
+
+    /// Bytes that finishing the most demanding file takes; one is finished after the other.
+    fn finish_bytes(self, width: usize) -> usize {
+        let layer = |bands: usize| move |encoding| LayerSink::finish_bytes(bands, encoding, self.threads);
+        let probabilities = self.layers.probabilities.map_or(0, layer(self.classes));
+        let confidence = self.layers.confidence.map_or(0, layer(1));
+        LabelSink::finish_bytes(width, self.threads).max(probabilities).max(confidence)
     }
 }

@@ -2,6 +2,8 @@
 
 use swath_tiling::{Blend, Taper, Window};
 
+use crate::LayerEncoding;
+
 /// How overlapping tiles become one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum BlendChoice {
@@ -40,13 +42,13 @@ impl BlendChoice {
     }
 }
 
-/// Which rasters are written beside the labels.
+/// Which rasters are written beside the labels, and how they are stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Layers {
-    /// Bytes per pixel of the probability bands together; 0 if they are not written.
-    pub probability_bytes: usize,
-    /// Bytes per pixel of the confidence band; 0 if it is not written.
-    pub confidence_bytes: usize,
+    /// One band for each class.
+    pub probabilities: Option<LayerEncoding>,
+    /// One band.
+    pub confidence: Option<LayerEncoding>,
 }
 
 /// What the user decides of a plan; `None` is left to the plan.

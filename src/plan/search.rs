@@ -5,7 +5,7 @@ use swath_tiling::{Blend, TileGrid, Window};
 
 use super::PlanRequest;
 use super::layout::{Layout, Tiles};
-use super::memory::{MemoryPlan, Reading};
+use super::memory::{MemoryPlan, Reading, Writing};
 use crate::source::RasterSource;
 use crate::source::{RasterProfile, Scene};
 use crate::{Error, Result};
@@ -35,8 +35,8 @@ pub struct Plan {
     pub bytes_to_read: u64,
     /// Threads that read.
     pub readers: usize,
-    /// Threads that compute.
-    pub threads: usize,
+    /// Threads that compress the finished files: fewer than compute if memory asks for it.
+    pub finish_threads: usize,
 }
 
 impl Plan {
@@ -72,7 +72,7 @@ impl Plan {
             flops,
             bytes_to_read,
             readers: readers(request),
-            threads: request.threads,
+            finish_threads: found.finish_threads,
             geometry,
         })
     }
@@ -113,6 +113,7 @@ struct Found {
     layout: Layout,
     swaths: Vec<TileGrid>,
     memory: MemoryPlan,
+    finish_threads: usize,
 }
 
 struct Search<'a> {
@@ -169,19 +170,28 @@ impl Search<'_> {
         Layout::new(self.profile.size, self.window, self.geometry, self.fixed, tiles)
     }
 
-    /// Halves the swaths until the mosaic fits, or they are about as narrow as a tile.
+    /// Finishes with fewer threads and halves the swaths until both fit, or there is one thread and a swath is about as narrow as a tile.
     fn fit(&self, layout: Layout) -> Result<Found> {
         let limit = self.request.max_memory;
         let reading =
             Reading::new(readers(self.request), self.profile.size, self.profile.block, self.bytes, layout.input.y, limit);
+        let classes = self.executor.graph().output_channels().max(2);
+        let mut writing = Writing { layers: self.request.layers, classes, threads: self.request.threads };
         let mut columns = self.window.width;
         loop {
             let swaths = layout.grid.swaths(columns);
-            let memory = MemoryPlan::new(&layout, &swaths, self.executor, reading, self.request.layers)?;
-            if memory.total() <= limit || layout.blend == Blend::Crop || columns <= 2 * layout.grid.tile_size().width {
-                return Ok(Found { layout, swaths, memory });
+            let memory = MemoryPlan::new(&layout, &swaths, self.executor, reading, writing)?;
+            let narrowest = layout.blend == Blend::Crop || columns <= 2 * layout.grid.tile_size().width;
+            if memory.total() <= limit || (narrowest && writing.threads == 1) {
+                return Ok(Found { layout, swaths, memory, finish_threads: writing.threads });
             }
-            columns = columns.div_ceil(2);
+            if memory.finish > memory.network + memory.waiting + memory.mosaic && writing.threads > 1 {
+                writing.threads -= 1;
+            } else if narrowest {
+                writing.threads = 1;
+            } else {
+                columns = columns.div_ceil(2);
+            }
         }
     }
 }

@@ -57,17 +57,15 @@ pub struct LabelSummary {
     pub nodata_count: u64,
 }
 
-impl LabelProduct {
-    /// Memory that `finish` needs beside GDAL's cache, in bytes: measured with GDAL 3.6 and rounded up.
+impl LabelSink {
+    /// Memory that `finish` needs beside GDAL's cache for a raster of `width` columns, in bytes: measured with GDAL 3.6 and rounded up.
     ///
     /// Overviews of labels are made from stripes of 512 rows across the whole raster, six bytes per pixel, one for each thread.
     #[must_use]
-    pub fn finish_bytes(&self) -> usize {
-        self.threads.max(1) * ((24 << 20) + self.size.width * 512 * 6)
+    pub fn finish_bytes(width: usize, threads: usize) -> usize {
+        threads.max(1) * ((24 << 20) + width * 512 * 6)
     }
-}
 
-impl LabelSink {
     /// Checks the product and prepares its scratch file.
     ///
     /// # Errors

@@ -56,20 +56,25 @@ pub struct LayerSink {
     coverage: Coverage,
 }
 
-impl LayerProduct {
-    /// Memory that `finish` needs beside GDAL's cache, in bytes: measured with GDAL 3.6 and rounded up. It does not depend on the size.
+impl LayerEncoding {
+    /// Bytes of a stored value.
     #[must_use]
-    pub fn finish_bytes(&self) -> usize {
-        let value = match self.encoding {
-            LayerEncoding::F32 => 4,
-            LayerEncoding::U8 => 1,
-        };
-        let block = 512 * 512 * self.bands.len() * value;
-        (96 << 20) + self.threads.max(1) * ((24 << 20) + 8 * block)
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::U8 => 1,
+        }
     }
 }
 
 impl LayerSink {
+    /// Memory that `finish` needs beside GDAL's cache, in bytes: measured with GDAL 3.6 and rounded up. It does not depend on the size.
+    #[must_use]
+    pub fn finish_bytes(bands: usize, encoding: LayerEncoding, threads: usize) -> usize {
+        let block = 512 * 512 * bands * encoding.bytes();
+        (96 << 20) + threads.max(1) * ((24 << 20) + 8 * block)
+    }
+
     /// Checks the product and prepares its scratch file.
     ///
     /// # Errors

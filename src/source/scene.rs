@@ -79,6 +79,7 @@ struct SceneReader<'s> {
 }
 
 impl WindowReader for SceneReader<'_> {
+    #[expect(clippy::float_cmp, reason = "nodata is one stored value, not a measurement near it")]
     fn read(&mut self, window: Window) -> Result<Patch> {
         let profile = &self.scene.profile;
         let area = window.area();
@@ -184,7 +185,7 @@ fn block_size(path: &Path, dataset: &Dataset) -> Result<Size> {
 /// Stored values go to the network as they are; whoever trained it on scaled ones should hear of it.
 fn warn_of_scale(path: &Path, number: usize, band: &RasterBand<'_>) {
     let (scale, offset) = (band.scale().unwrap_or(1.0), band.offset().unwrap_or(0.0));
-    if scale != 1.0 || offset != 0.0 {
+    if (scale - 1.0).abs() > f64::EPSILON || offset.abs() > f64::EPSILON {
         tracing::debug!(path = %path.display(), number, scale, offset, "band's scale and offset are not applied: the network gets stored values");
     }
 }
