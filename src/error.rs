@@ -313,6 +313,12 @@ pub enum Error {
         /// The output of both.
         output: PathBuf,
     },
+    /// One file that is to be two things.
+    #[error("{} is the scene or another output, too", path.display())]
+    OutputTwice {
+        /// The file.
+        path: PathBuf,
+    },
     /// The user stopped the run.
     #[error("labelling {} was interrupted", path.display())]
     Cancelled {

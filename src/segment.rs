@@ -13,6 +13,7 @@ use crate::labels::Labeller;
 use crate::pipeline::{self, Observer};
 use crate::plan::{Plan, PlanRequest};
 use crate::source::{BandRequest, RasterSource, Scene};
+use crate::stac;
 use crate::{
     Error, Existing, ItemDescription, LabelProduct, LabelSink, LabelSummary, LayerAsset, LayerEncoding, LayerProduct, LayerSink,
     ModelReference, Result,
@@ -62,6 +63,24 @@ impl Outputs {
     #[must_use]
     pub fn labels(path: PathBuf, existing: Existing) -> Self {
         Self { labels: path, probabilities: None, confidence: None, existing }
+    }
+
+    /// Checks before the first read what could else only fail after the last one.
+    fn check(&self, scene: &Path) -> Result<()> {
+        let item = stac::item_path(&self.labels);
+        let layers = [self.probabilities.as_ref().map(|p| &p.path), self.confidence.as_ref()];
+        let mut taken = vec![fs::canonicalize(scene).unwrap_or_else(|_| scene.to_owned())];
+        for path in [&self.labels, &item].into_iter().chain(layers.into_iter().flatten()) {
+            let absolute = fs::canonicalize(path).or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.clone());
+            if taken.contains(&absolute) {
+                return Err(Error::OutputTwice { path: path.clone() });
+            }
+            taken.push(absolute);
+        }
+        if self.existing == Existing::Refuse && item.exists() {
+            return Err(Error::Exists { path: item });
+        }
+        Ok(())
     }
 }
 
@@ -176,6 +195,7 @@ impl Segmenter {
     /// # Errors
     /// If something exists already, cannot be read or written, or a score is not a number.
     pub fn run(&self, scene: &Scene, plan: &Plan, outputs: &Outputs, observer: &dyn Observer) -> Result<Report> {
+        outputs.check(&scene.profile().path)?;
         let mut sinks = Sinks::create(&self.card, scene, plan, outputs)?;
         let labeller = Labeller::new(&self.card);
         let origin = plan.layout.window;

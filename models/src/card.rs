@@ -177,6 +177,10 @@ impl ModelCard {
             several => return Err(fail(field, "one nodata class at most", several.len().to_string())),
         };
         let classes: Vec<Class> = classes.into_iter().map(|c| c.class).collect();
+        let is_name = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+        if let Some(class) = classes.iter().find(|class| !is_name(&class.name)) {
+            return Err(fail(field, "names of letters, digits, - and _", format!("`{}`", class.name)));
+        }
         let mut values = std::collections::HashSet::from([nodata]);
         if let Some(class) = classes.iter().find(|class| !values.insert(class.value)) {
             return Err(fail(field, "values that differ from each other and from nodata", format!("{} twice", class.value)));

@@ -25,6 +25,7 @@ pub(crate) fn node_channels(node: &Node, inputs: &[usize]) -> Result<usize> {
     if !arity.contains(&inputs.len()) {
         return Err(fail(format!("{} inputs at least, {} at most", arity.start(), arity.end()), format!("{}", inputs.len())));
     }
+    check_steps(node)?;
     let grouped = |groups: usize, out: usize| {
         if groups == 0 || out == 0 || !inputs[0].is_multiple_of(groups) || !out.is_multiple_of(groups) {
             return Err(fail(format!("input and output channels in {groups} groups"), format!("{} and {out}", inputs[0])));
@@ -44,14 +45,43 @@ pub(crate) fn node_channels(node: &Node, inputs: &[usize]) -> Result<usize> {
         },
         Op::Concat => inputs.iter().sum(),
         Op::Channels { start, count } => {
-            if *count == 0 || start + count > inputs[0] {
-                return Err(fail(format!("channels within 0..{}", inputs[0]), format!("{start}..{}", start + count)));
+            if *count == 0 || start.checked_add(*count).is_none_or(|end| end > inputs[0]) {
+                return Err(fail(format!("channels within 0..{}", inputs[0]), format!("{count} from {start}")));
             }
             *count
         }
         _ => inputs[0],
     })
 }
+
+/// Kernels, strides and dilations that windows can be made of; files may hold anything.
+fn check_steps(node: &Node) -> Result<()> {
+    let steps = match &node.op {
+        Op::Conv(Conv { kernel, stride, dilation, padding, out_channels, .. })
+        | Op::ConvTranspose(ConvTranspose { kernel, stride, dilation, padding, out_channels, .. }) => {
+            Some((*kernel, *stride, *dilation, *padding, *out_channels))
+        }
+        Op::Pool(Pool { kernel, stride, padding, .. }) => Some((*kernel, *stride, Axes::cube(1), *padding, 1)),
+        Op::Pad { padding, .. } => Some((Axes::cube(1), Axes::cube(1), Axes::cube(1), *padding, 1)),
+        _ => None,
+    };
+    let Some((kernel, stride, dilation, padding, channels)) = steps else { return Ok(()) };
+    let steps = [kernel, stride, dilation].into_iter().flat_map(Axes::into_array).chain([channels]);
+    let around = padding.into_array().into_iter().flat_map(|p| [p.before, p.after]);
+    match steps.clone().find(|n| !(1..=MAX_STEP).contains(n)).or(around.clone().find(|n| *n > MAX_STEP)) {
+        None => Ok(()),
+        Some(got) => {
+            let expected = format!("kernel, stride, dilation and channels of 1 to {MAX_STEP}, and no more padding than that");
+            Err(Error::Node { node: node.name.clone(), expected, got: got.to_string() })
+        }
+    }
+}
+
+/// Far more than any network has, and small enough that sums and products of a few do not overflow.
+const MAX_STEP: usize = 1 << 16;
+
+/// More values than any machine holds: a tensor of so many is a mistake in the file.
+const MAX_VALUES: u128 = 1 << 40;
 
 /// Shapes of every node for an input extent.
 pub(crate) fn shapes(nodes: &[Node], channels: &[usize], input: Extent) -> Result<Vec<Shape>> {
@@ -100,10 +130,11 @@ pub(crate) fn node_extent(node: &Node, inputs: &[Extent]) -> Result<Extent> {
         Op::Pad { padding, .. } => of(0).zip(*padding).map(|(n, p)| n + p.total()),
         Op::Input { .. } | Op::BatchNorm(_) | Op::Affine | Op::Activation(_) | Op::Softmax | Op::Channels { .. } => of(0),
     };
-    if extent.product() == 0 {
-        return Err(fail("a result of at least one position".into(), of(0)));
+    match extent.into_array().into_iter().map(|n| n as u128).product::<u128>() {
+        0 => Err(fail("a result of at least one position".into(), of(0))),
+        positions if positions > MAX_VALUES => Err(fail(format!("a result of at most {MAX_VALUES} positions"), of(0))),
+        _ => Ok(extent),
     }
-    Ok(extent)
 }
 
 /// Positions that a sliding window takes; `None` if it does not fit once.
