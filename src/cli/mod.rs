@@ -11,6 +11,7 @@ mod plan;
 mod print;
 mod progress;
 mod request;
+mod resources;
 mod segment;
 
 use std::process::ExitCode;

@@ -22,19 +22,6 @@ pub(super) fn run(args: &PlanArgs) -> Result<Exit, AnyError> {
     Ok(Exit::Done)
 }
 
-/// Threads that the network runs on, for the whole program.
-pub(super) fn use_threads(threads: usize) -> Result<(), AnyError> {
-    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
-    Ok(())
-}
-
-/// Gives GDAL the block cache that was planned.
-pub(super) fn use_cache(plan: &Plan) {
-    let bytes = i64::try_from(plan.memory.cache).unwrap_or(i64::MAX);
-    // SAFETY: sets a number inside GDAL under its own lock; no pointer is involved.
-    unsafe { gdal_sys::GDALSetCacheMax64(bytes) };
-}
-
 fn show(path: &Path, plan: &Plan) -> std::io::Result<()> {
     let layout = &plan.layout;
     let halo = match &plan.geometry.reach {
