@@ -124,11 +124,10 @@ impl ModelCard {
             return Err(fail("mlm:input[0].input.data_type", "float32", input.input.data_type));
         }
         let layout = |field: &str, array: &crate::item::ArrayField, channels: usize, what: &str| {
-            let axis = |name: &str| array.dim_order.iter().position(|d| d == name || d == &format!("{name}s"));
-            let at = axis("channel")
-                .or_else(|| axis("band"))
-                .or_else(|| axis("class"))
-                .filter(|at| *at == 1 && array.dim_order.len() == array.shape.len());
+            let is_channels =
+                |name: &String| ["channel", "channels", "band", "bands", "class", "classes"].contains(&name.as_str());
+            let at = array.dim_order.iter().position(is_channels);
+            let at = at.filter(|at| *at == 1 && array.dim_order.len() == array.shape.len());
             let Some(at) = at else {
                 let expected = format!("{what} as the second of as many dimensions as the shape has");
                 return Err(Error::Card {
@@ -209,11 +208,11 @@ pub(crate) fn class_count(graph: &Graph) -> usize {
     graph.output_channels().max(2)
 }
 
-/// Names of a tensor's dimensions in a card.
-pub(crate) fn dim_order(rank: Rank) -> Vec<String> {
+/// Names of a tensor's dimensions in a card, of which the second is what its channels are: MLM wants `bands` where bands are named.
+pub(crate) fn dim_order(rank: Rank, channels: &str) -> Vec<String> {
     let names: &[&str] = match rank {
-        Rank::Planar => &["batch", "channel", "height", "width"],
-        Rank::Volumetric => &["batch", "channel", "depth", "height", "width"],
+        Rank::Planar => &["batch", channels, "height", "width"],
+        Rank::Volumetric => &["batch", channels, "depth", "height", "width"],
     };
     names.iter().map(ToString::to_string).collect()
 }

@@ -132,7 +132,6 @@ impl Item {
         let mut weights =
             asset(WEIGHTS, "Weights", "application/octet-stream; application=safetensors", &["mlm:model", "mlm:weights"]);
         weights["mlm:artifact_type"] = "safetensors.torch.save_file".into();
-        weights["bands"] = card.bands.iter().map(|name| json!({ "name": name })).collect();
         let rest = json!({
             "type": "Feature",
             "stac_version": "1.1.0",
@@ -148,7 +147,7 @@ impl Item {
         // A model has no place in time; STAC wants an interval then.
         let times = json!({ "datetime": null, "start_datetime": "1900-01-01T00:00:00Z", "end_datetime": "9999-12-31T23:59:59Z" });
         let object = |value: Value| if let Value::Object(map) = value { map } else { Map::new() };
-        let array = |channels: usize, extent: Option<Extent>| {
+        let array = |kind: &str, channels: usize, extent: Option<Extent>| {
             let length = |n: Option<usize>| n.map_or(-1, |n| n as i64);
             let spatial = match graph.rank() {
                 Rank::Planar => vec![length(extent.map(|e| e.y)), length(extent.map(|e| e.x))],
@@ -156,7 +155,7 @@ impl Item {
             };
             ArrayField {
                 shape: [-1, channels as i64].into_iter().chain(spatial).collect(),
-                dim_order: dim_order(graph.rank()),
+                dim_order: dim_order(graph.rank(), kind),
                 data_type: "float32".into(),
             }
         };
@@ -166,8 +165,10 @@ impl Item {
         let classes = card.classes.iter().map(|class| ClassField { class: class.clone(), nodata: false });
         let (parameters, task) = (graph.parameters(), "semantic-segmentation".to_string());
         let halo = graph.geometry().ok().and_then(|g| g.halo()).unwrap_or_default();
+        // MLM refers to bands that the item itself describes.
+        let bands: Value = card.bands.iter().map(|name| json!({ "name": name })).collect();
         let facts = object(
-            json!({ "mlm:framework": "swath", "mlm:total_parameters": parameters, "mlm:hyperparameters": { "halo": [halo.y, halo.x] } }),
+            json!({ "mlm:framework": "swath", "mlm:total_parameters": parameters, "mlm:hyperparameters": { "halo": [halo.y, halo.x] }, "bands": bands }),
         );
         Self {
             rest: object(rest),
@@ -178,7 +179,7 @@ impl Item {
                 input: vec![InputField {
                     name: "scene".into(),
                     bands: card.bands.iter().cloned().map(BandField::Name).collect(),
-                    input: array(graph.input_channels(), fixed),
+                    input: array("bands", graph.input_channels(), fixed),
                     value_scaling: Some(card.scaling.iter().copied().map(ScalingField).collect()),
                     resize_type: None,
                     pre_processing_function: None,
@@ -186,7 +187,7 @@ impl Item {
                 output: vec![OutputField {
                     name: "labels".into(),
                     tasks: vec![task],
-                    result: array(graph.output_channels(), result),
+                    result: array("class", graph.output_channels(), result),
                     classes: classes.chain([ClassField { class: nodata, nodata: true }]).collect(),
                     post_processing_function: None,
                 }],
