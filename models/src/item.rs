@@ -121,7 +121,8 @@ impl<'de> Deserialize<'de> for ScalingField {
 
 impl Serialize for ScalingField {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.0 == Scaling::None { json!({ "type": null }).serialize(serializer) } else { self.0.serialize(serializer) }
+        // MLM's schema does not know the `type: null` that its text speaks of.
+        if self.0 == Scaling::None { Scaling::Scale { value: 1.0 }.serialize(serializer) } else { self.0.serialize(serializer) }
     }
 }
 
@@ -159,6 +160,7 @@ impl Item {
                 data_type: "float32".into(),
             }
         };
+        let is_scaled = card.scaling.iter().any(|scaling| *scaling != Scaling::None);
         let fixed = graph.fixed_extent();
         let result = fixed.and_then(|extent| graph.output_shape(extent).ok()).map(|shape| shape.extent);
         let nodata = Class { value: card.nodata, name: "nodata".into(), title: None, description: None, colour: None };
@@ -180,7 +182,7 @@ impl Item {
                     name: "scene".into(),
                     bands: card.bands.iter().cloned().map(BandField::Name).collect(),
                     input: array("bands", graph.input_channels(), fixed),
-                    value_scaling: Some(card.scaling.iter().copied().map(ScalingField).collect()),
+                    value_scaling: is_scaled.then(|| card.scaling.iter().copied().map(ScalingField).collect()),
                     resize_type: None,
                     pre_processing_function: None,
                 }],

@@ -1,0 +1,110 @@
+//! Cards: what is written is read back, and what contradicts itself is refused by name.
+#![expect(clippy::unwrap_used, reason = "a test may")]
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use swath_models::{Builder, Class, Conv, GsdRange, Model, ModelCard, Rank, Scaling, Scope, ScoreActivation, zoo};
+
+fn class(value: u8, name: &str) -> Class {
+    Class { value, name: name.into(), title: None, description: None, colour: "#0A1B2C".parse().ok() }
+}
+
+fn model() -> Model {
+    let mut g = Builder::new("trial", Rank::Planar, 3);
+    let input = g.input();
+    let head = g.conv(input, &Scope::root("head"), Conv::square(2, 3).biased()).node();
+    let graph = g.build(head).unwrap();
+    let weights = zoo::random_weights(&graph, 1);
+    let card = ModelCard {
+        name: "trial".into(),
+        architecture: "one convolution".into(),
+        bands: ["red", "green", "nir"].map(String::from).to_vec(),
+        scaling: vec![
+            Scaling::ZScore { mean: 1.5, stddev: 2.0 },
+            Scaling::MinMax { minimum: 0.0, maximum: 3000.0 },
+            Scaling::Scale { value: 255.0 },
+        ],
+        classes: vec![class(3, "land"), class(7, "water")],
+        nodata: 0,
+        activation: ScoreActivation::Softmax,
+        dropped: vec![7],
+        gsd: Some(GsdRange { minimum: 0.5, maximum: 2.0 }),
+    };
+    Model { card, graph, weights }
+}
+
+#[test]
+fn what_is_written_is_read_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let written = model();
+    written.write(folder.path()).unwrap();
+    assert_eq!(Model::read(folder.path()).unwrap(), written);
+    let error = written.write(folder.path()).unwrap_err().to_string();
+    assert!(error.contains(&folder.path().display().to_string()), "a folder that is not empty is left alone: {error}");
+}
+
+/// The message for a card with one field changed.
+fn refusal(change: impl FnOnce(&mut Value)) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    model().write(folder.path()).unwrap();
+    let path = folder.path().join("model.json");
+    let mut card: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    change(&mut card);
+    std::fs::write(&path, card.to_string()).unwrap();
+    chain(&Model::read(folder.path()).unwrap_err())
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    error.source().map_or(error.to_string(), |source| format!("{error}: {}", chain(source)))
+}
+
+#[test]
+fn every_contradiction_is_refused_by_the_name_of_its_field() {
+    let cases: [(&str, Value, &str); 14] = [
+        ("/properties/mlm:input/0/bands", json!(["red", "green"]), "mlm:input[0].input.shape"),
+        (
+            "/properties/mlm:input/0/bands/2",
+            json!({ "name": "ndvi", "format": "python", "expression": "x" }),
+            "`ndvi`, which is computed",
+        ),
+        ("/properties/mlm:input/0/input/data_type", json!("uint8"), "mlm:input[0].input.data_type"),
+        ("/properties/mlm:input/0/input/dim_order", json!(["batch", "height", "width", "bands"]), "mlm:input[0].input.dim_order"),
+        (
+            "/properties/mlm:input/0/value_scaling",
+            json!([{ "type": "scale", "value": 1 }, { "type": "scale", "value": 2 }]),
+            "mlm:input[0].value_scaling",
+        ),
+        (
+            "/properties/mlm:input/0/value_scaling/1",
+            json!({ "type": "processing", "format": "x", "expression": "y" }),
+            "unknown variant `processing`",
+        ),
+        ("/properties/mlm:input/0/value_scaling/2", json!({ "type": "scale", "value": 0 }), "mlm:input[0].value_scaling[2]"),
+        ("/properties/mlm:input/0/resize_type", json!("interpolation-linear"), "mlm:input[0].resize_type"),
+        ("/properties/mlm:output/0/classification:classes/1/value", json!(3), "3 twice"),
+        ("/properties/mlm:output/0/classification:classes/1/name", json!("open water"), "`open water`"),
+        ("/properties/mlm:output/0/classification:classes/1/color_hint", json!("blue"), "expected a colour as RRGGBB"),
+        ("/properties/mlm:tasks", json!(["classification"]), "mlm:tasks"),
+        ("/properties/swath:activation", json!("relu"), "unknown variant `relu`"),
+        ("/properties/swath:dropped_classes", json!([3, 7]), "swath:dropped_classes"),
+    ];
+    for (pointer, value, words) in cases {
+        let message = refusal(|card| *card.pointer_mut(pointer).unwrap() = value);
+        assert!(message.contains(words) && message.contains("model.json"), "{pointer}: {message}");
+    }
+    let message = refusal(|card| drop(card["properties"].as_object_mut().unwrap().remove("swath:activation")));
+    assert!(message.contains("swath:activation"), "{message}");
+}
+
+#[test]
+fn a_card_that_disagrees_with_the_graph_is_refused() {
+    let mut model = model();
+    model.card.classes.push(class(9, "ice"));
+    let error = model.card.check(&model.graph, Path::new("model.json")).unwrap_err().to_string();
+    assert!(error.contains("expected 2 classes") && error.contains("got 3"), "{error}");
+    model.card.classes.truncate(2);
+    model.card.bands.pop();
+    let error = model.card.check(&model.graph, Path::new("model.json")).unwrap_err().to_string();
+    assert!(error.contains("expected 3 bands") && error.contains("got 2"), "{error}");
+}
