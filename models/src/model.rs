@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::item::{CARD, GOLDEN, GRAPH, WEIGHTS};
+use crate::files::{CARD, GOLDEN, GRAPH, WEIGHTS};
 use crate::{Error, Executor, Extent, Graph, ModelCard, Result, Shape, Tensor, Weights};
 
 /// A model folder in memory: what the network is, what it has learned, and what it needs.

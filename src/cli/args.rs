@@ -9,7 +9,9 @@ use swath_models::{Class, Scaling};
 use swath_tiling::Window;
 
 use super::bytes::parse_bytes;
-use super::request::{parse_class, parse_device, parse_gsd, parse_precision, parse_scaling, parse_window};
+use super::parse::{
+    Device, Overlap, Precision, parse_class, parse_device, parse_gsd, parse_overlap, parse_precision, parse_scaling, parse_window,
+};
 
 /// Label every pixel of rasters too large for memory.
 ///
@@ -79,33 +81,6 @@ pub(crate) struct TileArgs {
     /// Also write the label's probability in 8 bits: a file, or a folder for several scenes
     #[arg(long, value_name = "PATH")]
     pub(crate) confidence: Option<PathBuf>,
-}
-
-/// What computes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Device {
-    Auto,
-    Cpu,
-}
-
-/// Precision of the network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Precision {
-    F32,
-}
-
-/// Pixels shared by neighbouring tiles.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Overlap {
-    Auto,
-    Pixels(usize),
-}
-
-fn parse_overlap(text: &str) -> Result<Overlap, String> {
-    if text == "auto" {
-        return Ok(Overlap::Auto);
-    }
-    text.parse().map(Overlap::Pixels).map_err(|error| format!("expected a number of pixels or `auto`: {error}"))
 }
 
 /// How probabilities are stored.

@@ -7,6 +7,7 @@ mod fail;
 mod interrupt;
 mod log;
 mod model;
+mod parse;
 mod plan;
 mod print;
 mod progress;

@@ -10,8 +10,8 @@ use swath_models::{Class, Extent, Model, ModelCard, Reach, Scaling, ScoreActivat
 use super::args::{CheckArgs, ImportArgs, InspectArgs, ModelArgs, ModelCommand, NewArgs, ScoreKind};
 use super::bytes::{show_bytes, show_count};
 use super::fail::{AnyError, Exit};
+use super::parse::parse_class;
 use super::print;
-use super::request::parse_class;
 
 /// The label of pixels without data in new models.
 const NODATA: u8 = 255;

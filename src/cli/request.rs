@@ -4,11 +4,10 @@ use std::thread;
 
 use swath::LayerEncoding;
 use swath::plan::{Layers, PlanRequest};
-use swath_models::{Class, Colour, GsdRange, Scaling};
-use swath_tiling::Window;
 
-use super::args::{Device, Overlap, Precision, ProbabilityType, TileArgs};
+use super::args::{ProbabilityType, TileArgs};
 use super::fail::AnyError;
+use super::parse::{Device, Overlap, Precision};
 
 impl TileArgs {
     /// The request that these arguments make of a plan.
@@ -16,6 +15,7 @@ impl TileArgs {
     /// # Errors
     /// If memory is not bounded and the system does not say how much is free.
     pub(super) fn request(&self) -> Result<PlanRequest, AnyError> {
+        // There is one of each so far; a further one must be heeded here.
         let (Device::Auto | Device::Cpu) = self.device;
         let Precision::F32 = self.precision;
         Ok(PlanRequest {
@@ -61,73 +61,4 @@ pub(super) fn half_of_free_memory() -> Result<usize, AnyError> {
     system.refresh_memory();
     let group = system.cgroup_limits().map_or(u64::MAX, |limits| limits.free_memory);
     Ok(system.available_memory().min(group) as usize / 2)
-}
-
-/// Numbers separated by commas, as many as there are places.
-fn numbers<const N: usize>(text: &str) -> Result<[f64; N], String> {
-    let parsed: Result<Vec<f64>, _> = text.split(',').map(|part| part.trim().parse()).collect();
-    let parsed = parsed.map_err(|error| format!("expected {N} numbers separated by commas, got `{text}`: {error}"))?;
-    parsed.try_into().map_err(|v: Vec<f64>| format!("expected {N} numbers separated by commas, got {}", v.len()))
-}
-
-pub(super) fn parse_window(text: &str) -> Result<Window, String> {
-    let parts = numbers::<4>(text)?;
-    if parts.iter().any(|n| *n < 0.0 || n.fract() != 0.0) || parts[2] == 0.0 || parts[3] == 0.0 {
-        return Err("expected whole numbers of pixels, width and height at least 1".into());
-    }
-    let [x, y, width, height] = parts.map(|n| n as usize);
-    Ok(Window::plane(x, y, width, height))
-}
-
-pub(super) fn parse_device(text: &str) -> Result<Device, String> {
-    match text {
-        "auto" => Ok(Device::Auto),
-        "cpu" => Ok(Device::Cpu),
-        cuda if cuda.starts_with("cuda") => Err("this build of swath computes on the CPU only".into()),
-        _ => Err("expected `auto` or `cpu`".into()),
-    }
-}
-
-pub(super) fn parse_precision(text: &str) -> Result<Precision, String> {
-    match text {
-        "f32" => Ok(Precision::F32),
-        "bf16" => Err("this build of swath computes in f32 only".into()),
-        _ => Err("expected `f32`".into()),
-    }
-}
-
-pub(super) fn parse_scaling(text: &str) -> Result<Scaling, String> {
-    let (kind, values) = text.split_once(':').unwrap_or((text, ""));
-    let one = || numbers::<1>(values).map(|[value]| value);
-    let two = || numbers::<2>(values);
-    Ok(match kind {
-        "none" if values.is_empty() => Scaling::None,
-        "scale" => Scaling::Scale { value: one()? },
-        "offset" => Scaling::Offset { value: one()? },
-        "min-max" => two().map(|[minimum, maximum]| Scaling::MinMax { minimum, maximum })?,
-        "z-score" => two().map(|[mean, stddev]| Scaling::ZScore { mean, stddev })?,
-        "clip" => two().map(|[minimum, maximum]| Scaling::Clip { minimum, maximum })?,
-        "clip-min" => Scaling::ClipMin { minimum: one()? },
-        "clip-max" => Scaling::ClipMax { maximum: one()? },
-        _ => {
-            return Err(
-                "expected none, scale:V, offset:V, min-max:A,B, z-score:MEAN,STDDEV, clip:A,B, clip-min:A or clip-max:B".into()
-            );
-        }
-    })
-}
-
-/// A class without its value, which is its place in the list.
-pub(super) fn parse_class(text: &str) -> Result<Class, String> {
-    let (name, colour) = text.split_once('=').map_or((text, None), |(name, colour)| (name, Some(colour)));
-    let colour = colour.map(|colour| colour.parse::<Colour>().map_err(|error| error.to_string())).transpose()?;
-    if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') {
-        return Err(format!("expected a class name of letters, digits, - and _, got `{name}`"));
-    }
-    Ok(Class { value: 0, name: name.into(), title: None, description: None, colour })
-}
-
-pub(super) fn parse_gsd(text: &str) -> Result<GsdRange, String> {
-    let [minimum, maximum] = numbers::<2>(text)?;
-    if minimum > 0.0 && minimum <= maximum { Ok(GsdRange { minimum, maximum }) } else { Err("expected 0 < MIN <= MAX".into()) }
 }

@@ -1,51 +1,16 @@
-//! What a checkpoint needs to be fed correctly.
+//! From a STAC item to a card, nothing guessed.
 
+use std::fs;
 use std::path::Path;
-use std::{fs, io};
 
 use serde_json::Value;
 
-use crate::item::{BandField, ClassField, GsdField, Item};
-use crate::{Class, Error, Graph, Rank, Result, Scaling, ScoreActivation};
-
-/// What a checkpoint needs to be fed correctly, and what its output means: a STAC item with the Machine Learning Model extension v1.5.2.
-///
-/// Nothing is guessed: a field that is missing, contradicts another one or asks for what Swath does not do is an error that names it.
-/// What MLM has no field for is under `swath:`, and described in the README.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ModelCard {
-    /// `mlm:name`
-    pub name: String,
-    /// `mlm:architecture`
-    pub architecture: String,
-    /// Names of the bands, in the order of the network's input channels: `mlm:input[0].bands`.
-    pub bands: Vec<String>,
-    /// How each band's values are scaled, one per band: `mlm:input[0].value_scaling`.
-    pub scaling: Vec<Scaling>,
-    /// What the classes are, in the order of the network's output channels: `mlm:output[0].classification:classes`. A network with one output
-    /// channel has two: what it scores is the second.
-    pub classes: Vec<Class>,
-    /// The label of pixels without data: the class with `nodata: true`, or 255.
-    pub nodata: u8,
-    /// What the network's output lacks to be probabilities: `swath:activation`.
-    pub activation: ScoreActivation,
-    /// Values of classes that are never given as a label: `swath:dropped_classes`.
-    pub dropped: Vec<u8>,
-    /// Ground sample distances that the network was trained for: `swath:gsd`.
-    pub gsd: Option<GsdRange>,
-}
-
-/// Allowed ground sample distances in metres per pixel.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct GsdRange {
-    /// Smallest.
-    pub minimum: f64,
-    /// Largest.
-    pub maximum: f64,
-}
+use super::item::{ArrayField, BandField, ClassField, GsdField, Item};
+use super::{GsdRange, ModelCard};
+use crate::{Class, Error, Result, Scaling};
 
 /// The label of pixels without data, where the card has none.
-pub(crate) const NODATA: u8 = 255;
+const NODATA: u8 = 255;
 
 impl ModelCard {
     /// Reads a card and checks all that can be checked without the graph.
@@ -59,45 +24,6 @@ impl ModelCard {
         }
         let item: Item = serde_json::from_slice(&bytes).map_err(|source| Error::Json { path: path.into(), source })?;
         Self::from_item(item, path)
-    }
-
-    /// Writes the card as a STAC item whose assets are the other files of the folder. The network's shapes come from `graph`.
-    ///
-    /// # Errors
-    /// If the file cannot be written.
-    pub fn write(&self, path: &Path, graph: &Graph) -> Result<()> {
-        let fail = |source| Error::Json { path: path.into(), source };
-        let mut text = serde_json::to_vec_pretty(&Item::describe(self, graph)).map_err(fail)?;
-        text.push(b'\n');
-        fs::write(path, text).map_err(|source: io::Error| Error::Write { path: path.into(), source })
-    }
-
-    /// Checks that the card describes this graph.
-    ///
-    /// # Errors
-    /// If bands or classes are not as many as the graph's channels.
-    pub fn check(&self, graph: &Graph, path: &Path) -> Result<()> {
-        let fail = |field: &str, expected: String, got: usize| Error::Card {
-            path: path.into(),
-            field: field.into(),
-            expected,
-            got: got.to_string(),
-        };
-        if self.bands.len() != graph.input_channels() {
-            let expected = format!("{} bands, as the network takes", graph.input_channels());
-            return Err(fail("mlm:input[0].bands", expected, self.bands.len()));
-        }
-        let classes = class_count(graph);
-        if self.classes.len() != classes {
-            let expected = format!("{classes} classes, as the network's {} output channels say", graph.output_channels());
-            return Err(fail("mlm:output[0].classification:classes", expected, self.classes.len()));
-        }
-        if graph.output_channels() == 1 && self.activation == ScoreActivation::Softmax {
-            let expected = "sigmoid or none for a network with one output channel".into();
-            let got = "softmax".into();
-            return Err(Error::Card { path: path.into(), field: "swath:activation".into(), expected, got });
-        }
-        Ok(())
     }
 
     fn from_item(item: Item, path: &Path) -> Result<Self> {
@@ -123,7 +49,7 @@ impl ModelCard {
         if input.input.data_type != "float32" {
             return Err(fail("mlm:input[0].input.data_type", "float32", input.input.data_type));
         }
-        let layout = |field: &str, array: &crate::item::ArrayField, channels: usize, what: &str| {
+        let layout = |field: &str, array: &ArrayField, channels: usize, what: &str| {
             let is_channels =
                 |name: &String| ["channel", "channels", "band", "bands", "class", "classes"].contains(&name.as_str());
             let at = array.dim_order.iter().position(is_channels);
@@ -201,18 +127,4 @@ impl ModelCard {
         }
         Ok(Self { name: p.name, architecture: p.architecture, bands, scaling, classes, nodata, activation, dropped, gsd })
     }
-}
-
-/// How many classes a network tells apart: one output channel is the probability of the second of two.
-pub(crate) fn class_count(graph: &Graph) -> usize {
-    graph.output_channels().max(2)
-}
-
-/// Names of a tensor's dimensions in a card, of which the second is what its channels are: MLM wants `bands` where bands are named.
-pub(crate) fn dim_order(rank: Rank, channels: &str) -> Vec<String> {
-    let names: &[&str] = match rank {
-        Rank::Planar => &["batch", channels, "height", "width"],
-        Rank::Volumetric => &["batch", channels, "depth", "height", "width"],
-    };
-    names.iter().map(ToString::to_string).collect()
 }

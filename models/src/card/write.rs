@@ -1,134 +1,34 @@
-//! The fields of a card's STAC item, as they stand in the file.
+//! From a card to a STAC item.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::path::Path;
+use std::{fs, io};
+
 use serde_json::{Map, Value, json};
 
-use crate::card::dim_order;
-use crate::{Class, Extent, Graph, ModelCard, Rank, Scaling, ScoreActivation};
-
-/// File names of a model folder.
-pub(crate) const CARD: &str = "model.json";
-pub(crate) const GRAPH: &str = "graph.json";
-pub(crate) const WEIGHTS: &str = "weights.safetensors";
-pub(crate) const GOLDEN: &str = "golden.safetensors";
+use super::ModelCard;
+use super::item::{ArrayField, BandField, ClassField, GsdField, InputField, Item, OutputField, Properties, ScalingField};
+use crate::files::{GRAPH, WEIGHTS};
+use crate::{Class, Error, Extent, Graph, Rank, Result, Scaling};
 
 const MLM: &str = "https://stac-extensions.github.io/mlm/v1.5.2/schema.json";
 const CLASSIFICATION: &str = "https://stac-extensions.github.io/classification/v2.0.0/schema.json";
 
-/// A STAC item, as far as a card goes.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Item {
-    #[serde(flatten)]
-    rest: Map<String, Value>,
-    pub(crate) properties: Properties,
-}
-
-/// An item's properties.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Properties {
-    #[serde(rename = "mlm:name")]
-    pub(crate) name: String,
-    #[serde(rename = "mlm:architecture")]
-    pub(crate) architecture: String,
-    #[serde(rename = "mlm:tasks")]
-    pub(crate) tasks: Vec<String>,
-    #[serde(rename = "mlm:input")]
-    pub(crate) input: Vec<InputField>,
-    #[serde(rename = "mlm:output")]
-    pub(crate) output: Vec<OutputField>,
-    #[serde(rename = "swath:activation", default, skip_serializing_if = "Option::is_none")]
-    pub(crate) activation: Option<ScoreActivation>,
-    #[serde(rename = "swath:dropped_classes", default, skip_serializing_if = "Option::is_none")]
-    pub(crate) dropped: Option<Vec<u8>>,
-    #[serde(rename = "swath:gsd", default, skip_serializing_if = "Option::is_none")]
-    pub(crate) gsd: Option<GsdField>,
-    #[serde(flatten)]
-    rest: Map<String, Value>,
-}
-
-/// An element of `mlm:input`.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct InputField {
-    name: String,
-    pub(crate) bands: Vec<BandField>,
-    pub(crate) input: ArrayField,
-    #[serde(default)]
-    pub(crate) value_scaling: Option<Vec<ScalingField>>,
-    #[serde(default)]
-    pub(crate) resize_type: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) pre_processing_function: Option<Value>,
-}
-
-/// An element of `mlm:output`.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct OutputField {
-    name: String,
-    #[serde(default)]
-    tasks: Vec<String>,
-    pub(crate) result: ArrayField,
-    #[serde(rename = "classification:classes")]
-    pub(crate) classes: Vec<ClassField>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) post_processing_function: Option<Value>,
-}
-
-/// Shape and type of an array; -1 is any length.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct ArrayField {
-    pub(crate) shape: Vec<i64>,
-    pub(crate) dim_order: Vec<String>,
-    pub(crate) data_type: String,
-}
-
-/// A band by name, perhaps computed from others.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(untagged)]
-pub(crate) enum BandField {
-    Name(String),
-    Object { name: String, format: Option<Value>, expression: Option<Value> },
-}
-
-/// A class, or the value of pixels without data.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct ClassField {
-    #[serde(flatten)]
-    pub(crate) class: Class,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub(crate) nodata: bool,
-}
-
-/// `swath:gsd`, in metres.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct GsdField {
-    pub(crate) minimum: f64,
-    pub(crate) maximum: f64,
-}
-
-/// A value scaling object; MLM writes "none" as `type: null`.
-#[derive(Debug)]
-pub(crate) struct ScalingField(pub(crate) Scaling);
-
-impl<'de> Deserialize<'de> for ScalingField {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = Value::deserialize(deserializer)?;
-        if value.is_null() || value.get("type").is_some_and(Value::is_null) {
-            return Ok(Self(Scaling::None));
-        }
-        serde_json::from_value(value).map(Self).map_err(serde::de::Error::custom)
-    }
-}
-
-impl Serialize for ScalingField {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // MLM's schema does not know the `type: null` that its text speaks of.
-        if self.0 == Scaling::None { Scaling::Scale { value: 1.0 }.serialize(serializer) } else { self.0.serialize(serializer) }
+impl ModelCard {
+    /// Writes the card as a STAC item whose assets are the other files of the folder. The network's shapes come from `graph`.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn write(&self, path: &Path, graph: &Graph) -> Result<()> {
+        let fail = |source| Error::Json { path: path.into(), source };
+        let mut text = serde_json::to_vec_pretty(&Item::describe(self, graph)).map_err(fail)?;
+        text.push(b'\n');
+        fs::write(path, text).map_err(|source: io::Error| Error::Write { path: path.into(), source })
     }
 }
 
 impl Item {
     /// The item that says what `card` says of `graph`.
-    pub(crate) fn describe(card: &ModelCard, graph: &Graph) -> Self {
+    fn describe(card: &ModelCard, graph: &Graph) -> Self {
         let asset = |href: &str, title: &str, media: &str, roles: &[&str]| json!({ "href": href, "title": title, "type": media, "roles": roles });
         let mut weights =
             asset(WEIGHTS, "Weights", "application/octet-stream; application=safetensors", &["mlm:model", "mlm:weights"]);
@@ -200,4 +100,13 @@ impl Item {
             },
         }
     }
+}
+
+/// Names of a tensor's dimensions in a card, of which the second is what its channels are: MLM wants `bands` where bands are named.
+fn dim_order(rank: Rank, channels: &str) -> Vec<String> {
+    let names: &[&str] = match rank {
+        Rank::Planar => &["batch", channels, "height", "width"],
+        Rank::Volumetric => &["batch", channels, "depth", "height", "width"],
+    };
+    names.iter().map(ToString::to_string).collect()
 }

@@ -1,0 +1,8 @@
+//! Model cards: what a checkpoint needs to be fed correctly, as a STAC item with the Machine Learning Model extension.
+
+mod item;
+mod model_card;
+mod read;
+mod write;
+
+pub use model_card::{GsdRange, ModelCard};
