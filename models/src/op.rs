@@ -240,7 +240,7 @@ pub enum Coordinates {
 pub enum ResizeTo {
     /// The extent of the second input.
     Like,
-    /// So many times the input's extent, rounded down.
+    /// So many times the input's extent, rounded down; positions are mapped by the ratio of the lengths that this gives.
     Factor {
         /// Factor per axis.
         factor: Axes<f64>,

@@ -10,15 +10,15 @@ pub(crate) struct Taps {
     pub(crate) fraction: f32,
 }
 
-/// The taps of every output position along one axis. `scale` is output over input, which need not be the ratio of the lengths exactly.
+/// The taps of every output position along one axis.
 pub(crate) fn taps(
     input: usize,
     output: usize,
-    scale: f64,
     interpolation: Interpolation,
     coordinates: Coordinates,
 ) -> impl Iterator<Item = Taps> {
     let end = (input - 1) as f64;
+    let scale = output as f64 / input as f64;
     (0..output).map(move |x| {
         let x = x as f64;
         let source = match coordinates {

@@ -6,7 +6,7 @@ use std::{env, fs};
 
 use safetensors::SafeTensors;
 use swath_models::onnx::{self, Imported};
-use swath_models::{Axes, Error, Extent, Op, Rank, Resize, ResizeTo, Shape, Tensor};
+use swath_models::{Axes, Error, Executor, Extent, Op, Rank, Reference, Resize, ResizeTo, Shape, Tensor};
 
 /// A model with an input and ONNX Runtime's output for it.
 struct Case {
@@ -78,6 +78,22 @@ fn every_form_of_an_operator_gives_the_shape_of_onnx_runtime() {
         let shape = graph.output_shape(input.shape().extent).unwrap_or_else(|e| panic!("{name}: {e}"));
         assert_eq!(shape, output.shape(), "{name}");
         assert_eq!((graph.name(), imported.input_name.as_str()), (name.as_str(), "x"));
+    }
+}
+
+/// Far above what the order of a sum changes, far below what another formula would.
+const TOLERANCE: f32 = 1e-5;
+
+#[test]
+fn every_form_of_an_operator_gives_the_values_of_onnx_runtime() {
+    for Case { name, imported, input, output } in cases() {
+        let executor = Reference::new(imported.graph, &imported.weights).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let scores = executor.run(input).unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert_eq!(scores.shape(), output.shape(), "{name}");
+        for (index, (got, expected)) in scores.data().iter().zip(output.data()).enumerate() {
+            let close = (got - expected).abs() <= TOLERANCE * expected.abs().max(1.0);
+            assert!(close, "{name}: expected {expected} at element {index} of {}, got {got}", output.shape());
+        }
     }
 }
 
