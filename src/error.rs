@@ -223,13 +223,15 @@ pub enum Error {
         /// How many were given.
         got: usize,
     },
-    /// A band whose values are not real numbers.
-    #[error("band {band} of {}: expected real numbers, got complex ones", path.display())]
+    /// A band whose values cannot be read as real numbers.
+    #[error("band {band} of {}: expected real numbers, got {got}", path.display())]
     BandType {
         /// The raster.
         path: PathBuf,
         /// The band, from 1.
         band: usize,
+        /// What it holds.
+        got: &'static str,
     },
     /// A window that is not part of the scene.
     #[error("expected a window within the {size} pixels of {}, got {window}", path.display())]
