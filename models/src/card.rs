@@ -75,8 +75,9 @@ impl ModelCard {
     /// Checks that the card describes this graph.
     ///
     /// # Errors
-    /// If bands or classes are not as many as the graph's channels.
+    /// If bands or classes are not as many as the graph's channels, or a scaling cannot be computed.
     pub fn check(&self, graph: &Graph, path: &Path) -> Result<()> {
+        self.check_scaling(path)?;
         let fail = |field: &str, expected: String, got: usize| Error::Card {
             path: path.into(),
             field: field.into(),
@@ -163,9 +164,6 @@ impl ModelCard {
             v if v.len() == bands.len() => v.into_iter().map(|s| s.0).collect(),
             v => return Err(fail("mlm:input[0].value_scaling", "one scaling, or one for each band", v.len().to_string())),
         };
-        for (band, scaling) in scaling.iter().enumerate() {
-            scaling.checked().map_err(|(expected, got)| fail(&format!("mlm:input[0].value_scaling[{band}]"), expected, got))?;
-        }
         if !matches!(output.post_processing_function, None | Some(Value::Null)) {
             return Err(fail("mlm:output[0].post_processing_function", "null", "a function, which Swath does not run".into()));
         }
@@ -196,7 +194,19 @@ impl ModelCard {
         if let Some(GsdRange { minimum, maximum }) = gsd.filter(|gsd| !(gsd.minimum > 0.0 && gsd.maximum >= gsd.minimum)) {
             return Err(fail("swath:gsd", "0 < minimum <= maximum", format!("{minimum} to {maximum}")));
         }
-        Ok(Self { name: p.name, architecture: p.architecture, bands, scaling, classes, nodata, activation, dropped, gsd })
+        let card = Self { name: p.name, architecture: p.architecture, bands, scaling, classes, nodata, activation, dropped, gsd };
+        card.check_scaling(path)?;
+        Ok(card)
+    }
+
+    fn check_scaling(&self, path: &Path) -> Result<()> {
+        for (band, scaling) in self.scaling.iter().enumerate() {
+            let field = format!("mlm:input[0].value_scaling[{band}]");
+            let wrong =
+                |(expected, got): (&str, String)| Error::Card { path: path.into(), field, expected: expected.into(), got };
+            scaling.checked().map_err(wrong)?;
+        }
+        Ok(())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Channels and extents of every node, from the nodes alone.
 
-use crate::{Axes, Conv, ConvTranspose, Error, Extent, Node, Op, Padding, Pool, ResizeTo, Result, Shape};
+use crate::{Axes, Conv, ConvTranspose, Error, Extent, Node, Op, Padding, Pool, Resize, ResizeTo, Result, Shape};
 
 /// Channels of every node; checks arity and that channels fit.
 pub(crate) fn channels(nodes: &[Node]) -> Result<Vec<usize>> {
@@ -24,6 +24,9 @@ pub(crate) fn node_channels(node: &Node, inputs: &[usize]) -> Result<usize> {
     };
     if !arity.contains(&inputs.len()) {
         return Err(fail(format!("{} inputs at least, {} at most", arity.start(), arity.end()), format!("{}", inputs.len())));
+    }
+    if let Some(got) = meaningless(&node.op) {
+        return Err(fail("kernel, stride, dilation and factors above 0".into(), got));
     }
     let grouped = |groups: usize, out: usize| {
         if groups == 0 || out == 0 || !inputs[0].is_multiple_of(groups) || !out.is_multiple_of(groups) {
@@ -51,6 +54,22 @@ pub(crate) fn node_channels(node: &Node, inputs: &[usize]) -> Result<usize> {
         }
         _ => inputs[0],
     })
+}
+
+/// A number of an operation that nothing can be computed with, as a graph file may hold it.
+fn meaningless(op: &Op) -> Option<String> {
+    let sizes = match op {
+        Op::Conv(Conv { kernel, stride, dilation, .. }) | Op::ConvTranspose(ConvTranspose { kernel, stride, dilation, .. }) => {
+            vec![("kernel", kernel), ("stride", stride), ("dilation", dilation)]
+        }
+        Op::Pool(Pool { kernel, stride, .. }) => vec![("kernel", kernel), ("stride", stride)],
+        Op::Resize(Resize { to: ResizeTo::Factor { factor }, .. }) => {
+            let wrong = factor.into_array().into_iter().find(|factor| !(factor.is_finite() && *factor > 0.0));
+            return wrong.map(|factor| format!("a factor of {factor}"));
+        }
+        _ => Vec::new(),
+    };
+    sizes.into_iter().find(|(_, size)| size.product() == 0).map(|(name, _)| format!("a {name} of 0"))
 }
 
 /// Shapes of every node for an input extent.
