@@ -113,6 +113,8 @@ struct Found {
     layout: Layout,
     swaths: Vec<TileGrid>,
     memory: MemoryPlan,
+    /// The limit on memory that would do for it.
+    needed: usize,
 }
 
 struct Search<'a> {
@@ -143,7 +145,7 @@ impl Search<'_> {
             }
             smallest = Some(found);
         }
-        let needed = smallest.map_or(usize::MAX, |found| found.memory.total());
+        let needed = smallest.map_or(usize::MAX, |found| found.needed);
         Err(Error::Memory { path: self.profile.path.clone(), needed, limit })
     }
 
@@ -179,7 +181,7 @@ impl Search<'_> {
             let swaths = layout.grid.swaths(columns);
             let memory = MemoryPlan::new(&layout, &swaths, self.executor, reading, self.request.layers)?;
             if memory.total() <= limit || layout.blend == Blend::Crop || columns <= 2 * layout.grid.tile_size().width {
-                return Ok(Found { layout, swaths, memory });
+                return Ok(Found { layout, swaths, memory, needed: reading.needed(&memory) });
             }
             columns = columns.div_ceil(2);
         }
