@@ -83,11 +83,16 @@ pub fn acquired(dataset: &Dataset) -> Option<Timestamp> {
     item("ACQUISITIONDATETIME", "IMAGERY", "%Y-%m-%d %H:%M:%S").or_else(|| item("TIFFTAG_DATETIME", "", "%Y:%m:%d %H:%M:%S"))
 }
 
+/// Where the STAC item of a label raster goes.
+pub(crate) fn item_path(labels: &Path) -> PathBuf {
+    labels.with_extension("json")
+}
+
 impl ItemDescription<'_> {
     /// Where the item goes.
     #[must_use]
     pub fn path(&self) -> PathBuf {
-        self.labels.with_extension("json")
+        item_path(self.labels)
     }
 
     /// Writes the item; it appears whole or not at all.

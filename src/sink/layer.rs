@@ -112,11 +112,16 @@ impl LayerSink {
     /// # Errors
     ///
     /// If some pixel was never written, if the disk is full or GDAL fails otherwise, or if what is read back is not what was written.
-    pub fn finish(mut self) -> Result<()> {
+    pub fn finish(self) -> Result<()> {
+        self.complete()?.publish()
+    }
+
+    /// As [`LayerSink::finish`], but the name is still to be given.
+    pub(crate) fn complete(mut self) -> Result<Unpublished> {
         self.coverage.check_complete(self.output.path())?;
         cog::create(self.scratch.complete()?, self.output.part(), Pixels::Scores, self.product.threads)?;
         drop(self.scratch);
-        self.output.publish()
+        Ok(self.output)
     }
 }
 
