@@ -315,6 +315,22 @@ pub enum Error {
         /// The output of both.
         output: PathBuf,
     },
+    /// One file would be written twice.
+    #[error("expected a file of its own for each output of {}, got {} twice", scene.display(), output.display())]
+    OutputTwice {
+        /// The scene.
+        scene: PathBuf,
+        /// The output.
+        output: PathBuf,
+    },
+    /// An output would replace a scene.
+    #[error("expected an output beside the scenes, got {}, which is the scene {}", output.display(), scene.display())]
+    OutputIsScene {
+        /// The output.
+        output: PathBuf,
+        /// The scene.
+        scene: PathBuf,
+    },
     /// The user stopped the run.
     #[error("labelling {} was interrupted", path.display())]
     Cancelled {

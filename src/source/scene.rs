@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use gdal::raster::{ColorInterpretation, GdalDataType, RasterBand};
-use gdal::{Dataset, Metadata};
+use gdal::{Dataset, DatasetOptions, GdalOpenFlags, Metadata};
 use swath_tiling::{Size, Window};
 
 use super::{BandChoice, BandProfile, BandRequest, Patch, RasterProfile, RasterSource, WindowReader};
@@ -102,6 +102,7 @@ struct SceneReader<'s> {
 }
 
 impl WindowReader for SceneReader<'_> {
+    #[expect(clippy::float_cmp, reason = "nodata is one exact value")]
     fn read(&mut self, window: Window) -> Result<Patch> {
         let profile = &self.scene.profile;
         let area = window.area();
@@ -152,7 +153,10 @@ fn fail(action: impl Into<String>, path: &Path, source: gdal::errors::GdalError)
 }
 
 fn open(path: &Path) -> Result<Dataset> {
-    Dataset::open(path).map_err(|source| fail("open", path, source))
+    // Without the flag, GDAL keeps to itself why it cannot.
+    let open_flags = GdalOpenFlags::GDAL_OF_READONLY | GdalOpenFlags::GDAL_OF_VERBOSE_ERROR;
+    let options = DatasetOptions { open_flags, ..DatasetOptions::default() };
+    Dataset::open_ex(path, options).map_err(|source| fail("open", path, source))
 }
 
 fn band<'d>(dataset: &'d Dataset, path: &Path, number: usize) -> Result<RasterBand<'d>> {
@@ -219,7 +223,7 @@ fn block_size(path: &Path, dataset: &Dataset) -> Result<Size> {
 /// Stored values go to the network as they are; whoever trained it on scaled ones should hear of it.
 fn warn_of_scale(path: &Path, number: usize, band: &RasterBand<'_>) {
     let (scale, offset) = (band.scale().unwrap_or(1.0), band.offset().unwrap_or(0.0));
-    if scale != 1.0 || offset != 0.0 {
+    if (scale, offset) != (1.0, 0.0) {
         tracing::debug!(path = %path.display(), number, scale, offset, "band's scale and offset are not applied: the network gets stored values");
     }
 }
