@@ -1,5 +1,7 @@
 //! Label rasters and layers as GDAL reads them back.
 #![expect(clippy::unwrap_used, reason = "a helper that fails is a failed test")]
+#![expect(clippy::float_cmp, reason = "what is copied is equal")]
+#![expect(clippy::naive_bytecount, reason = "speed does not matter here")]
 
 use std::ffi::{CStr, c_int};
 use std::fs;

@@ -18,7 +18,7 @@ use super::request::{parse_class, parse_device, parse_gsd, parse_precision, pars
 #[derive(Debug, Parser)]
 #[command(version, about)]
 pub(crate) struct Args {
-    /// More messages (twice: even more); RUST_LOG overrides
+    /// More messages (twice: even more); `RUST_LOG` overrides
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
     /// Errors only
@@ -105,7 +105,7 @@ fn parse_overlap(text: &str) -> Result<Overlap, String> {
     if text == "auto" {
         return Ok(Overlap::Auto);
     }
-    text.parse().map(Overlap::Pixels).map_err(|_| "expected a number of pixels or `auto`".into())
+    text.parse().map(Overlap::Pixels).map_err(|_not_a_number| "expected a number of pixels or `auto`".into())
 }
 
 /// How probabilities are stored.
@@ -210,7 +210,7 @@ pub(crate) enum ModelCommand {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct NewArgs {
-    /// Name of the network, such as fcn_resnet50
+    /// Name of the network, such as `fcn_resnet50`
     pub(crate) network: String,
     /// How many bands, or their names: `3` or `red,green,blue`
     #[arg(long, value_name = "N|LIST", value_delimiter = ',', required = true)]

@@ -16,7 +16,7 @@ pub(super) fn parse_bytes(text: &str) -> Result<usize, String> {
         "t" | "tib" => 1_099_511_627_776.0,
         _ => return Err(format!("expected a size such as 2GiB or 800MB, got the unit `{unit}`")),
     };
-    let number: f64 = number.parse().map_err(|_| "expected a size such as 2GiB or 800MB".to_owned())?;
+    let number: f64 = number.parse().map_err(|_not_a_number| "expected a size such as 2GiB or 800MB".to_owned())?;
     Ok((number * factor) as usize)
 }
 

@@ -27,9 +27,12 @@ pub(super) fn start(args: &Args) {
         .without_time()
         .init();
     // What GDAL says of an error comes back as the error's cause; here it would be said twice.
-    gdal::config::set_error_handler(|class, number, message| match class {
-        CplErrType::Warning => tracing::warn!("GDAL: {message}"),
-        _ => tracing::debug!("GDAL: {message} ({number})"),
+    gdal::config::set_error_handler(|class, number, message| {
+        if class == CplErrType::Warning {
+            tracing::warn!("GDAL: {message}");
+        } else {
+            tracing::debug!("GDAL: {message} ({number})");
+        }
     });
 }
 

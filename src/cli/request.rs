@@ -51,7 +51,8 @@ pub(super) fn cores() -> usize {
 
 /// Half the bytes of memory that are free, within the limit of the control group if there is one.
 pub(super) fn half_of_free_memory() -> Result<usize, AnyError> {
-    let mut system = sysinfo::System::new().map_err(|_| "the system does not say how much memory is free: give --max-memory")?;
+    let mut system =
+        sysinfo::System::new().map_err(|_unknown| "the system does not say how much memory is free: give --max-memory")?;
     system.refresh_memory();
     let group = system.cgroup_limits().map_or(u64::MAX, |limits| limits.free_memory);
     Ok(system.available_memory().min(group) as usize / 2)
@@ -60,7 +61,7 @@ pub(super) fn half_of_free_memory() -> Result<usize, AnyError> {
 /// Numbers separated by commas, as many as there are places.
 fn numbers<const N: usize>(text: &str) -> Result<[f64; N], String> {
     let parsed: Result<Vec<f64>, _> = text.split(',').map(|part| part.trim().parse()).collect();
-    let parsed = parsed.map_err(|_| format!("expected {N} numbers separated by commas, got `{text}`"))?;
+    let parsed = parsed.map_err(|_not_a_number| format!("expected {N} numbers separated by commas, got `{text}`"))?;
     parsed.try_into().map_err(|v: Vec<f64>| format!("expected {N} numbers separated by commas, got {}", v.len()))
 }
 
