@@ -106,7 +106,7 @@ impl<T: GdalType + Copy> Pixels<T> {
     /// Writes a GeoTIFF. `describe` sets what else it has before its pixels are written.
     pub(crate) fn write(&self, path: &Path, options: &[&str], describe: impl FnOnce(&mut Dataset)) {
         let driver = DriverManager::get_driver_by_name("GTiff").unwrap();
-        let options = RasterCreationOptions::from_iter(options.iter().copied());
+        let options: RasterCreationOptions = options.iter().copied().collect();
         let (width, height) = (self.width, self.height);
         let mut dataset =
             driver.create_with_band_type_with_options::<T, _>(path, width, height, self.bands.len(), &options).unwrap();
@@ -163,9 +163,9 @@ impl Linear {
         }
     }
 
-    /// Pixels of one band in 0 to 253 are their own label: `2 k x - k²` is largest for the class `k` nearest to `x`.
+    /// Pixels of one band below 128 are their own label: `2 k x - k²` is largest for the class `k` nearest to `x`.
     pub(crate) fn identity() -> Self {
-        let classes = || (0..254_u16).map(f32::from);
+        let classes = || (0..128_u8).map(f32::from);
         Self {
             weights: classes().map(|k| vec![2.0 * k]).collect(),
             bias: classes().map(|k| -k * k).collect(),
@@ -253,6 +253,12 @@ pub(crate) fn read_band<T: GdalType + Copy>(path: &Path, band: usize) -> Vec<T> 
     band.read_as::<T>((0, 0), band.size(), band.size(), None).unwrap().into_shape_and_vec().1
 }
 
+/// How many pixels have a label.
+#[expect(clippy::naive_bytecount, reason = "speed does not matter here")]
+pub(crate) fn count(labels: &[u8], label: u8) -> usize {
+    labels.iter().filter(|other| other == &&label).count()
+}
+
 /// Changes a JSON file.
 pub(crate) fn edit_json(path: &Path, edit: impl FnOnce(&mut Value)) {
     let mut value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
@@ -261,6 +267,7 @@ pub(crate) fn edit_json(path: &Path, edit: impl FnOnce(&mut Value)) {
 }
 
 /// The folder with real data: `SWATH_DATA`, else `../shared/data` beside the checkout.
+#[expect(clippy::print_stderr, reason = "a test that did nothing says so")]
 pub(crate) fn data() -> Option<PathBuf> {
     let folder = std::env::var_os("SWATH_DATA")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"), PathBuf::from);
