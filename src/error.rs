@@ -223,13 +223,15 @@ pub enum Error {
         /// How many were given.
         got: usize,
     },
-    /// A band whose values are not real numbers.
-    #[error("band {band} of {}: expected real numbers, got complex ones", path.display())]
+    /// A band whose values cannot be read as real numbers.
+    #[error("band {band} of {}: expected real numbers, got {got}", path.display())]
     BandType {
         /// The raster.
         path: PathBuf,
         /// The band, from 1.
         band: usize,
+        /// What it holds.
+        got: &'static str,
     },
     /// A window that is not part of the scene.
     #[error("expected a window within the {size} pixels of {}, got {window}", path.display())]
@@ -313,11 +315,21 @@ pub enum Error {
         /// The output of both.
         output: PathBuf,
     },
-    /// One file that is to be two things.
-    #[error("{} is the scene or another output, too", path.display())]
+    /// One file would be written twice.
+    #[error("expected a file of its own for each output of {}, got {} twice", scene.display(), output.display())]
     OutputTwice {
-        /// The file.
-        path: PathBuf,
+        /// The scene.
+        scene: PathBuf,
+        /// The output.
+        output: PathBuf,
+    },
+    /// An output would replace a scene.
+    #[error("expected an output beside the scenes, got {}, which is the scene {}", output.display(), scene.display())]
+    OutputIsScene {
+        /// The output.
+        output: PathBuf,
+        /// The scene.
+        scene: PathBuf,
     },
     /// The user stopped the run.
     #[error("labelling {} was interrupted", path.display())]

@@ -12,8 +12,9 @@ use swath_tiling::{Size, Window};
 use crate::labels::Labeller;
 use crate::pipeline::{self, Observer};
 use crate::plan::{Plan, PlanRequest};
+use crate::sink::refuse;
 use crate::source::{BandRequest, RasterSource, Scene};
-use crate::stac;
+use crate::stac::item_path;
 use crate::{
     Error, Existing, ItemDescription, LabelProduct, LabelSink, LabelSummary, LayerAsset, LayerEncoding, LayerProduct, LayerSink,
     ModelReference, Result,
@@ -65,22 +66,17 @@ impl Outputs {
         Self { labels: path, probabilities: None, confidence: None, existing }
     }
 
-    /// Checks before the first read what could else only fail after the last one.
-    fn check(&self, scene: &Path) -> Result<()> {
-        let item = stac::item_path(&self.labels);
-        let layers = [self.probabilities.as_ref().map(|p| &p.path), self.confidence.as_ref()];
-        let mut taken = vec![fs::canonicalize(scene).unwrap_or_else(|_| scene.to_owned())];
-        for path in [&self.labels, &item].into_iter().chain(layers.into_iter().flatten()) {
-            let absolute = fs::canonicalize(path).or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.clone());
-            if taken.contains(&absolute) {
-                return Err(Error::OutputTwice { path: path.clone() });
-            }
-            taken.push(absolute);
-        }
-        if self.existing == Existing::Refuse && item.exists() {
-            return Err(Error::Exists { path: item });
-        }
-        Ok(())
+    /// The STAC item beside the labels.
+    #[must_use]
+    pub fn item(&self) -> PathBuf {
+        item_path(&self.labels)
+    }
+
+    /// All files that a run makes.
+    #[must_use]
+    pub fn files(&self) -> Vec<PathBuf> {
+        let layers = self.probabilities.as_ref().map(|p| p.path.clone()).into_iter().chain(self.confidence.clone());
+        [self.labels.clone(), self.item()].into_iter().chain(layers).collect()
     }
 }
 
@@ -190,12 +186,12 @@ impl Segmenter {
         Plan::new(scene, self.executor.as_ref(), request)
     }
 
-    /// Labels a scene. The outputs appear when all of them are complete; after an error there are none.
+    /// Labels a scene. The outputs appear when all of them are complete; after an error there are none, except that finished rasters stay where
+    /// only the STAC item about them cannot be written.
     ///
     /// # Errors
     /// If something exists already, cannot be read or written, or a score is not a number.
     pub fn run(&self, scene: &Scene, plan: &Plan, outputs: &Outputs, observer: &dyn Observer) -> Result<Report> {
-        outputs.check(&scene.profile().path)?;
         let mut sinks = Sinks::create(&self.card, scene, plan, outputs)?;
         let labeller = Labeller::new(&self.card);
         let origin = plan.layout.window;
@@ -249,7 +245,7 @@ impl Segmenter {
             existing: outputs.existing,
         };
         item.write()?;
-        Ok(item.path())
+        Ok(outputs.item())
     }
 
     /// Everything that the labels depend on.
@@ -295,6 +291,8 @@ struct Sinks {
 
 impl Sinks {
     fn create(card: &ModelCard, scene: &Scene, plan: &Plan, outputs: &Outputs) -> Result<Self> {
+        // It is written last; that it must not be shows now.
+        refuse(&outputs.item(), outputs.existing)?;
         let size: Size = plan.layout.window.size();
         let georeference = scene.profile().georeference.window(plan.layout.window);
         let layer = |path: &Path, bands: Vec<String>, encoding: LayerEncoding| {
@@ -327,10 +325,15 @@ impl Sinks {
         })
     }
 
-    /// Publishes the labels last: where they are, everything is.
+    /// Publishes all rasters once all are complete, the labels last: where they are, everything is.
     fn finish(self) -> Result<LabelSummary> {
-        self.probabilities.map(LayerSink::finish).transpose()?;
-        self.confidence.map(LayerSink::finish).transpose()?;
-        self.labels.finish()
+        let probabilities = self.probabilities.map(LayerSink::complete).transpose()?;
+        let confidence = self.confidence.map(LayerSink::complete).transpose()?;
+        let labels = self.labels.complete()?;
+        for layer in [probabilities, confidence].into_iter().flatten() {
+            layer.publish()?;
+        }
+        labels.output.publish()?;
+        Ok(labels.summary)
     }
 }

@@ -1,6 +1,6 @@
 //! Label rasters and layers as GDAL reads them back.
 #![expect(clippy::unwrap_used, reason = "a helper that fails is a failed test")]
-#![expect(clippy::float_cmp, reason = "values are kept bit for bit")]
+#![expect(clippy::float_cmp, reason = "what is copied is equal")]
 
 use std::ffi::{CStr, c_int};
 use std::fs;

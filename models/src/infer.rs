@@ -1,6 +1,6 @@
 //! Channels and extents of every node, from the nodes alone.
 
-use crate::{Axes, Conv, ConvTranspose, Error, Extent, Node, Op, Padding, Pool, ResizeTo, Result, Shape};
+use crate::{Axes, Conv, ConvTranspose, Error, Extent, Node, Op, Padding, Pool, Resize, ResizeTo, Result, Shape};
 
 /// Channels of every node; checks arity and that channels fit.
 pub(crate) fn channels(nodes: &[Node]) -> Result<Vec<usize>> {
@@ -62,6 +62,13 @@ fn check_steps(node: &Node) -> Result<()> {
             Some((*kernel, *stride, *dilation, *padding, *out_channels))
         }
         Op::Pool(Pool { kernel, stride, padding, .. }) => Some((*kernel, *stride, Axes::cube(1), *padding, 1)),
+        Op::Resize(Resize { to: ResizeTo::Factor { factor }, .. }) => {
+            let wrong = factor.into_array().into_iter().find(|factor| !(factor.is_finite() && *factor > 0.0));
+            return wrong.map_or(Ok(()), |factor| {
+                let expected = "factors above 0".into();
+                Err(Error::Node { node: node.name.clone(), expected, got: factor.to_string() })
+            });
+        }
         Op::Pad { padding, .. } => Some((Axes::cube(1), Axes::cube(1), Axes::cube(1), *padding, 1)),
         _ => None,
     };

@@ -28,7 +28,7 @@ pub(super) fn run(args: &DemoArgs) -> Result<Exit, AnyError> {
     let outputs = Outputs::labels(args.output.join("labels.tif"), Existing::Overwrite);
     let progress = Progress::new(args.progress, files.scene.display().to_string(), &plan);
     let report = segmenter.run(&scene, &plan, &outputs, &progress);
-    progress.finish();
+    progress.finish(&report);
     let report = report?;
     let seconds = progress.seconds();
     let classes = &segmenter.card().classes;

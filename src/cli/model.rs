@@ -102,6 +102,9 @@ fn numbered(classes: Vec<Class>) -> Result<Vec<Class>, String> {
     if classes.len() > usize::from(NODATA) {
         return Err(format!("--classes: expected at most {NODATA}, got {}", classes.len()));
     }
+    if let Some(class) = classes.iter().enumerate().find_map(|(at, class)| classes[..at].iter().find(|c| c.name == class.name)) {
+        return Err(format!("--classes: expected names that differ, got `{}` twice", class.name));
+    }
     Ok((0u8..).zip(classes).map(|(value, class)| Class { value, ..class }).collect())
 }
 

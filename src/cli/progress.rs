@@ -123,11 +123,11 @@ impl Progress {
         });
     }
 
-    /// Ends the display.
-    pub(super) fn finish(&self) {
+    /// Ends the display of a run with this result.
+    pub(super) fn finish<T, E>(&self, result: &Result<T, E>) {
         match &self.display {
             Display::Bar(bar) => bar.finish_and_clear(),
-            Display::Json(_) => self.event("finished"),
+            Display::Json(_) => self.event(if result.is_ok() { "finished" } else { "failed" }),
             Display::Log(_) | Display::None => {}
         }
     }

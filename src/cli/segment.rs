@@ -40,7 +40,8 @@ pub(super) fn run(args: &SegmentArgs) -> Result<Exit, AnyError> {
 fn single(error: Error) -> Result<Exit, AnyError> {
     match error {
         Error::Gdal { ref action, .. } if action != "open" => {}
-        Error::Network { .. } | Error::NotFinite { .. } | Error::Unfaithful { .. } => {}
+        Error::File { action, .. } if action != "create" => {}
+        Error::Network { .. } | Error::NotFinite { .. } | Error::Score { .. } | Error::Unfaithful { .. } => {}
         _ => return Err(error.into()),
     }
     fail::report(&error);
@@ -64,7 +65,7 @@ fn scene(args: &SegmentArgs, segmenter: &Segmenter, path: &Path, request: &PlanR
     );
     let progress = Progress::new(args.progress, path.display().to_string(), &plan);
     let report = segmenter.run(&scene, &plan, outputs, &progress);
-    progress.finish();
+    progress.finish(&report);
     let report = report?;
     let megapixels = plan.layout.window.area() as f64 / 1e6;
     tracing::info!(
@@ -113,9 +114,7 @@ fn outputs(args: &SegmentArgs) -> Result<Vec<Outputs>, AnyError> {
             std::fs::create_dir_all(folder).map_err(|source| Error::File { action: "create", path: folder.clone(), source })?;
         }
     }
-    let mut taken: HashMap<PathBuf, &PathBuf> = HashMap::new();
-    let mut all = Vec::new();
-    for scene in &args.scenes {
+    let outputs = args.scenes.iter().map(|scene| {
         let place = |path: &PathBuf, suffix: &str| {
             if several || path.is_dir() {
                 let stem = scene.file_stem().unwrap_or_default().to_string_lossy();
@@ -124,20 +123,46 @@ fn outputs(args: &SegmentArgs) -> Result<Vec<Outputs>, AnyError> {
                 path.clone()
             }
         };
-        let outputs = Outputs {
+        let probabilities = args.tiles.probabilities.as_ref().map(|path| place(path, "_probabilities"));
+        Outputs {
             labels: place(&args.output, ""),
-            probabilities: args
-                .tiles
-                .probabilities
-                .as_ref()
-                .map(|path| ProbabilityOutput { path: place(path, "_probabilities"), encoding }),
+            probabilities: probabilities.map(|path| ProbabilityOutput { path, encoding }),
             confidence: args.tiles.confidence.as_ref().map(|path| place(path, "_confidence")),
             existing,
-        };
-        if let Some(first) = taken.insert(outputs.labels.clone(), scene) {
-            return Err(Error::SameOutput { first: first.clone(), second: scene.clone(), output: outputs.labels }.into());
         }
-        all.push(outputs);
+    });
+    let outputs: Vec<Outputs> = outputs.collect();
+    check_distinct(&args.scenes, &outputs)?;
+    Ok(outputs)
+}
+
+/// An error if a file would be written twice, or in the place of a scene.
+fn check_distinct(scenes: &[PathBuf], outputs: &[Outputs]) -> Result<(), Error> {
+    let mut taken: HashMap<PathBuf, &PathBuf> = HashMap::new();
+    for (scene, outputs) in scenes.iter().zip(outputs) {
+        for output in outputs.files() {
+            let file = plain(&output);
+            let is_output =
+                |scene: &&PathBuf| plain(scene) == file || std::fs::canonicalize(scene).is_ok_and(|scene| scene == file);
+            if let Some(scene) = scenes.iter().find(is_output) {
+                return Err(Error::OutputIsScene { output, scene: scene.clone() });
+            }
+            match taken.insert(file, scene) {
+                Some(first) if std::ptr::eq(first, scene) => return Err(Error::OutputTwice { scene: scene.clone(), output }),
+                Some(first) => return Err(Error::SameOutput { first: first.clone(), second: scene.clone(), output }),
+                None => {}
+            }
+        }
     }
-    Ok(all)
+    Ok(())
+}
+
+/// A path that is the same for all spellings of one: its folder without links and `..`, and its name.
+fn plain(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let folder = path.parent().and_then(|folder| std::fs::canonicalize(folder).ok());
+    match (folder, path.file_name()) {
+        (Some(folder), Some(name)) => folder.join(name),
+        _ => path,
+    }
 }

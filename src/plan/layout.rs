@@ -108,17 +108,25 @@ impl Line {
         if side >= canvas {
             return Ok(Cut { canvas: canvas - lost, input: canvas, overlap: 0 });
         }
-        let smallest = (wanted + lost + 1).next_multiple_of(stride).max((lost + 1).next_multiple_of(stride) + stride);
         if !side.is_multiple_of(stride) {
-            return Err(Error::TileStride { tile: side, stride, nearest: side.next_multiple_of(stride).max(smallest) });
+            return Err(Error::TileStride { tile: side, stride, nearest: self.smallest(side, tiles) });
         }
-        // Steps are multiples of the stride, so that every tile starts on one.
-        let step = (side - lost.min(side)).saturating_sub(wanted) / stride * stride;
+        let step = self.step(Tiles { side, ..tiles });
         if step == 0 {
-            let smallest = (wanted + lost + stride).next_multiple_of(stride);
-            return Err(Error::TileTooSmall { tile: side, overlap: wanted, smallest });
+            return Err(Error::TileTooSmall { tile: side, overlap: wanted, smallest: self.smallest(stride, tiles) });
         }
         Ok(Cut { canvas: canvas - lost, input: side, overlap: side - lost - step })
+    }
+
+    /// Pixels from one tile to the next: a multiple of the stride, so that every tile starts on one; 0 if the tile is all overlap.
+    fn step(&self, tiles: Tiles) -> usize {
+        tiles.side.saturating_sub(self.lost + self.wanted_overlap(tiles)) / self.stride * self.stride
+    }
+
+    /// The smallest side that works, from a side on.
+    fn smallest(&self, from: usize, tiles: Tiles) -> usize {
+        let sides = (from.next_multiple_of(self.stride)..).step_by(self.stride);
+        sides.into_iter().find(|side| self.step(Tiles { side: *side, ..tiles }) > 0).unwrap_or(from)
     }
 
     /// Crop needs the halo on both sides of a cut to equal the whole; a mean gains little from more than a quarter of the tile.

@@ -75,6 +75,8 @@ pub(super) struct Reading {
     pub(super) readers: usize,
     /// Bytes of GDAL's block cache.
     pub(super) cache: usize,
+    /// Bytes of cache that would keep all strips of a row of tiles; 0 where blocks are small.
+    strips: usize,
 }
 
 impl Reading {
@@ -82,7 +84,13 @@ impl Reading {
     pub(super) fn new(readers: usize, raster: Size, block: Size, bytes: usize, rows: usize, limit: usize) -> Self {
         // Strips are as wide as the raster: unless a row of tiles stays cached, each tile decodes all of it again.
         let strips = if block.width >= raster.width { raster.width * (rows + 2 * block.height) * bytes } else { 0 };
-        Self { readers, cache: CACHE.max(strips.min(limit / 4)) }
+        Self { readers, cache: CACHE.max(strips.min(limit / 4)), strips }
+    }
+
+    /// The limit that would do for what is planned so: with it, the cache may be larger.
+    pub(super) fn needed(&self, memory: &MemoryPlan) -> usize {
+        let rest = memory.total() - memory.cache;
+        rest + CACHE.max(self.strips.min(rest.div_ceil(3)))
     }
 }
 

@@ -114,6 +114,8 @@ struct Found {
     swaths: Vec<TileGrid>,
     memory: MemoryPlan,
     finish_threads: usize,
+    /// The limit on memory that would do for it.
+    needed: usize,
 }
 
 struct Search<'a> {
@@ -144,7 +146,7 @@ impl Search<'_> {
             }
             smallest = Some(found);
         }
-        let needed = smallest.map_or(usize::MAX, |found| found.memory.total());
+        let needed = smallest.map_or(usize::MAX, |found| found.needed);
         Err(Error::Memory { path: self.profile.path.clone(), needed, limit })
     }
 
@@ -183,7 +185,8 @@ impl Search<'_> {
             let memory = MemoryPlan::new(&layout, &swaths, self.executor, reading, writing)?;
             let narrowest = layout.blend == Blend::Crop || columns <= 2 * layout.grid.tile_size().width;
             if memory.total() <= limit || (narrowest && writing.threads == 1) {
-                return Ok(Found { layout, swaths, memory, finish_threads: writing.threads });
+                let needed = reading.needed(&memory);
+                return Ok(Found { layout, swaths, memory, finish_threads: writing.threads, needed });
             }
             if memory.finish > memory.network + memory.waiting + memory.mosaic && writing.threads > 1 {
                 writing.threads -= 1;

@@ -57,6 +57,13 @@ pub struct LabelSummary {
     pub nodata_count: u64,
 }
 
+/// A label raster that lacks nothing but its name.
+#[derive(Debug)]
+pub(crate) struct CompleteLabels {
+    pub(crate) output: Unpublished,
+    pub(crate) summary: LabelSummary,
+}
+
 impl LabelSink {
     /// Memory that `finish` needs beside GDAL's cache for a raster of `width` columns, in bytes: measured with GDAL 3.6 and rounded up.
     ///
@@ -115,6 +122,13 @@ impl LabelSink {
     ///
     /// If some pixel was never written, if the disk is full or GDAL fails otherwise, or if what is read back is not what was written.
     pub fn finish(self) -> Result<LabelSummary> {
+        let CompleteLabels { output, summary } = self.complete()?;
+        output.publish()?;
+        Ok(summary)
+    }
+
+    /// As [`LabelSink::finish`], but the name is still to be given.
+    pub(crate) fn complete(self) -> Result<CompleteLabels> {
         self.coverage.check_complete(self.output.path())?;
         let part = self.output.part();
         self.scratch.into_cog(part, Pixels::Labels, self.product.threads)?;
@@ -123,9 +137,9 @@ impl LabelSink {
         let rows =
             classes.iter().zip(colours(classes)).map(|(class, colour)| Attributes { class, colour, count: count(class.value) });
         attributes::write(part, &rows.collect::<Vec<_>>())?;
-        self.output.publish()?;
         let counts = classes.iter().map(|class| count(class.value)).collect();
-        Ok(LabelSummary { counts, nodata_count: count(self.product.nodata) })
+        let summary = LabelSummary { counts, nodata_count: count(self.product.nodata) };
+        Ok(CompleteLabels { output: self.output, summary })
     }
 }
 

@@ -137,9 +137,14 @@ impl LayerSink {
     ///
     /// If some pixel was never written, if the disk is full or GDAL fails otherwise, or if what is read back is not what was written.
     pub fn finish(self) -> Result<()> {
+        self.complete()?.publish()
+    }
+
+    /// As [`LayerSink::finish`], but the name is still to be given.
+    pub(crate) fn complete(self) -> Result<Unpublished> {
         self.coverage.check_complete(self.output.path())?;
         self.scratch.into_cog(self.output.part(), Pixels::Scores, self.product.threads)?;
-        self.output.publish()
+        Ok(self.output)
     }
 }
 

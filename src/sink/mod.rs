@@ -19,4 +19,4 @@ pub use label::{LabelProduct, LabelSink, LabelSummary};
 pub use layer::{LayerEncoding, LayerProduct, LayerSink};
 pub(crate) use palette::colours;
 pub use publish::Existing;
-pub(crate) use publish::Unpublished;
+pub(crate) use publish::{Unpublished, refuse};

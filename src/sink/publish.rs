@@ -66,7 +66,7 @@ impl Unpublished {
 }
 
 /// An error if there is a file already that must stay, or a folder.
-fn refuse(path: &Path, existing: Existing) -> Result<()> {
+pub(crate) fn refuse(path: &Path, existing: Existing) -> Result<()> {
     if path.is_dir() || (existing == Existing::Refuse && path.exists()) {
         return Err(Error::Exists { path: path.to_owned() });
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use gdal::raster::{ColorInterpretation, GdalDataType, RasterBand};
-use gdal::{Dataset, Metadata};
+use gdal::{Dataset, DatasetOptions, GdalOpenFlags, Metadata};
 use swath_tiling::{Size, Window};
 
 use super::{BandChoice, BandProfile, BandRequest, Patch, RasterProfile, RasterSource, WindowReader};
@@ -12,9 +12,9 @@ use crate::{Error, Georeference, Result};
 /// A scene that GDAL reads, and the bands of it that a network takes.
 ///
 /// A pixel is *valid* unless
-/// - the raster's mask says otherwise: an alpha band of 0, or a mask band (internal, or a `.msk` file) of 0;
+/// - the raster's mask says otherwise: an alpha band of 0, or a mask band of 0 (internal or in a `.msk` file, of all bands or of a chosen one);
 /// - or all chosen bands hold their nodata value (as `gdalwarp` and rasterio's `dataset_mask` have it: a dark pixel of a scene with nodata 0
-///   may well be 0 in one band);
+///   may well be 0 in one band); integers of 64 bits are compared in double precision;
 /// - or one chosen band holds NaN or infinity, which no network can take.
 #[derive(Debug)]
 pub struct Scene {
@@ -26,16 +26,20 @@ impl Scene {
     /// Looks at a raster and finds the bands asked for.
     ///
     /// # Errors
-    /// If the raster cannot be opened, has no bands, lacks one that is asked for, or that one holds complex numbers.
+    /// If the raster cannot be opened, has no bands, lacks one that is asked for, or that one holds complex numbers or, before GDAL 3.7, signed bytes.
     pub fn open(path: &Path, requests: &[BandRequest]) -> Result<Self> {
-        let profile = profile(path, &open(path)?)?;
+        let dataset = open(path)?;
+        let profile = profile(path, &dataset)?;
         let bands = BandChoice::resolve(&profile, requests)?;
         for number in bands.numbers() {
             let data_type = profile.bands[number - 1].data_type;
-            // GDAL's complex types have no counterpart among the crate's.
-            if data_type == GdalDataType::Unknown {
-                return Err(Error::BandType { path: path.into(), band: *number });
-            }
+            // GDAL's complex types have no counterpart among the crate's. Before 3.7, GDAL reads signed bytes as if they had no sign.
+            let got = match data_type {
+                GdalDataType::Unknown => "complex ones",
+                GdalDataType::UInt8 if is_signed_byte(&dataset, path, *number)? => "signed bytes, which this GDAL cannot read",
+                _ => continue,
+            };
+            return Err(Error::BandType { path: path.into(), band: *number, got });
         }
         Ok(Self { profile, bands })
     }
@@ -54,26 +58,45 @@ impl RasterSource for Scene {
 
     fn reader(&self) -> Result<Box<dyn WindowReader + '_>> {
         let dataset = open(&self.profile.path)?;
-        let flags = band(&dataset, &self.profile.path, self.bands.numbers().first().copied().unwrap_or(1))?.mask_flags();
-        let flags = flags.map_err(|source| fail("read the mask of", &self.profile.path, source))?;
-        // A mask that GDAL makes up of nodata values is not asked for: those are compared here, as the rule above says.
-        let mask = if flags.is_per_dataset() { Mask::Band } else { Mask::None };
-        Ok(Box::new(SceneReader { scene: self, dataset, mask, scratch: Vec::new() }))
+        let masks = masks(&dataset, &self.profile, self.bands.numbers())?;
+        Ok(Box::new(SceneReader { scene: self, dataset, masks, scratch: Vec::new() }))
     }
 }
 
-/// Whether the raster has a mask of its own.
+/// What says which pixels are valid, beside nodata values: 0 is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mask {
-    None,
-    Band,
+    /// The alpha band with this number.
+    Alpha(usize),
+    /// The mask that belongs to the band with this number.
+    Of(usize),
+}
+
+/// The masks of a raster that count for these bands.
+fn masks(dataset: &Dataset, profile: &RasterProfile, numbers: &[usize]) -> Result<Vec<Mask>> {
+    // GDAL's own choice would leave alpha out where there is a nodata value, and where the band asked is alpha itself.
+    let alpha = (1..=profile.bands.len()).filter(|number| profile.bands[number - 1].is_alpha());
+    let mut masks: Vec<Mask> = alpha.map(Mask::Alpha).collect();
+    for number in numbers {
+        let flags = band(dataset, &profile.path, *number)?.mask_flags();
+        let flags = flags.map_err(|source| fail("read the mask of", &profile.path, source))?;
+        // A mask that GDAL makes up of nodata values is not asked for: those are compared as the rule above says.
+        if flags.is_all_valid() || flags.is_nodata() || flags.is_alpha() {
+            continue;
+        }
+        masks.push(Mask::Of(*number));
+        if flags.is_per_dataset() {
+            break;
+        }
+    }
+    Ok(masks)
 }
 
 /// Reads a scene through a dataset handle of its own.
 struct SceneReader<'s> {
     scene: &'s Scene,
     dataset: Dataset,
-    mask: Mask,
+    masks: Vec<Mask>,
     /// Values of one band in double precision, where single precision could not tell them from nodata.
     scratch: Vec<f64>,
 }
@@ -103,12 +126,19 @@ impl WindowReader for SceneReader<'_> {
             patch.valid.iter_mut().zip(pixels.iter()).for_each(|(valid, x)| *valid &= x.is_finite());
         }
         patch.valid.iter_mut().zip(&has_data).for_each(|(valid, has_data)| *valid &= has_data);
-        if self.mask == Mask::Band {
-            let first = band(&self.dataset, &profile.path, numbers[0])?;
-            let mask = first.open_mask_band().map_err(|source| fail("open the mask of", &profile.path, source))?;
-            let mut values = vec![0u8; area];
-            read_window(&mask, window, &mut values, &profile.path)?;
-            patch.valid.iter_mut().zip(&values).for_each(|(valid, value)| *valid &= *value != 0);
+        for mask in &self.masks {
+            let mut values = vec![0f32; area];
+            match mask {
+                Mask::Alpha(number) => {
+                    read_window(&band(&self.dataset, &profile.path, *number)?, window, &mut values, &profile.path)?;
+                }
+                Mask::Of(number) => {
+                    let owner = band(&self.dataset, &profile.path, *number)?;
+                    let mask = owner.open_mask_band().map_err(|source| fail("open the mask of", &profile.path, source))?;
+                    read_window(&mask, window, &mut values, &profile.path)?;
+                }
+            }
+            patch.valid.iter_mut().zip(&values).for_each(|(valid, value)| *valid &= *value != 0.0);
         }
         Ok(patch)
     }
@@ -123,7 +153,10 @@ fn fail(action: impl Into<String>, path: &Path, source: gdal::errors::GdalError)
 }
 
 fn open(path: &Path) -> Result<Dataset> {
-    Dataset::open(path).map_err(|source| fail("open", path, source))
+    // Without the flag, GDAL keeps to itself why it cannot.
+    let open_flags = GdalOpenFlags::GDAL_OF_READONLY | GdalOpenFlags::GDAL_OF_VERBOSE_ERROR;
+    let options = DatasetOptions { open_flags, ..DatasetOptions::default() };
+    Dataset::open_ex(path, options).map_err(|source| fail("open", path, source))
 }
 
 fn band<'d>(dataset: &'d Dataset, path: &Path, number: usize) -> Result<RasterBand<'d>> {
@@ -144,6 +177,11 @@ fn read_window<T: Copy + gdal::raster::GdalType>(
 /// Whether every value of the type is one in single precision, too.
 fn fits_single(data_type: GdalDataType) -> bool {
     data_type.bits() <= 16 || data_type == GdalDataType::Float32
+}
+
+fn is_signed_byte(dataset: &Dataset, path: &Path, number: usize) -> Result<bool> {
+    let sign = band(dataset, path, number)?.metadata_item("PIXELTYPE", "IMAGE_STRUCTURE");
+    Ok(sign.is_some_and(|sign| sign == "SIGNEDBYTE"))
 }
 
 fn profile(path: &Path, dataset: &Dataset) -> Result<RasterProfile> {

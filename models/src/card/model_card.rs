@@ -44,8 +44,9 @@ impl ModelCard {
     /// Checks that the card describes this graph.
     ///
     /// # Errors
-    /// If bands or classes are not as many as the graph's channels.
+    /// If bands or classes are not as many as the graph's channels, or a scaling cannot be computed.
     pub fn check(&self, graph: &Graph, path: &Path) -> Result<()> {
+        self.check_scaling(path)?;
         let fail = |field: &str, expected: String, got: usize| Error::Card {
             path: path.into(),
             field: field.into(),

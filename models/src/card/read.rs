@@ -88,9 +88,6 @@ impl ModelCard {
             v if v.len() == bands.len() => v.into_iter().map(|s| s.0).collect(),
             v => return Err(fail("mlm:input[0].value_scaling", "one scaling, or one for each band", v.len().to_string())),
         };
-        for (band, scaling) in scaling.iter().enumerate() {
-            scaling.checked().map_err(|(expected, got)| fail(&format!("mlm:input[0].value_scaling[{band}]"), expected, got))?;
-        }
         if !matches!(output.post_processing_function, None | Some(Value::Null)) {
             return Err(fail("mlm:output[0].post_processing_function", "null", "a function, which Swath does not run".into()));
         }
@@ -125,6 +122,18 @@ impl ModelCard {
         if let Some(GsdRange { minimum, maximum }) = gsd.filter(|gsd| !(gsd.minimum > 0.0 && gsd.maximum >= gsd.minimum)) {
             return Err(fail("swath:gsd", "0 < minimum <= maximum", format!("{minimum} to {maximum}")));
         }
-        Ok(Self { name: p.name, architecture: p.architecture, bands, scaling, classes, nodata, activation, dropped, gsd })
+        let card = Self { name: p.name, architecture: p.architecture, bands, scaling, classes, nodata, activation, dropped, gsd };
+        card.check_scaling(path)?;
+        Ok(card)
+    }
+
+    pub(super) fn check_scaling(&self, path: &Path) -> Result<()> {
+        for (band, scaling) in self.scaling.iter().enumerate() {
+            let field = format!("mlm:input[0].value_scaling[{band}]");
+            let wrong =
+                |(expected, got): (&str, String)| Error::Card { path: path.into(), field, expected: expected.into(), got };
+            scaling.checked().map_err(wrong)?;
+        }
+        Ok(())
     }
 }
