@@ -9,13 +9,20 @@ const DISTINCT: [u32; 20] = [
     0x46_99_90, 0xDC_BE_FF, 0x9A_63_24, 0xFF_FA_C8, 0x80_00_00, 0xAA_FF_C3, 0x80_80_00, 0xFF_D8_B1, 0x00_00_75, 0xA9_A9_A9,
 ];
 
-/// How each class is drawn, in the order of `classes`: in its own colour, else in the first of the default palette that no class has.
+/// How each class is drawn, in the order of `classes`: in its own colour, else in the first of the default palette that is unlike
+/// those of all classes.
 /// After the twenty distinct colours the palette has the same ones in ever darker shades.
 pub(crate) fn colours(classes: &[Class]) -> Vec<Colour> {
     let own: Vec<Colour> = classes.iter().filter_map(|class| class.colour).collect();
-    let mut spare = (0..).map(shade).filter(|colour| !own.contains(colour));
+    let mut spare = (0..).map(shade).filter(|colour| !own.iter().any(|own| is_like(*own, *colour)));
     let mut next = || spare.next().unwrap_or(Colour { red: 0, green: 0, blue: 0 });
     classes.iter().map(|class| class.colour.unwrap_or_else(&mut next)).collect()
+}
+
+/// Whether two colours are easily taken for each other: close in the sum of the differences of their channels.
+fn is_like(a: Colour, b: Colour) -> bool {
+    let [red, green, blue] = [a.red.abs_diff(b.red), a.green.abs_diff(b.green), a.blue.abs_diff(b.blue)].map(u16::from);
+    red + green + blue < 150
 }
 
 /// The default colour number `index`.
@@ -39,10 +46,10 @@ mod tests {
     }
 
     #[test]
-    fn own_colours_stay_and_are_not_given_again() {
-        let classes = [class(0, None), class(1, Some("E6194B")), class(7, None)];
+    fn own_colours_stay_and_nothing_like_them_is_given() {
+        let classes = [class(0, None), class(1, Some("FF0000")), class(7, None)];
         let texts: Vec<String> = colours(&classes).iter().map(ToString::to_string).collect();
-        assert_eq!(texts, ["3CB44B", "E6194B", "FFE119"]);
+        assert_eq!(texts, ["3CB44B", "FF0000", "FFE119"]);
     }
 
     #[test]
