@@ -54,34 +54,32 @@ pub(crate) fn node_channels(node: &Node, inputs: &[usize]) -> Result<usize> {
     })
 }
 
-/// Kernels, strides and dilations that windows can be made of; files may hold anything.
+/// Checks the numbers that windows are made of; files may hold anything.
 fn check_steps(node: &Node) -> Result<()> {
-    let steps = match &node.op {
-        Op::Conv(Conv { kernel, stride, dilation, padding, out_channels, .. })
-        | Op::ConvTranspose(ConvTranspose { kernel, stride, dilation, padding, out_channels, .. }) => {
-            Some((*kernel, *stride, *dilation, *padding, *out_channels))
-        }
-        Op::Pool(Pool { kernel, stride, padding, .. }) => Some((*kernel, *stride, Axes::cube(1), *padding, 1)),
-        Op::Resize(Resize { to: ResizeTo::Factor { factor }, .. }) => {
-            let wrong = factor.into_array().into_iter().find(|factor| !(factor.is_finite() && *factor > 0.0));
-            return wrong.map_or(Ok(()), |factor| {
-                let expected = "factors above 0".into();
-                Err(Error::Node { node: node.name.clone(), expected, got: factor.to_string() })
-            });
-        }
-        Op::Pad { padding, .. } => Some((Axes::cube(1), Axes::cube(1), Axes::cube(1), *padding, 1)),
-        _ => None,
+    let fail = |got: String| {
+        let expected = format!("numbers of 1 to {MAX_STEP}, or no padding");
+        Err(Error::Node { node: node.name.clone(), expected, got })
     };
-    let Some((kernel, stride, dilation, padding, channels)) = steps else { return Ok(()) };
-    let steps = [kernel, stride, dilation].into_iter().flat_map(Axes::into_array).chain([channels]);
-    let around = padding.into_array().into_iter().flat_map(|p| [p.before, p.after]);
-    match steps.clone().find(|n| !(1..=MAX_STEP).contains(n)).or(around.clone().find(|n| *n > MAX_STEP)) {
-        None => Ok(()),
-        Some(got) => {
-            let expected = format!("kernel, stride, dilation and channels of 1 to {MAX_STEP}, and no more padding than that");
-            Err(Error::Node { node: node.name.clone(), expected, got: got.to_string() })
+    let (steps, padding) = match &node.op {
+        Op::Conv(Conv { kernel, stride, dilation, padding, .. })
+        | Op::ConvTranspose(ConvTranspose { kernel, stride, dilation, padding, .. }) => {
+            (vec![("kernel", *kernel), ("stride", *stride), ("dilation", *dilation)], *padding)
+        }
+        Op::Pool(Pool { kernel, stride, padding, .. }) => (vec![("kernel", *kernel), ("stride", *stride)], *padding),
+        Op::Pad { padding, .. } => (Vec::new(), *padding),
+        Op::Resize(Resize { to: ResizeTo::Factor { factor }, .. }) => {
+            let wrong = factor.into_array().into_iter().find(|factor| !(*factor > 0.0 && *factor <= MAX_STEP as f64));
+            return wrong.map_or(Ok(()), |factor| fail(format!("a factor of {factor}")));
+        }
+        _ => return Ok(()),
+    };
+    for (name, values) in steps {
+        if let Some(value) = values.into_array().into_iter().find(|value| !(1..=MAX_STEP).contains(value)) {
+            return fail(format!("a {name} of {value}"));
         }
     }
+    let padding = padding.into_array().into_iter().flat_map(|p| [p.before, p.after]).max().unwrap_or(0);
+    if padding > MAX_STEP { fail(format!("a padding of {padding}")) } else { Ok(()) }
 }
 
 /// Far more than any network has, and small enough that sums and products of a few do not overflow.
