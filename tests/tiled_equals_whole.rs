@@ -1,0 +1,423 @@
+//! Tiles that are cropped are the whole: the same scene in tiles and as one tile, both padded to the network's stride.
+#![expect(clippy::unwrap_used, reason = "a helper that fails is a failed test")]
+#![expect(clippy::float_cmp, reason = "labels are whole numbers, read as floats")]
+#![expect(clippy::print_stderr, reason = "what is measured is part of the result")]
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
+
+use common::{Raster, difference};
+use swath::plan::{BlendChoice, Plan, PlanRequest};
+use swath::{Error, Existing, LayerEncoding, NoObserver, Outputs, ProbabilityOutput, Segmenter};
+use swath_models::{
+    Axes, Builder, Class, Conv, ConvTranspose, Coordinates, Graph, Interpolation, Model, ModelCard, NodeId, Op, Padding, Pool,
+    PoolKind, Rank, Resize, ResizeTo, Scaling, Scope, ScoreActivation, Weights, onnx, zoo,
+};
+use swath_tiling::{Size, Window};
+use tempfile::TempDir;
+
+/// What the order of sums may change a probability by; tiles change the shapes that matrix products see.
+const TOLERANCE: f32 = 1e-6;
+
+/// Larger than any raster here, and a multiple of all strides.
+const WHOLE: usize = 16 * 9 * 25 * 32;
+
+fn model(graph: Graph, weights: Weights, activation: ScoreActivation) -> Model {
+    let class =
+        |value: usize| Class { value: value as u8, name: format!("class_{value}"), title: None, description: None, colour: None };
+    let card = ModelCard {
+        name: graph.name().into(),
+        architecture: graph.name().into(),
+        bands: (1..=graph.input_channels()).map(|band| band.to_string()).collect(),
+        scaling: vec![Scaling::None; graph.input_channels()],
+        classes: (0..graph.output_channels().max(2)).map(class).collect(),
+        nodata: 255,
+        activation,
+        dropped: Vec::new(),
+        gsd: None,
+    };
+    Model { card, graph, weights }
+}
+
+/// A network with random weights, and a scene for it.
+struct Bench {
+    segmenter: Segmenter,
+    folder: TempDir,
+}
+
+struct Labelled {
+    plan: Plan,
+    labels: Raster,
+    probabilities: Raster,
+    /// The file with the labels.
+    bytes: Vec<u8>,
+}
+
+impl Bench {
+    fn new(model: Model, size: Size) -> Self {
+        let folder = TempDir::new().unwrap();
+        Raster::noise(model.graph.input_channels() as u32, size).write(&folder.path().join("scene.tif"), None);
+        Self { segmenter: Segmenter::new(model).unwrap(), folder }
+    }
+
+    fn request() -> PlanRequest {
+        PlanRequest { blend: BlendChoice::Crop, ..PlanRequest::new(1 << 40, 2) }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn plan(&self, request: &PlanRequest) -> swath::Result<Plan> {
+        let scene = self.segmenter.scene(&self.path("scene.tif"), None).unwrap();
+        self.segmenter.plan(&scene, request)
+    }
+
+    fn label(&self, request: &PlanRequest) -> Labelled {
+        let scene = self.segmenter.scene(&self.path("scene.tif"), None).unwrap();
+        let plan = self.segmenter.plan(&scene, request).unwrap();
+        let [path, probabilities] = ["labels.tif", "probabilities.tif"].map(|name| self.path(name));
+        let outputs = Outputs {
+            probabilities: Some(ProbabilityOutput { path: probabilities.clone(), encoding: LayerEncoding::F32 }),
+            ..Outputs::labels(path.clone(), Existing::Overwrite)
+        };
+        self.segmenter.run(&scene, &plan, &outputs, &NoObserver).unwrap();
+        Labelled {
+            plan,
+            labels: Raster::read(&path),
+            probabilities: Raster::read(&probabilities),
+            bytes: fs::read(path).unwrap(),
+        }
+    }
+
+    fn whole(&self) -> Labelled {
+        let whole = self.label(&PlanRequest { tile: Some(WHOLE), ..Self::request() });
+        assert_eq!(whole.plan.tiles(), 1);
+        assert!(whole.plan.equals_whole());
+        whole
+    }
+
+    /// The smallest tile that works, as the error about a smaller one names it.
+    fn smallest_tile(&self) -> usize {
+        let geometry = self.segmenter.executor().graph().geometry().unwrap();
+        let request = |tile| PlanRequest { tile: Some(tile), ..Self::request() };
+        let stride = geometry.stride.x;
+        let smallest = match self.plan(&request(stride)) {
+            Err(Error::TileTooSmall { smallest, .. }) => smallest,
+            other => panic!("a tile of {stride} gave {other:?}"),
+        };
+        assert!(matches!(self.plan(&request(smallest - stride)), Err(Error::TileTooSmall { .. })));
+        smallest
+    }
+
+    /// Labels the scene in tiles of the side given, and holds it against the whole.
+    fn check(&self, tile: usize, whole: &Labelled) -> Labelled {
+        let tiled = self.label(&PlanRequest { tile: Some(tile), ..Self::request() });
+        assert!(tiled.plan.equals_whole());
+        assert!(tiled.plan.tiles() > 1, "one tile");
+        let what = format!("{} in {} tiles of {tile}", self.segmenter.card().name, tiled.plan.tiles());
+        check(&tiled, whole, Window::all(whole.labels.size), &what);
+        tiled
+    }
+}
+
+/// Holds labels of a window against the whole.
+fn check(tiled: &Labelled, whole: &Labelled, window: Window, what: &str) {
+    let cut = |plane: &Vec<f32>| -> Vec<f32> {
+        let rows = (window.y..window.y + window.height).map(|y| y * whole.labels.size.width + window.x);
+        rows.flat_map(|start| plane[start..start + window.width].iter().copied()).collect()
+    };
+    let worst = whole.probabilities.bands.iter().zip(&tiled.probabilities.bands).map(|(a, b)| difference(&cut(a), b));
+    let worst = worst.fold(0.0, |worst: f32, d| if d.is_nan() || d > worst { d } else { worst });
+    eprintln!("{what}: probabilities differ by {worst:e} at most");
+    assert!(worst <= TOLERANCE, "{what}: probabilities differ by {worst:e}");
+    assert_eq!(tiled.labels.size, window.size(), "{what}");
+    let unlike = cut(&whole.labels.bands[0]).iter().zip(&tiled.labels.bands[0]).filter(|(a, b)| a != b).count();
+    assert_eq!(unlike, 0, "{what}: labels differ");
+}
+
+#[test]
+fn fcn_resnet50() {
+    let graph = zoo::build("fcn_resnet50", 3, 4).unwrap();
+    let weights = zoo::random_weights(&graph, 7);
+    let bench = Bench::new(model(graph, weights, ScoreActivation::Softmax), Size::plane(701, 633));
+    let smallest = bench.smallest_tile();
+    bench.check(smallest.max(608), &bench.whole());
+}
+
+#[test]
+fn cloud_unet() {
+    let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
+    let data = env::var_os("SWATH_DATA").map_or_else(default, PathBuf::from);
+    let path = data.join("weights/cloud_unet/landsatbiomeRGBISWIR7.onnx");
+    if !path.exists() {
+        eprintln!("SKIPPED: no {}; set SWATH_DATA", path.display());
+        return;
+    }
+    let imported = onnx::read(&path, None).unwrap();
+    let bench = Bench::new(model(imported.graph, imported.weights, ScoreActivation::None), Size::plane(93, 71));
+    let whole = bench.whole();
+    bench.check(bench.smallest_tile(), &whole);
+    bench.check(64, &whole);
+}
+
+/// The generator `SplitMix64` (Steele, Lea & Flood 2014).
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound as u64) as usize
+    }
+
+    fn one_of<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[self.below(choices.len())]
+    }
+}
+
+/// A random network: down by random strides, up again with or without what was there before, and lost edges at the end.
+struct Sketch {
+    random: Random,
+    builder: Builder,
+    nodes: usize,
+}
+
+impl Sketch {
+    fn graph(seed: u64) -> Graph {
+        let mut random = Random(seed);
+        let bands = 1 + random.below(3);
+        let mut sketch = Self { random, builder: Builder::new(format!("random_{seed}"), Rank::Planar, bands), nodes: 0 };
+        let mut x = sketch.builder.input();
+        let mut levels = Vec::new();
+        let mut stride = 1;
+        x = sketch.block(x);
+        while levels.len() < 3 {
+            let factor = sketch.random.one_of(&[2, 2, 3, 4]);
+            if stride * factor > 16 {
+                break;
+            }
+            stride *= factor;
+            levels.push((x, factor));
+            x = sketch.down(x, factor);
+            x = sketch.block(x);
+        }
+        while let Some((skip, factor)) = levels.pop() {
+            x = sketch.up(x, skip, factor);
+            if sketch.random.below(3) > 0 {
+                x = sketch.join(x, skip);
+            }
+            x = sketch.block(x);
+        }
+        for _ in 0..sketch.random.below(3) {
+            let kernel = sketch.random.one_of(&[2, 3, 5]);
+            x = sketch.conv(x, Conv::square(4, kernel).padding(0).biased());
+        }
+        let classes = 2 + sketch.random.below(4);
+        x = sketch.conv(x, Conv::square(classes, 1).biased());
+        sketch.builder.build(x).unwrap()
+    }
+
+    fn name(&mut self, what: &str) -> String {
+        self.nodes += 1;
+        format!("{what}{}", self.nodes)
+    }
+
+    fn push(&mut self, op: Op, inputs: Vec<NodeId>) -> NodeId {
+        let name = self.name(op.label());
+        self.builder.push(name, op, inputs).node()
+    }
+
+    fn conv(&mut self, x: NodeId, conv: Conv) -> NodeId {
+        self.push(Op::Conv(conv), vec![x])
+    }
+
+    /// One or two convolutions with a nonlinearity.
+    fn block(&mut self, mut x: NodeId) -> NodeId {
+        for _ in 0..=self.random.below(2) {
+            let kernel = self.random.one_of(&[1, 3, 3, 5]);
+            let dilation = self.random.one_of(&[1, 1, 2, 3]);
+            let name = self.name("block");
+            x = self.builder.conv(x, &Scope::root(name), Conv::square(6, kernel).dilation(dilation).biased()).relu().node();
+        }
+        x
+    }
+
+    fn down(&mut self, x: NodeId, factor: usize) -> NodeId {
+        let pool = |kind, kernel, padding: Padding| {
+            let padding = Axes { z: Padding::default(), y: padding, x: padding };
+            Op::Pool(Pool { kind, kernel: Axes::plane(kernel), stride: Axes::plane(factor), padding })
+        };
+        let one = Padding::both(1);
+        match self.random.below(5) {
+            0 => self.conv(x, Conv::square(8, 3).stride(factor)),
+            1 => self.conv(x, Conv::square(8, factor).padding(0).stride(factor)),
+            2 => self.push(pool(PoolKind::Max, factor, Padding::default()), vec![x]),
+            3 => self.push(pool(PoolKind::AverageWithPadding, 3, one), vec![x]),
+            _ => self.push(pool(PoolKind::AverageInside, 3, one), vec![x]),
+        }
+    }
+
+    fn up(&mut self, x: NodeId, like: NodeId, factor: usize) -> NodeId {
+        let transposed = |kernel: usize, padding: usize, output_padding: usize| {
+            Op::ConvTranspose(ConvTranspose {
+                out_channels: 6,
+                kernel: Axes::plane(kernel),
+                stride: Axes::plane(factor),
+                padding: Axes::plane_padding(padding),
+                output_padding: Axes { z: 0, y: output_padding, x: output_padding },
+                dilation: Axes::plane(1),
+                groups: 1,
+                bias: true,
+            })
+        };
+        let times = ResizeTo::Factor { factor: Axes { z: 1.0, y: factor as f64, x: factor as f64 } };
+        let resize = |interpolation, coordinates, to| Op::Resize(Resize { interpolation, coordinates, to });
+        match self.random.below(6) {
+            0 => self.push(transposed(factor, 0, 0), vec![x]),
+            1 => self.push(transposed(factor + 2, 1, 0), vec![x]),
+            2 => self.push(transposed(3, 1, factor - 1), vec![x]),
+            3 => self.push(resize(Interpolation::NearestFloor, Coordinates::Asymmetric, times), vec![x]),
+            4 => self.push(resize(Interpolation::Linear, Coordinates::Asymmetric, times), vec![x]),
+            _ => self.builder.resize_like(x, like).node(),
+        }
+    }
+
+    /// What came up and what was there before: side by side, or summed.
+    fn join(&mut self, x: NodeId, skip: NodeId) -> NodeId {
+        if self.random.below(2) == 0 {
+            return self.builder.concat(vec![x, skip]).node();
+        }
+        let [x, skip] = [x, skip].map(|node| self.conv(node, Conv::square(5, 1)));
+        self.builder.add(x, skip).node()
+    }
+}
+
+fn random_bench(seed: u64) -> Bench {
+    let graph = Sketch::graph(seed);
+    let weights = zoo::random_weights(&graph, seed);
+    let geometry = graph.geometry().unwrap();
+    let halo = geometry.halo().unwrap_or_else(|| panic!("{}: {geometry:?}", graph.name()));
+    eprintln!("{}: {} nodes, {geometry:?}", graph.name(), graph.nodes().len());
+    // The smallest tile steps by one stride: a scene little larger than it takes a dozen.
+    let [stride, tile] = [geometry.stride.x, (2 * halo.x + geometry.stride.x).next_multiple_of(geometry.stride.x)];
+    Bench::new(model(graph, weights, ScoreActivation::Softmax), Size::plane(tile + 2 * stride + 5, tile + stride + 3))
+}
+
+/// Seeds of random networks that have all of what [`Sketch`] can do between them.
+const SEEDS: [u64; 4] = [29, 30, 34, 36];
+
+#[test]
+fn random_networks() {
+    let mut seen = BTreeSet::new();
+    for seed in SEEDS {
+        let bench = random_bench(seed);
+        let graph = bench.segmenter.executor().graph();
+        let stride = graph.geometry().unwrap().stride.x;
+        seen.extend(graph.nodes().iter().map(|node| node.op.label()));
+        let whole = bench.whole();
+        let smallest = bench.smallest_tile();
+        let tiled = bench.check(smallest, &whole);
+        bench.check(smallest + stride, &whole);
+
+        let Size { width, height, .. } = whole.labels.size;
+        for window in [
+            Window::plane(0, 0, 1, 1),
+            Window::plane(width / 3, height / 4, width / 2, 17),
+            Window::plane(width - 13, height - 41, 13, 41),
+        ] {
+            let part = bench.label(&PlanRequest { tile: Some(smallest), window: Some(window), ..Bench::request() });
+            check(&part, &whole, window, &format!("random_{seed}, {window}"));
+        }
+        let again = bench.label(&PlanRequest { tile: Some(smallest), threads: 1, ..Bench::request() });
+        assert!(again.bytes == tiled.bytes && again.probabilities == tiled.probabilities, "one thread gives something else");
+
+        // Without the halo tiles are not the whole, or all of this would show nothing.
+        let apart = bench.label(&PlanRequest { tile: Some(4 * stride), overlap: Some(0), ..Bench::request() });
+        assert!(!apart.plan.equals_whole());
+        assert!(difference(&apart.probabilities.bands[1], &whole.probabilities.bands[1]) > 100.0 * TOLERANCE);
+    }
+    let expected = ["add", "average_pool", "concat", "conv", "conv_transpose", "input", "max_pool", "relu", "resize", "softmax"];
+    assert_eq!(seen.into_iter().collect::<Vec<_>>(), expected);
+}
+
+/// One convolution, and then a softmax.
+fn shallow(classes: usize) -> Model {
+    let mut builder = Builder::new("shallow", Rank::Planar, 1);
+    let input = builder.input();
+    let head = builder.conv(input, &Scope::root("head"), Conv::square(classes, 3).biased()).node();
+    let graph = builder.build(head).unwrap();
+    let weights = zoo::random_weights(&graph, 5);
+    model(graph, weights, ScoreActivation::Softmax)
+}
+
+#[test]
+fn swaths_are_the_whole_width() {
+    let bench = Bench::new(shallow(5), Size::plane(1999, 123));
+    for blend in [BlendChoice::Hann, BlendChoice::Gaussian, BlendChoice::Flat] {
+        let request = PlanRequest { tile: Some(64), overlap: Some(24), blend, ..Bench::request() };
+        let whole = bench.label(&request);
+        assert_eq!(whole.plan.swaths.len(), 1);
+        // Room for two thirds of the sums that wait for the next row of tiles.
+        let max_memory = whole.plan.memory.total() - whole.plan.memory.mosaic / 3;
+        let cut = bench.label(&PlanRequest { max_memory, ..request });
+        assert!(cut.plan.swaths.len() > 1 && cut.plan.memory.total() <= max_memory);
+        assert!(cut.bytes == whole.bytes && cut.probabilities == whole.probabilities, "{blend:?}: swaths give something else");
+    }
+}
+
+#[test]
+fn a_constant_stays_one() {
+    let mut model = shallow(3);
+    model.card.activation = ScoreActivation::None;
+    let scores = [0.125f32, 0.575, 0.3];
+    model.weights.insert("head.weight", vec![3, 1, 3, 3], vec![0.0; 27]);
+    model.weights.insert("head.bias", vec![3], scores.to_vec());
+    let bench = Bench::new(model, Size::plane(211, 157));
+    for blend in [BlendChoice::Hann, BlendChoice::Gaussian, BlendChoice::Flat, BlendChoice::Crop] {
+        // Up to 16 tiles cover a pixel; of hundreds the sums would be less exact than this.
+        for overlap in [0, 1, 7, 16, 24] {
+            let labelled = bench.label(&PlanRequest { tile: Some(32), overlap: Some(overlap), blend, ..Bench::request() });
+            for (plane, score) in labelled.probabilities.bands.iter().zip(scores) {
+                let worst = difference(plane, &vec![score; plane.len()]);
+                assert!(worst <= TOLERANCE, "{blend:?}, overlap {overlap}: {worst:e}");
+            }
+            assert!(labelled.labels.bands[0].iter().all(|label| *label == 1.0), "{blend:?}, overlap {overlap}");
+        }
+    }
+}
+
+#[test]
+fn threads_of_the_program_give_the_same_bytes() {
+    let graph = Sketch::graph(SEEDS[2]);
+    let weights = zoo::random_weights(&graph, 3);
+    let model = model(graph, weights, ScoreActivation::Softmax);
+    let bench = Bench::new(model.clone(), Size::plane(333, 219));
+    let folder = bench.path("model");
+    model.write(&folder).unwrap();
+    for blend in ["hann", "crop"] {
+        let files = ["1", "2", "3"].map(|threads| {
+            let [labels, probabilities] =
+                ["labels", "probabilities"].map(|name| bench.path(&format!("{name}_{blend}_{threads}.tif")));
+            let output = Command::new(env!("CARGO_BIN_EXE_swath"))
+                .arg("segment")
+                .arg(bench.path("scene.tif"))
+                .args(["--quiet", "--tile", "128", "--blend", blend, "--threads", threads, "--max-memory", "4GiB", "--model"])
+                .args([folder.as_path(), Path::new("--output"), &labels, Path::new("--probabilities"), &probabilities])
+                .output()
+                .unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            [labels, probabilities].map(|path| fs::read(path).unwrap())
+        });
+        assert!(files[0] == files[1] && files[0] == files[2], "{blend}: threads give other bytes");
+    }
+}
