@@ -78,8 +78,11 @@ impl Bench {
     }
 
     fn label(&self, request: &PlanRequest) -> Labelled {
+        self.run(self.plan(request).unwrap())
+    }
+
+    fn run(&self, plan: Plan) -> Labelled {
         let scene = self.segmenter.scene(&self.path("scene.tif"), None).unwrap();
-        let plan = self.segmenter.plan(&scene, request).unwrap();
         let [path, probabilities] = ["labels.tif", "probabilities.tif"].map(|name| self.path(name));
         let outputs = Outputs {
             probabilities: Some(ProbabilityOutput { path: probabilities.clone(), encoding: LayerEncoding::F32 }),
@@ -367,12 +370,23 @@ fn swaths_are_the_whole_width() {
         let request = PlanRequest { tile: Some(64), overlap: Some(24), blend, ..Bench::request() };
         let whole = bench.label(&request);
         assert_eq!(whole.plan.swaths.len(), 1);
-        // Room for two thirds of the sums that wait for the next row of tiles.
-        let max_memory = whole.plan.memory.total() - whole.plan.memory.mosaic / 3;
-        let cut = bench.label(&PlanRequest { max_memory, ..request });
-        assert!(cut.plan.swaths.len() > 1 && cut.plan.memory.total() <= max_memory);
+        let cut = bench.run(Plan { swaths: whole.plan.layout.grid.swaths(700), ..whole.plan.clone() });
+        assert_eq!(cut.plan.swaths.len(), 3);
         assert!(cut.bytes == whole.bytes && cut.probabilities == whole.probabilities, "{blend:?}: swaths give something else");
     }
+}
+
+/// Sums that wait for the next row of tiles are as wide as the scene: where they do not fit, the plan cuts it into swaths.
+#[test]
+fn a_wide_scene_is_cut_into_swaths() {
+    let bench = Bench::new(shallow(40), Size::plane(16_384, 600));
+    let request = PlanRequest { tile: Some(256), overlap: Some(128), blend: BlendChoice::Hann, ..Bench::request() };
+    let whole = bench.plan(&request).unwrap();
+    assert_eq!(whole.swaths.len(), 1);
+    let max_memory = whole.memory.total() - whole.memory.mosaic / 3;
+    let cut = bench.plan(&PlanRequest { max_memory, ..request }).unwrap();
+    assert!(cut.swaths.len() > 1 && cut.memory.total() <= max_memory, "{:?}", cut.memory);
+    assert!(cut.tiles() > whole.tiles(), "tiles on a cut are run twice");
 }
 
 #[test]
