@@ -8,6 +8,7 @@
 //! Arrays are `(channels, depth, height, width)`; a planar network has depth 1.
 //!
 //! This crate knows nothing of rasters on disk, of tiles or of the command line.
+// What needs the processor's vector instructions is the only exception.
 #![deny(unsafe_code)]
 
 mod axes;

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
-use common::operators::{Entry, cases};
+use common::operators::cases;
 use swath_models::{Executor, Op, Rank, Reference};
 
 #[test]

@@ -67,16 +67,13 @@ fn place(steps: &mut [Step], head: &Head, shapes: &[Shape]) -> (Buffers, Vec<Opt
         let once = |input: usize| step.inputs.iter().filter(|&&other| other == input).count() == 1;
         step.overwritten = step.inputs.iter().copied().find(|&input| step.work.is_local() && dying(input) && once(input));
         let own = Lifetime { elements: shapes[step.output].elements(), first: time, last: last_read[step.output].max(time) };
-        lifetime_of[step.output] = match step.overwritten.and_then(|input| lifetime_of[input]) {
-            Some(shared) => {
-                lifetimes[shared].last = own.last;
-                Some(shared)
-            }
-            None => {
-                lifetimes.push(own);
-                Some(lifetimes.len() - 1)
-            }
-        };
+        lifetime_of[step.output] = step.overwritten.and_then(|input| lifetime_of[input]);
+        if let Some(shared) = lifetime_of[step.output] {
+            lifetimes[shared].last = own.last;
+        } else {
+            lifetime_of[step.output] = Some(lifetimes.len());
+            lifetimes.push(own);
+        }
         if step.scratch > 0 {
             lifetimes.push(Lifetime { elements: step.scratch, first: time, last: time });
             step.scratch_buffer = Some(lifetimes.len() - 1);

@@ -6,15 +6,22 @@ use crate::{Activation, Axes, Conv, Extent, Graph, Node, NodeId, Op, Padding, Po
 /// The graph without nodes that give their input unchanged for every extent that the network takes.
 pub(crate) fn drop_identities(graph: &Graph) -> Result<Graph> {
     let shapes = graph.fixed_extent().map(|extent| graph.shapes(extent)).transpose()?;
-    let alike = extents_alike(graph);
-    let same_extent = |a: NodeId, b: NodeId| {
-        let fixed = shapes.as_ref().is_some_and(|shapes| extent(shapes, a) == extent(shapes, b));
-        fixed || alike[a.index()] == alike[b.index()]
-    };
-    let fates = graph.nodes().iter().enumerate().map(|(index, node)| {
-        if is_identity(graph, NodeId(index), &same_extent) { Fate::Becomes(node.inputs[0]) } else { Fate::Stays(node.clone()) }
-    });
-    rewire(graph, fates.collect())
+    // For every node, the first node that has its extent for every input, as far as that shows without computing extents.
+    let mut alike: Vec<NodeId> = Vec::with_capacity(graph.nodes().len());
+    let mut fates = Vec::with_capacity(graph.nodes().len());
+    for (index, node) in graph.nodes().iter().enumerate() {
+        alike.push(extent_of(node).map_or(NodeId(index), |like| alike[like.index()]));
+        let same_extent = |a: NodeId, b: NodeId| {
+            let fixed = shapes.as_ref().is_some_and(|shapes| extent(shapes, a) == extent(shapes, b));
+            fixed || alike[a.index()] == alike[b.index()]
+        };
+        let identity = is_identity(graph, NodeId(index), &same_extent);
+        if identity {
+            alike[index] = alike[node.inputs[0].index()];
+        }
+        fates.push(if identity { Fate::Becomes(node.inputs[0]) } else { Fate::Stays });
+    }
+    rewire(graph, graph.nodes().to_vec(), &fates)
 }
 
 fn extent(shapes: &[Shape], node: NodeId) -> Extent {
@@ -37,16 +44,6 @@ fn is_identity(graph: &Graph, id: NodeId, same_extent: &impl Fn(NodeId, NodeId) 
         },
         _ => false,
     }
-}
-
-/// For every node, the first node that has its extent for every input, as far as that shows without computing extents.
-fn extents_alike(graph: &Graph) -> Vec<NodeId> {
-    let mut first: Vec<NodeId> = Vec::with_capacity(graph.nodes().len());
-    for (index, node) in graph.nodes().iter().enumerate() {
-        let like = extent_of(node).map_or(NodeId(index), |like| first[like.index()]);
-        first.push(like);
-    }
-    first
 }
 
 /// An input that has the extent of the node itself.

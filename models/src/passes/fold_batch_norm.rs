@@ -16,17 +16,14 @@ pub(crate) fn fold_batch_norm(graph: &Graph, mut weights: Weights) -> Result<(Gr
         let conv = gives[input];
         if readers[input] == 1 && scaling.fold_into(&mut nodes[conv.index()], graph, &mut weights)? {
             gives[index] = conv;
-            ["weight", "bias", "running_mean", "running_var"]
-                .iter()
-                .for_each(|part| weights.remove(&format!("{}.{part}", nodes[index].name)));
+            for part in ["weight", "bias", "running_mean", "running_var"] {
+                weights.remove(&format!("{}.{part}", nodes[index].name));
+            }
         }
     }
-    let fates = nodes
-        .into_iter()
-        .zip(&gives)
-        .enumerate()
-        .map(|(index, (node, &gives))| if gives == NodeId(index) { Fate::Stays(node) } else { Fate::Becomes(gives) });
-    Ok((rewire(graph, fates.collect())?, weights))
+    let fate = |(index, gives)| if gives == NodeId(index) { Fate::Stays } else { Fate::Becomes(gives) };
+    let fates: Vec<Fate> = gives.into_iter().enumerate().map(fate).collect();
+    Ok((rewire(graph, nodes, &fates)?, weights))
 }
 
 /// `x * scale + shift` per channel.
@@ -108,5 +105,79 @@ impl Kernel {
             None => block,
             Some(inputs) => block / self.out_per_group / inputs * self.out_per_group + block % self.out_per_group,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{BatchNorm, Builder, Executor, Rank, Reference, Scope, Shape, Tensor, zoo};
+
+    /// The graph's own weights, all different and none symmetric; variances positive.
+    fn uneven(graph: &Graph) -> Weights {
+        let mut weights = Weights::new();
+        for (number, spec) in graph.tensors().into_iter().enumerate() {
+            let positive = if spec.name.ends_with("running_var") { 0.6 } else { 0.0 };
+            let count = spec.shape.iter().product::<usize>();
+            let value = |i: usize| ((i * 37 + number * 11) % 41) as f32 / 41.0 - 0.4 + positive;
+            weights.insert(spec.name, spec.shape, (0..count).map(value).collect());
+        }
+        weights
+    }
+
+    fn assert_same_scores(graph: &Graph, weights: &Weights, folded: (Graph, Weights), shape: Shape) {
+        let values = (0..shape.elements()).map(|i| (i * 29 % 53) as f32 / 53.0 - 0.5).collect();
+        let input = Tensor::new(shape, values).unwrap();
+        let expected = Reference::new(graph.clone(), weights).unwrap().run(input.clone()).unwrap();
+        let ours = Reference::new(folded.0, &folded.1).unwrap().run(input).unwrap();
+        for (a, b) in ours.data().iter().zip(expected.data()) {
+            assert!((a - b).abs() <= 1e-5 * b.abs().max(1.0), "expected {b}, got {a}");
+        }
+    }
+
+    #[test]
+    fn scalings_become_part_of_every_kind_of_convolution() {
+        let mut g = Builder::new("kinds", Rank::Planar, 4);
+        let x = g.conv(g.input(), &Scope::root("grouped"), Conv::square(6, 3).groups(2)).bn(&Scope::root("bn1")).relu().node();
+        let up = ConvTranspose {
+            out_channels: 4,
+            kernel: Axes::plane(3),
+            stride: Axes::plane(2),
+            padding: Axes::plane_padding(1),
+            output_padding: Axes { z: 0, y: 1, x: 1 },
+            dilation: Axes::cube(1),
+            groups: 2,
+            bias: true,
+        };
+        let x = g.push("up", Op::ConvTranspose(up), vec![x]).bn(&Scope::root("bn2")).node();
+        let x = g.push("affine", Op::Affine, vec![x]).node();
+        let x = g.conv(x, &Scope::root("biased"), Conv::square(2, 1).biased()).bn(&Scope::root("bn3")).node();
+        let graph = g.build(x).unwrap();
+        let weights = uneven(&graph);
+        let folded = fold_batch_norm(&graph, weights.clone()).unwrap();
+        let labels: Vec<&str> = folded.0.nodes().iter().map(|n| n.op.label()).collect();
+        assert_eq!(labels, ["input", "conv", "relu", "conv_transpose", "conv"]);
+        assert_same_scores(&graph, &weights, folded, Shape::planar(4, 7, 6));
+    }
+
+    #[test]
+    fn scalings_of_what_others_read_stay() {
+        let mut g = Builder::new("stay", Rank::Planar, 2);
+        let pre = g.push("pre", Op::BatchNorm(BatchNorm { epsilon: 1e-3 }), vec![g.input()]).node();
+        let conv = g.conv(pre, &Scope::root("conv"), Conv::square(2, 3)).node();
+        let bn = g.at(conv).bn(&Scope::root("bn")).node();
+        let output = g.add(conv, bn).node();
+        let graph = g.build(output).unwrap();
+        let weights = uneven(&graph);
+        assert_eq!(fold_batch_norm(&graph, weights.clone()).unwrap(), (graph, weights));
+    }
+
+    #[test]
+    fn fcn_resnet50_keeps_its_scores_without_normalisations() {
+        let graph = zoo::build("fcn_resnet50", 3, 2).unwrap();
+        let weights = zoo::random_weights(&graph, 1);
+        let folded = fold_batch_norm(&graph, weights.clone()).unwrap();
+        assert!(folded.0.nodes().iter().all(|node| !matches!(node.op, Op::BatchNorm(_))));
+        assert_same_scores(&graph, &weights, folded, Shape::planar(3, 33, 40));
     }
 }

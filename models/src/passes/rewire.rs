@@ -4,31 +4,31 @@ use crate::{Graph, Node, NodeId, Result};
 
 /// What becomes of a node.
 pub(super) enum Fate {
-    /// It stays, as this node; its inputs are those of the old graph.
-    Stays(Node),
+    /// It stays.
+    Stays,
     /// Its readers read that earlier node instead.
     Becomes(NodeId),
     /// It goes; nobody reads it.
     Goes,
 }
 
-/// The graph after each of its nodes has met its fate.
-pub(super) fn rewire(graph: &Graph, fates: Vec<Fate>) -> Result<Graph> {
-    let mut nodes: Vec<Node> = Vec::with_capacity(fates.len());
+/// The graph of these nodes, whose inputs are those of `graph`, after each has met its fate.
+pub(super) fn rewire(graph: &Graph, nodes: Vec<Node>, fates: &[Fate]) -> Result<Graph> {
+    let mut left: Vec<Node> = Vec::with_capacity(nodes.len());
     // A node that goes is read by nobody, so any place will do for it.
     let mut places: Vec<NodeId> = Vec::with_capacity(fates.len());
-    for fate in fates {
+    for (node, fate) in nodes.into_iter().zip(fates) {
         places.push(match fate {
-            Fate::Stays(node) => {
+            Fate::Stays => {
                 let inputs = node.inputs.iter().map(|input| places[input.index()]).collect();
-                nodes.push(Node { inputs, ..node });
-                NodeId(nodes.len() - 1)
+                left.push(Node { inputs, ..node });
+                NodeId(left.len() - 1)
             }
             Fate::Becomes(other) => places[other.index()],
             Fate::Goes => NodeId(0),
         });
     }
-    Graph::new(graph.name().into(), graph.rank(), nodes, places[graph.output().index()], graph.fixed_extent())
+    Graph::new(graph.name().into(), graph.rank(), left, places[graph.output().index()], graph.fixed_extent())
 }
 
 /// How many nodes read the values of each node; the output counts as one that reads.

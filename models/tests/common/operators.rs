@@ -20,10 +20,10 @@ pub struct Case {
 /// A case as operators.json has it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Entry {
-    pub name: String,
-    pub rank: Rank,
-    pub op: Op,
+struct Entry {
+    name: String,
+    rank: Rank,
+    op: Op,
 }
 
 impl Case {

@@ -3,7 +3,6 @@
 /// `exp(x)` within 2 units in the last place; beyond -87 and 88 the values there, so that it is neither 0 nor infinite.
 ///
 /// The polynomial is that of Moshier's Cephes library (`expf`).
-#[expect(clippy::inline_always, reason = "it must take on the instruction set of its caller")]
 #[inline(always)]
 pub(super) fn exp(x: f32) -> f32 {
     // Added to a small number, it leaves the nearest integer in the lowest bits.
