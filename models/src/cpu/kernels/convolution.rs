@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{Epilogue, Isa, depthwise::Depthwise, direct::Direct, portable::Portable, simd::Simd};
+use super::{Epilogue, Isa, depthwise::Depthwise, direct::Direct, portable::Portable, simd::Simd, winograd::Winograd};
 use crate::{Activation, Conv, Shape};
 
 /// A convolution with its weights packed for an ISA. Any kernel, stride, padding, dilation, groups (depthwise included), planar or volumetric,
@@ -18,6 +18,7 @@ pub(crate) struct Convolution {
 enum Method {
     Direct(Direct),
     Depthwise(Depthwise),
+    Winograd(Winograd),
 }
 
 impl Convolution {
@@ -26,6 +27,8 @@ impl Convolution {
         let bias = bias.map_or_else(|| vec![0.0; conv.out_channels], <[f32]>::to_vec);
         let method = if Depthwise::fits(&conv, in_channels) {
             Method::Depthwise(Depthwise::new(&conv, weight, bias, isa))
+        } else if Winograd::fits(&conv, in_channels) {
+            Method::Winograd(Winograd::new(&conv, in_channels, weight, bias, isa))
         } else {
             Method::Direct(Direct::new(&conv, in_channels, weight, bias, isa))
         };
@@ -56,18 +59,23 @@ impl Convolution {
         match &self.method {
             Method::Direct(direct) => direct.bytes(),
             Method::Depthwise(depthwise) => depthwise.bytes(),
+            Method::Winograd(winograd) => winograd.bytes(),
         }
     }
 
     /// A pixel's value is the same in every tile if the layer's output of each tile starts on a multiple of so many pixels in the plane.
     pub(crate) fn block(&self) -> usize {
-        1
+        match &self.method {
+            Method::Direct(_) | Method::Depthwise(_) => 1,
+            Method::Winograd(_) => 4,
+        }
     }
 
     fn run_on(&self, simd: impl Simd, input: &[f32], shape: Shape, epilogue: &Epilogue<'_>, output: &mut [f32]) {
         match &self.method {
             Method::Direct(direct) => direct.run(simd, input, shape, epilogue, output),
             Method::Depthwise(depthwise) => depthwise.run(simd, input, shape, epilogue, output),
+            Method::Winograd(winograd) => winograd.run(simd, input, shape, epilogue, output),
         }
     }
 }

@@ -13,6 +13,7 @@ mod aligned;
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod blocks;
 mod convolution;
 mod depthwise;
 mod direct;
@@ -21,11 +22,15 @@ mod isa;
 mod portable;
 mod product;
 mod rows;
+mod scratch;
+mod shared;
 mod simd;
 mod sums;
 #[cfg(test)]
 mod tests;
+mod transform;
 mod window;
+mod winograd;
 
 pub(crate) use convolution::Convolution;
 pub(crate) use epilogue::Epilogue;
