@@ -161,6 +161,12 @@ pub enum Error {
         /// Why.
         source: candle_core::Error,
     },
+    /// An instruction set was asked for that the processor lacks.
+    #[error("cannot compute on this processor: {reason}")]
+    Processor {
+        /// Why, lower case.
+        reason: String,
+    },
     /// The golden input does not give the golden output.
     #[error("golden output of {}: largest difference {difference:e} is above {tolerance:e}", path.display())]
     Golden {

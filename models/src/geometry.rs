@@ -247,9 +247,7 @@ impl Graph {
                 }
                 _ => Needed { first, last },
             };
-            // The second input of a resize lends its extent, not its values.
-            let values = if matches!(node.op, Op::Resize(_)) { 1 } else { node.inputs.len() };
-            for input in &node.inputs[..values] {
+            for input in node.value_inputs() {
                 needed[input.0] = Some(read.union(needed[input.0]));
             }
         }

@@ -29,6 +29,13 @@ pub struct Node {
     pub inputs: Vec<NodeId>,
 }
 
+impl Node {
+    /// The inputs whose values are read; the second input of a resize lends only its extent.
+    pub(crate) fn value_inputs(&self) -> &[NodeId] {
+        if matches!(self.op, Op::Resize(_)) { &self.inputs[..1] } else { &self.inputs }
+    }
+}
+
 /// Whether a network works on planes or on volumes; weights have one axis more for volumes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

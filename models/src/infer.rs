@@ -143,7 +143,7 @@ pub(crate) fn node_extent(node: &Node, inputs: &[Extent]) -> Result<Extent> {
 }
 
 /// Positions that a sliding window takes; `None` if it does not fit once.
-fn windowed(
+pub(crate) fn windowed(
     input: Extent,
     kernel: Axes<usize>,
     stride: Axes<usize>,

@@ -8,13 +8,15 @@
 //! Arrays are `(channels, depth, height, width)`; a planar network has depth 1.
 //!
 //! This crate knows nothing of rasters on disk, of tiles or of the command line.
-#![forbid(unsafe_code)]
+// What needs the processor's vector instructions is the only exception.
+#![deny(unsafe_code)]
 
 mod axes;
 mod builder;
 mod card;
 mod class;
 mod cost;
+mod cpu;
 mod error;
 mod executor;
 mod files;
@@ -24,6 +26,7 @@ mod infer;
 mod model;
 pub mod onnx;
 mod op;
+mod passes;
 mod reference;
 mod resample;
 mod scaling;
@@ -38,6 +41,7 @@ pub use builder::{Builder, Chain, Scope};
 pub use card::{GsdRange, ModelCard};
 pub use class::{Class, Colour, ColourError};
 pub use cost::Cost;
+pub use cpu::Fused;
 pub use error::{Error, Result};
 pub use executor::Executor;
 pub use geometry::{Geometry, Reach};

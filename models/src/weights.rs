@@ -57,6 +57,11 @@ impl Weights {
         self.tensors.get(name).map(|a| a.data.as_slice()).ok_or_else(|| Error::MissingTensor { tensor: name.into() })
     }
 
+    /// Takes a tensor out, if there is one of this name.
+    pub(crate) fn remove(&mut self, name: &str) {
+        self.tensors.remove(name);
+    }
+
     /// Names and shapes of all tensors, by name.
     pub fn specs(&self) -> impl Iterator<Item = TensorSpec> + '_ {
         self.tensors.iter().map(|(name, a)| TensorSpec { name: name.clone(), shape: a.shape.clone() })

@@ -1,76 +1,14 @@
 //! Single operators against the golden values of `golden/make_operators.py` (PyTorch; for some resizings onnxruntime).
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail as the tests do")]
 
+mod common;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
-use serde::Deserialize;
-use swath_models::{Builder, Executor, Extent, Graph, Op, Rank, Reference, Result, Shape, Tensor, Weights};
-
-/// One operator, what it is given and what it has to give.
-struct Case {
-    name: String,
-    rank: Rank,
-    op: Op,
-    input: Tensor,
-    /// The operator's own tensors, by the names that they have in [`Case::graph`].
-    tensors: Weights,
-    output: Tensor,
-}
-
-/// A case as operators.json has it.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Entry {
-    name: String,
-    rank: Rank,
-    op: Op,
-}
-
-impl Case {
-    /// A network of the operator alone, named after the case; it takes only the case's input extent.
-    fn graph(&self) -> Result<Graph> {
-        let mut builder = Builder::new(&self.name, self.rank, self.input.shape().channels);
-        let input = builder.input();
-        let output = builder.push(&self.name, self.op.clone(), vec![input]).node();
-        let graph = builder.build(output)?;
-        let extent = Some(self.input.shape().extent);
-        Graph::new(self.name.clone(), self.rank, graph.nodes().to_vec(), output, extent)
-    }
-}
-
-fn cases() -> Vec<Case> {
-    let golden = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-    let json = fs::read_to_string(golden.join("operators.json")).unwrap();
-    let entries: Vec<Entry> = serde_json::from_str(&json).unwrap();
-    let all = Weights::read(&golden.join("operators.safetensors")).unwrap();
-    entries
-        .into_iter()
-        .map(|Entry { name, rank, op }| {
-            let (mut input, mut output, mut tensors) = (None, None, Weights::new());
-            for spec in all.specs().filter(|s| s.name.rsplit_once('.').is_some_and(|(case, _)| case == name)) {
-                let data = all.get(&spec.name).unwrap().to_vec();
-                match spec.name.rsplit('.').next() {
-                    Some("input") => input = Some(tensor(&spec.shape, data)),
-                    Some("output") => output = Some(tensor(&spec.shape, data)),
-                    _ => tensors.insert(spec.name, spec.shape, data),
-                }
-            }
-            Case { input: input.expect(&name), output: output.expect(&name), name, rank, op, tensors }
-        })
-        .collect()
-}
-
-/// From `(channels, [depth,] height, width)`.
-fn tensor(shape: &[usize], data: Vec<f32>) -> Tensor {
-    let shape = match *shape {
-        [channels, y, x] => Shape::planar(channels, y, x),
-        [channels, z, y, x] => Shape { channels, extent: Extent { z, y, x } },
-        _ => panic!("expected 3 or 4 axes, got {shape:?}"),
-    };
-    Tensor::new(shape, data).unwrap()
-}
+use common::operators::cases;
+use swath_models::{Executor, Op, Rank, Reference};
 
 #[test]
 fn inferred_shapes_and_tensors_are_those_of_the_golden_values() {

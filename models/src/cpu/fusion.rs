@@ -1,0 +1,173 @@
+//! Which nodes are computed together.
+
+use crate::passes::readers;
+use crate::{Activation, Graph, Node, NodeId, Op, Shape};
+
+use super::ops::Last;
+
+/// A node with those that are computed with it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Fused {
+    /// The node whose tensors and inputs are used.
+    pub(super) node: usize,
+    /// Added to a convolution's result.
+    pub(super) residual: Option<NodeId>,
+    /// Applied last.
+    pub(super) activation: Option<Activation>,
+    /// The node whose values result: the node itself, or the last of those computed with it.
+    pub(super) output: usize,
+}
+
+/// A graph's nodes in the groups that are computed together.
+#[derive(Debug, PartialEq)]
+pub(super) struct Fusion {
+    /// In an order in which each finds its inputs computed.
+    pub(super) groups: Vec<Fused>,
+    /// The nodes whose values the scores are the sum of, resized where they are resizings.
+    pub(super) maps: Vec<NodeId>,
+    /// What becomes of the sum.
+    pub(super) last: Last,
+}
+
+impl Fusion {
+    /// Groups the nodes of a graph whose values have the given shapes. What is computed together is the same arithmetic as one by one.
+    pub(super) fn new(graph: &Graph, shapes: &[Shape]) -> Self {
+        Builder { graph, shapes, readers: readers(graph), computed: vec![true; graph.nodes().len()] }.fusion()
+    }
+
+    /// Whether there is a group that gives the values of a node.
+    pub(super) fn gives(&self, id: NodeId) -> bool {
+        self.groups.iter().any(|group| group.output == id.index())
+    }
+}
+
+struct Builder<'a> {
+    graph: &'a Graph,
+    shapes: &'a [Shape],
+    readers: Vec<usize>,
+    /// Nodes that have a group of their own.
+    computed: Vec<bool>,
+}
+
+impl Builder<'_> {
+    fn node(&self, id: NodeId) -> &Node {
+        &self.graph.nodes()[id.index()]
+    }
+
+    /// Whether only one node, the output counted, reads it.
+    fn is_read_once(&self, id: NodeId) -> bool {
+        self.readers[id.index()] == 1
+    }
+
+    fn fusion(mut self) -> Fusion {
+        self.drop_unread();
+        let (maps, last) = self.head();
+        let count = self.graph.nodes().len();
+        let mut groups: Vec<Fused> =
+            (0..count).map(|node| Fused { node, residual: None, activation: None, output: node }).collect();
+        // For every node, the group that gives its values.
+        let mut group_of: Vec<usize> = (0..count).collect();
+        for index in 0..count {
+            let node = &self.graph.nodes()[index];
+            let joined = match (&node.op, self.computed[index]) {
+                (Op::Add, true) => self.convolution_of(index).map(|(conv, other)| {
+                    groups[conv.index()].residual = Some(other);
+                    conv.index()
+                }),
+                (Op::Activation(activation), true) => {
+                    let group = group_of[node.inputs[0].index()];
+                    (self.is_read_once(node.inputs[0]) && self.takes_activation(&groups[group])).then(|| {
+                        groups[group].activation = Some(*activation);
+                        group
+                    })
+                }
+                _ => None,
+            };
+            if let Some(group) = joined {
+                self.computed[index] = false;
+                groups[group].output = index;
+                group_of[index] = group;
+            }
+        }
+        let mut groups: Vec<Fused> = groups.into_iter().filter(|group| self.computed[group.node]).collect();
+        groups.sort_by_key(|group| group.output);
+        Fusion { groups, maps, last }
+    }
+
+    /// Nodes that lend no more than their extent need not be computed.
+    fn drop_unread(&mut self) {
+        for index in (0..self.computed.len()).rev() {
+            if self.readers[index] == 0 {
+                self.computed[index] = false;
+                self.graph.nodes()[index].value_inputs().iter().for_each(|input| self.readers[input.index()] -= 1);
+            }
+        }
+    }
+
+    /// The end of the graph, whose nodes have no groups of their own.
+    fn head(&mut self) -> (Vec<NodeId>, Last) {
+        let mut id = self.graph.output();
+        let mut last = Last::Nothing;
+        if self.is_read_once(id) {
+            last = match self.node(id).op {
+                Op::Softmax => Last::Softmax,
+                Op::Activation(activation) => Last::Activation(activation),
+                _ => Last::Nothing,
+            };
+        }
+        if last != Last::Nothing {
+            self.computed[id.index()] = false;
+            id = self.node(id).inputs[0];
+        }
+        let mut maps = Vec::new();
+        let mut sums = Vec::new();
+        // The sum is taken from the left, so only one side of an addition may be a sum itself.
+        let mut rest = id;
+        while let Some([left, right]) = self.summands(rest) {
+            let (next, map) =
+                if self.summands(left).is_some() || self.summands(right).is_none() { (left, right) } else { (right, left) };
+            sums.push(rest);
+            maps.push(map);
+            rest = next;
+        }
+        maps.push(rest);
+        maps.reverse();
+        if !maps.iter().any(|&map| self.is_own_resizing(map)) {
+            return (vec![id], last);
+        }
+        let resizings = maps.iter().filter(|&&map| self.is_own_resizing(map)).chain(&sums).map(|id| id.index());
+        for index in resizings.collect::<Vec<_>>() {
+            self.computed[index] = false;
+        }
+        (maps, last)
+    }
+
+    /// The inputs of an addition that nobody else reads, if they are as large as the sum.
+    fn summands(&self, id: NodeId) -> Option<[NodeId; 2]> {
+        let node = self.node(id);
+        let alike = node.inputs.iter().all(|input| self.shapes[input.index()] == self.shapes[id.index()]);
+        match (&node.op, node.inputs.as_slice()) {
+            (Op::Add, &[left, right]) if alike && self.is_read_once(id) => Some([left, right]),
+            _ => None,
+        }
+    }
+
+    fn is_own_resizing(&self, id: NodeId) -> bool {
+        matches!(self.node(id).op, Op::Resize(_)) && self.is_read_once(id)
+    }
+
+    /// The convolution that an addition can be part of, and what it adds: the later of two, so that no value is kept longer.
+    fn convolution_of(&self, addition: usize) -> Option<(NodeId, NodeId)> {
+        let inputs = &self.graph.nodes()[addition].inputs;
+        let (early, late) = (*inputs.iter().min()?, *inputs.iter().max()?);
+        let alike = inputs.iter().all(|input| self.shapes[input.index()] == self.shapes[addition]);
+        let fits = |id: NodeId| alike && self.is_read_once(id) && matches!(self.node(id).op, Op::Conv(_));
+        if fits(late) { Some((late, early)) } else { fits(early).then_some((early, late)) }
+    }
+
+    fn takes_activation(&self, group: &Fused) -> bool {
+        let op = &self.graph.nodes()[group.node].op;
+        let takes = matches!(op, Op::Conv(_) | Op::ConvTranspose(_) | Op::BatchNorm(_) | Op::Affine | Op::Add | Op::Mul);
+        takes && group.activation.is_none() && self.computed[group.node]
+    }
+}

@@ -1,0 +1,190 @@
+//! Blocks of 4 x 4 outputs and the way into and out of Winograd's planes.
+#![expect(clippy::inline_always, reason = "the transforms must be compiled for the vector unit that runs them")]
+
+use std::ops::Range;
+
+use super::{
+    Epilogue,
+    shared::Shared,
+    simd::{Job, Simd},
+    transform::{self, INPUTS, OUTPUTS},
+};
+use crate::{Axes, Extent, Padding, Shape};
+
+/// How an output is cut into blocks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Blocks {
+    input: Shape,
+    before: Axes<usize>,
+    output: Shape,
+    /// Blocks along each axis.
+    grid: Extent,
+}
+
+/// The 6 x 6 inputs of a block: their first position, which may lie in the padding.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patch {
+    z: usize,
+    y: isize,
+    x: isize,
+}
+
+impl Blocks {
+    pub(super) fn new(input: Shape, padding: Axes<Padding>, out_channels: usize) -> Self {
+        let extent =
+            Axes { z: input.extent.z, y: input.extent.y + padding.y.total() - 2, x: input.extent.x + padding.x.total() - 2 };
+        let grid = Axes { z: extent.z, y: extent.y.div_ceil(OUTPUTS), x: extent.x.div_ceil(OUTPUTS) };
+        Self { input, before: padding.map(|padding| padding.before), output: Shape { channels: out_channels, extent }, grid }
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.grid.product()
+    }
+
+    /// The first output position of a block.
+    #[inline(always)]
+    fn origin(&self, block: usize) -> Axes<usize> {
+        let (line, x) = (block / self.grid.x, block % self.grid.x);
+        Axes { z: line / self.grid.y, y: line % self.grid.y * OUTPUTS, x: x * OUTPUTS }
+    }
+
+    pub(super) fn patch(&self, block: usize) -> Patch {
+        let origin = self.origin(block);
+        Patch { z: origin.z, y: origin.y as isize - self.before.y as isize, x: origin.x as isize - self.before.x as isize }
+    }
+}
+
+/// Transforms the inputs of one block.
+pub(super) struct Gather<'a> {
+    pub(super) blocks: &'a Blocks,
+    pub(super) input: &'a [f32],
+    pub(super) patch: Patch,
+    /// One zero per channel: what lies outside.
+    pub(super) zeros: &'a [f32],
+    /// Which block of `v` it is.
+    pub(super) index: usize,
+    /// Elements from one plane of `v` to the next.
+    pub(super) stride: usize,
+    /// `(planes, blocks, channels)`
+    pub(super) v: &'a Shared<'a>,
+}
+
+impl Job for Gather<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Shape { channels, extent } = self.blocks.input;
+        assert_eq!(self.zeros.len(), channels);
+        assert!(self.v.len() >= (INPUTS * INPUTS - 1) * self.stride + (self.index + 1) * channels);
+        let mut patch = [[self.zeros; INPUTS]; INPUTS];
+        for (y, row) in patch.iter_mut().enumerate() {
+            for (x, values) in row.iter_mut().enumerate() {
+                let (y, x) = (self.patch.y + y as isize, self.patch.x + x as isize);
+                if (0..extent.y as isize).contains(&y) && (0..extent.x as isize).contains(&x) {
+                    let position = (self.patch.z * extent.y + y as usize) * extent.x + x as usize;
+                    *values = &self.input[position * channels..][..channels];
+                }
+            }
+        }
+        let whole = channels / S::LANES * S::LANES;
+        for first in (0..whole).step_by(S::LANES) {
+            self.channels(simd, &patch, first, S::LANES);
+        }
+        if whole < channels {
+            self.channels(simd, &patch, whole, channels - whole);
+        }
+    }
+}
+
+impl Gather<'_> {
+    /// Transforms `len` channels of the patch, at most as many as there are lanes. Every position of the patch has `first + len` channels.
+    #[inline(always)]
+    fn channels<S: Simd>(&self, simd: S, patch: &[[&[f32]; INPUTS]; INPUTS], first: usize, len: usize) {
+        let mut columns = [[simd.splat(0.0); INPUTS]; INPUTS];
+        for (x, column) in columns.iter_mut().enumerate() {
+            let mut values = [simd.splat(0.0); INPUTS];
+            for (value, row) in values.iter_mut().zip(patch) {
+                #[expect(unsafe_code, reason = "36 checks would cost as much as the transform")]
+                // SAFETY: every position of the patch was cut to all channels, and `first + len` is at most their number.
+                let channels = unsafe { row[x].get_unchecked(first..first + len) };
+                *value = simd.load(channels);
+            }
+            *column = transform::input(simd, values);
+        }
+        for (y, row) in transform::transpose(&columns).iter().enumerate() {
+            for (x, &value) in transform::input(simd, *row).iter().enumerate() {
+                let at = (y * INPUTS + x) * self.stride + self.index * self.zeros.len() + first;
+                #[expect(unsafe_code, reason = "blocks interleave in the planes")]
+                // SAFETY: the last plane has room for this block, as asserted; only this job writes it, and the reference ends with the store.
+                let to = unsafe { self.v.part(at..at + len) };
+                simd.store(value, to);
+            }
+        }
+    }
+}
+
+/// Transforms the products of some blocks with one panel back, and stores the outputs.
+pub(super) struct Scatter<'a> {
+    pub(super) blocks: &'a Blocks,
+    pub(super) range: Range<usize>,
+    /// `(planes, blocks, lanes)`
+    pub(super) m: &'a [f32],
+    /// Elements from one plane of `m` to the next.
+    pub(super) stride: usize,
+    pub(super) lanes: usize,
+    /// The panel's output channels.
+    pub(super) channels: Range<usize>,
+    /// One value per channel of the panel.
+    pub(super) bias: &'a [f32],
+    pub(super) epilogue: &'a Epilogue<'a>,
+    pub(super) output: &'a Shared<'a>,
+}
+
+impl Job for Scatter<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Shape { channels, extent } = self.blocks.output;
+        let bounds = self.epilogue.bounds();
+        assert_eq!(self.output.len(), extent.product() * channels);
+        for (index, block) in self.range.enumerate() {
+            let origin = self.blocks.origin(block);
+            let start = ((origin.z * extent.y + origin.y) * extent.x + origin.x) * channels + self.channels.start;
+            let (height, width) = ((extent.y - origin.y).min(OUTPUTS), (extent.x - origin.x).min(OUTPUTS));
+            for first in (0..self.channels.len()).step_by(S::LANES) {
+                let end = (first + S::LANES).min(self.channels.len());
+                let m = &self.m[index * self.lanes + first..];
+                assert!(m.len() >= (INPUTS * INPUTS - 1) * self.stride + S::LANES);
+                let mut columns = [[simd.splat(0.0); OUTPUTS]; INPUTS];
+                for (x, column) in columns.iter_mut().enumerate() {
+                    let mut values = [simd.splat(0.0); INPUTS];
+                    for (y, value) in values.iter_mut().enumerate() {
+                        let at = (y * INPUTS + x) * self.stride;
+                        #[expect(unsafe_code, reason = "36 checks would cost as much as the transform")]
+                        // SAFETY: a vector of the last plane lies inside, as asserted above.
+                        let products = unsafe { m.get_unchecked(at..at + S::LANES) };
+                        *value = simd.load(products);
+                    }
+                    *column = transform::output(simd, values);
+                }
+                let bias = simd.load(&self.bias[first..end]);
+                for (y, row) in transform::transpose(&columns).iter().enumerate() {
+                    for (x, &value) in transform::output(simd, *row).iter().enumerate() {
+                        // Not `take`: loops of fixed length are unrolled, and the values stay in registers.
+                        if y >= height || x >= width {
+                            continue;
+                        }
+                        let at = start + (y * extent.x + x) * channels;
+                        let mut value = simd.add(value, bias);
+                        if let Some(residual) = self.epilogue.residual {
+                            value = simd.add(value, simd.load(&residual[at + first..at + end]));
+                        }
+                        #[expect(unsafe_code, reason = "panels interleave in the output")]
+                        // SAFETY: the pixel lies in the output, whose length is asserted; only this job writes the panel's channels of it, and the
+                        // reference ends with the store.
+                        let to = unsafe { self.output.part(at + first..at + end) };
+                        simd.store(bounds.apply(simd, value), to);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! Convolutions as sums of shifted matrix products.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::{
+    Epilogue, Isa,
+    aligned::Aligned,
+    epilogue::Finish,
+    product::{Product, Start},
+    rows::{Input, Rows, pixels_per_job},
+    scratch::Scratch,
+    simd::Simd,
+    sums::Target,
+    window::Window,
+};
+use crate::{Axes, Conv, Padding, Shape};
+
+/// Weights that stay in a core's cache while all pixels of a job pass by (half a MiB, and an eighth more
+/// so that 3x3 taps of 256 channels are not cut), in values.
+const SLICE: usize = 144 * 1024;
+/// With up to so many input channels the taps along x are read as one long row, because a loop over few channels is mostly overhead.
+const FEW_CHANNELS: usize = 16;
+
+/// A convolution with its weights in panels of output channels.
+#[derive(Debug)]
+pub(super) struct Direct {
+    window: Window,
+    in_channels: usize,
+    out_channels: usize,
+    /// Input elements per tap and group.
+    depth: usize,
+    taps: Taps,
+    panels: Vec<Panel>,
+    /// Per panel `(taps, depth, lanes)`.
+    weights: Aligned,
+    /// Per output channel.
+    bias: Vec<f32>,
+}
+
+/// What counts as a tap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Taps {
+    /// One position of the kernel.
+    Positions,
+    /// One line of the kernel along x: its positions lie next to each other in an input with padded lines.
+    Lines {
+        /// Positions added to each line.
+        padding: Padding,
+        /// Positions of a line of the kernel.
+        kernel: usize,
+    },
+}
+
+/// Output channels that are computed together.
+#[derive(Debug)]
+struct Panel {
+    /// Output channels.
+    channels: Range<usize>,
+    /// Input channels that they see.
+    inputs: Range<usize>,
+    /// Registers across.
+    vectors: usize,
+    /// Where its weights are.
+    weights: Range<usize>,
+}
+
+impl Direct {
+    pub(super) fn new(conv: &Conv, in_channels: usize, weight: &[f32], bias: Vec<f32>, isa: Isa) -> Self {
+        let (out_channels, kernel, group_in) = (conv.out_channels, conv.kernel.product(), in_channels / conv.groups);
+        let mut panels = Vec::new();
+        let mut end = 0;
+        for group in 0..conv.groups {
+            let outputs = group * out_channels / conv.groups..(group + 1) * out_channels / conv.groups;
+            for first in outputs.clone().step_by(isa.lanes() * isa.vectors()) {
+                let channels = first..(first + isa.lanes() * isa.vectors()).min(outputs.end);
+                let vectors = channels.len().div_ceil(isa.lanes());
+                let start = end;
+                end += kernel * group_in * vectors * isa.lanes();
+                panels.push(Panel { channels, inputs: group * group_in..(group + 1) * group_in, vectors, weights: start..end });
+            }
+        }
+        let mut weights = Aligned::zeros(end);
+        for panel in &panels {
+            let (lanes, packed) = (panel.vectors * isa.lanes(), &mut weights.as_mut_slice()[panel.weights.clone()]);
+            for (lane, channel) in panel.channels.clone().enumerate() {
+                let weight = &weight[channel * group_in * kernel..][..group_in * kernel];
+                for (row, packed) in packed.chunks_exact_mut(lanes).enumerate() {
+                    packed[lane] = weight[row % group_in * kernel + row / group_in];
+                }
+            }
+        }
+        let (mut window, mut depth, mut taps) = (Window::new(conv), group_in, Taps::Positions);
+        if conv.groups == 1 && conv.kernel.x > 1 && conv.dilation.x == 1 && in_channels <= FEW_CHANNELS {
+            taps = Taps::Lines { padding: conv.padding.x, kernel: conv.kernel.x };
+            depth *= conv.kernel.x;
+            (window.kernel.x, window.padding.x) = (1, Padding::default());
+            for panel in &mut panels {
+                panel.inputs = 0..depth;
+            }
+        }
+        Self { window, in_channels, out_channels, depth, taps, panels, weights, bias }
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.weights.bytes() + size_of_val(self.bias.as_slice())
+    }
+
+    /// Values held for the time of a run.
+    pub(super) fn scratch(&self, shape: Shape) -> usize {
+        match self.taps {
+            Taps::Positions => 0,
+            Taps::Lines { padding, .. } => shape.extent.z * shape.extent.y * (shape.extent.x + padding.total()) * shape.channels,
+        }
+    }
+
+    pub(super) fn run(&self, simd: impl Simd, input: &[f32], shape: Shape, epilogue: &Epilogue<'_>, output: &mut [f32]) {
+        let zeros = vec![0.0; self.depth.max(self.in_channels)];
+        match self.taps {
+            Taps::Positions => {
+                let line = shape.extent.x * self.in_channels;
+                let zeros = &zeros[..self.in_channels];
+                self.multiply(
+                    simd,
+                    Input { values: input, extent: shape.extent, step: self.in_channels, line, zeros },
+                    epilogue,
+                    output,
+                );
+            }
+            Taps::Lines { padding, kernel } => {
+                let width = shape.extent.x + padding.total();
+                let mut padded = Scratch::take(self.scratch(shape));
+                pad_lines(input, shape, padding, padded.as_mut_slice());
+                // A line of the kernel can start where it ends inside the padded line.
+                let extent = Axes { x: width + 1 - kernel, ..shape.extent };
+                let (step, line, zeros) = (self.in_channels, width * self.in_channels, &zeros[..self.depth]);
+                self.multiply(simd, Input { values: padded.as_slice(), extent, step, line, zeros }, epilogue, output);
+            }
+        }
+    }
+
+    fn multiply(&self, simd: impl Simd, input: Input<'_>, epilogue: &Epilogue<'_>, output: &mut [f32]) {
+        let pixels = self.window.output(input.extent).product();
+        let job_pixels = pixels_per_job(pixels, self.window.taps());
+        output.par_chunks_mut(job_pixels * self.out_channels).enumerate().for_each(|(job, output)| {
+            let first = job * job_pixels;
+            let rows = Rows::new(&self.window, input, first..first + output.len() / self.out_channels);
+            let residual = epilogue.residual.map(|residual| &residual[first * self.out_channels..][..output.len()]);
+            for panel in &self.panels {
+                for slice in self.slices(panel) {
+                    for group in rows.groups() {
+                        let start = group.first * self.out_channels + panel.channels.start;
+                        let finish = Finish {
+                            bias: &self.bias[panel.channels.clone()],
+                            residual: residual.map(|residual| &residual[start..]),
+                            bounds: epilogue.bounds(),
+                        };
+                        let product = Product {
+                            rows: &group.taps[slice.taps.clone()],
+                            channels: slice.inputs.clone(),
+                            weights: &self.weights.as_slice()[slice.weights.clone()],
+                            start: if slice.weights.start == panel.weights.start { Start::Zero } else { Start::Output },
+                            finish: (slice.weights.end == panel.weights.end).then_some(finish),
+                            target: Target {
+                                output: &mut output[start..],
+                                stride: self.out_channels,
+                                pixels: group.pixels,
+                                channels: panel.channels.len(),
+                            },
+                        };
+                        product.run(simd, panel.vectors);
+                    }
+                }
+            }
+        });
+    }
+
+    /// Cuts a panel's sum so that each part's weights stay in the cache: between taps, or between the input channels of the only tap. The order of
+    /// the sum stays the same.
+    fn slices(&self, panel: &Panel) -> impl Iterator<Item = Slice> {
+        let (taps, first, lanes) =
+            (self.window.taps(), panel.weights.start, panel.weights.len() / self.window.taps() / self.depth);
+        let parts = panel.weights.len().div_ceil(SLICE);
+        let rows = if taps == 1 { self.depth.div_ceil(parts) } else { taps.div_ceil(parts) * self.depth };
+        let (depth, inputs) = (self.depth, panel.inputs.clone());
+        (0..taps * depth).step_by(rows).map(move |start| {
+            let end = (start + rows).min(taps * depth);
+            let inputs = if taps == 1 { inputs.start + start..inputs.start + end } else { inputs.clone() };
+            Slice { taps: start / depth..end.div_ceil(depth), inputs, weights: first + start * lanes..first + end * lanes }
+        })
+    }
+}
+
+/// A part of a panel's sum.
+struct Slice {
+    taps: Range<usize>,
+    inputs: Range<usize>,
+    weights: Range<usize>,
+}
+
+/// Copies the input with zeros before and after every line along x.
+fn pad_lines(input: &[f32], shape: Shape, padding: Padding, padded: &mut [f32]) {
+    let (line, width) = (shape.extent.x * shape.channels, (shape.extent.x + padding.total()) * shape.channels);
+    padded.par_chunks_exact_mut(width).zip(input.par_chunks_exact(line)).for_each(|(padded, input)| {
+        let (before, rest) = padded.split_at_mut(padding.before * shape.channels);
+        let (middle, after) = rest.split_at_mut(line);
+        before.fill(0.0);
+        middle.copy_from_slice(input);
+        after.fill(0.0);
+    });
+}

@@ -1,0 +1,55 @@
+//! What happens to a sum before it is stored.
+#![expect(clippy::inline_always, reason = "it runs between a kernel's sums and its stores")]
+
+use super::simd::Simd;
+use crate::Activation;
+
+/// Applied to a result before it is stored: (sum + bias) + residual, then activation.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Epilogue<'a> {
+    /// Added to the result, which it is as large as.
+    pub(crate) residual: Option<&'a [f32]>,
+    /// Applied last.
+    pub(crate) activation: Option<Activation>,
+}
+
+impl Epilogue<'_> {
+    /// The part of the activation that the kernels apply; a sigmoid takes another pass.
+    pub(super) fn bounds(&self) -> Bounds {
+        let free = Bounds { slope: 1.0, low: f32::NEG_INFINITY, high: f32::INFINITY };
+        match self.activation {
+            None | Some(Activation::Sigmoid) => free,
+            Some(Activation::Relu) => Bounds { low: 0.0, ..free },
+            Some(Activation::LeakyRelu { slope }) => Bounds { slope: slope as f32, ..free },
+            Some(Activation::Clip { min, max }) => {
+                Bounds { low: min.map_or(free.low, |min| min as f32), high: max.map_or(free.high, |max| max as f32), ..free }
+            }
+        }
+    }
+}
+
+/// A piecewise linear activation: negative values times `slope`, then limited to `low..=high`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    pub(super) slope: f32,
+    pub(super) low: f32,
+    pub(super) high: f32,
+}
+
+impl Bounds {
+    #[inline(always)]
+    pub(super) fn apply<S: Simd>(self, simd: S, value: S::Vector) -> S::Vector {
+        let value = simd.leak(value, simd.splat(self.slope));
+        simd.clamp(value, simd.splat(self.low), simd.splat(self.high))
+    }
+}
+
+/// The epilogue of one panel of channels at some pixels.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Finish<'a> {
+    /// One value per channel of the panel.
+    pub(super) bias: &'a [f32],
+    /// Laid out as the output, from the same element on.
+    pub(super) residual: Option<&'a [f32]>,
+    pub(super) bounds: Bounds,
+}

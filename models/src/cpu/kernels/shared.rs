@@ -1,0 +1,37 @@
+//! A slice that several threads write, each in its own places.
+#![expect(unsafe_code, reason = "the places interleave, so that no safe split exists")]
+
+use std::{marker::PhantomData, ops::Range};
+
+/// A mutable slice of which disjoint parts may be written at the same time.
+pub(super) struct Shared<'a> {
+    start: *mut f32,
+    len: usize,
+    borrow: PhantomData<&'a mut [f32]>,
+}
+
+// SAFETY: a part is only reached through `part`, whose caller promises that parts in use do not overlap.
+unsafe impl Sync for Shared<'_> {}
+
+impl<'a> Shared<'a> {
+    pub(super) fn new(values: &'a mut [f32]) -> Self {
+        Self { start: values.as_mut_ptr(), len: values.len(), borrow: PhantomData }
+    }
+
+    /// Number of values.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The values in `range`.
+    ///
+    /// # Safety
+    /// `range` must lie inside, and as long as the result lives, no other part that overlaps it may.
+    #[inline]
+    #[expect(clippy::mut_from_ref, reason = "what the safety section is about")]
+    pub(super) unsafe fn part(&self, range: Range<usize>) -> &mut [f32] {
+        debug_assert!(range.start <= range.end && range.end <= self.len, "part {range:?} of {} values", self.len);
+        // SAFETY: the slice is borrowed for 'a; the caller's range lies in it, and the caller lets no other reference overlap it.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(range.start), range.len()) }
+    }
+}

@@ -1,0 +1,43 @@
+//! Element-wise functions.
+
+use rayon::prelude::*;
+
+use super::exp::exp;
+use super::vectorised::vectorised;
+use crate::Activation;
+use crate::cpu::kernels::Isa;
+
+/// Values that one thread takes at a time: more than dealing them out costs, less than a core's first cache.
+pub(super) const BLOCK: usize = 4096;
+
+/// Applies a function to every value.
+pub(in crate::cpu) fn activate(isa: Isa, activation: Activation, values: &mut [f32]) {
+    values.par_chunks_mut(BLOCK).for_each(|block| activate_slice(isa, activation, block));
+}
+
+vectorised! {
+    /// Applies a function to every value, on this thread.
+    fn activate_slice(activation: Activation, values: &mut [f32]) {
+        match activation {
+            Activation::Relu => each(values, |v| v.max(0.0)),
+            Activation::LeakyRelu { slope } => {
+                let slope = slope as f32;
+                each(values, |v| if v > 0.0 { v } else { slope * v });
+            }
+            Activation::Sigmoid => each(values, |v| 1.0 / (1.0 + exp(-v))),
+            Activation::Clip { min, max } => {
+                let (min, max) = (min.map_or(f32::NEG_INFINITY, |m| m as f32), max.map_or(f32::INFINITY, |m| m as f32));
+                each(values, |v| v.max(min).min(max));
+            }
+        }
+    }
+}
+
+/// Puts `f(value)` in the place of every value.
+#[expect(clippy::inline_always, reason = "it must take on the instruction set of its caller")]
+#[inline(always)]
+pub(super) fn each(values: &mut [f32], f: impl Fn(f32) -> f32) {
+    for value in values {
+        *value = f(*value);
+    }
+}

@@ -1,0 +1,69 @@
+//! Element-wise sums and products.
+
+use rayon::prelude::*;
+
+use super::activation::activate_slice;
+use crate::cpu::kernels::Isa;
+use crate::{Activation, Axes, Shape};
+
+/// A value that is read element by element; channels and axes of length 1 are broadcast.
+#[derive(Clone, Copy)]
+pub(in crate::cpu) struct Operand<'a> {
+    pub(in crate::cpu) values: &'a [f32],
+    pub(in crate::cpu) shape: Shape,
+}
+
+impl<'a> Operand<'a> {
+    /// The row that a row of the result reads.
+    fn row(&self, result: Shape, row: usize) -> &'a [f32] {
+        let Axes { z, y, x } = self.shape.extent;
+        let own = (row / result.extent.y).min(z - 1) * y + (row % result.extent.y).min(y - 1);
+        let length = x * self.shape.channels;
+        &self.values[own * length..(own + 1) * length]
+    }
+}
+
+/// What becomes of a value and the operand's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cpu) enum Combination {
+    Add,
+    Mul,
+}
+
+/// Combines the output, or `first` where it is given, with another operand, and applies an activation.
+pub(in crate::cpu) fn combine(
+    isa: Isa,
+    combination: Combination,
+    first: Option<Operand<'_>>,
+    second: Operand<'_>,
+    activation: Option<Activation>,
+    shape: Shape,
+    output: &mut [f32],
+) {
+    output.par_chunks_mut(shape.extent.x * shape.channels).enumerate().for_each(|(row, values)| {
+        if let Some(first) = first {
+            combine_row(values, first.row(shape, row), first.shape.channels, shape.channels, |_, other| other);
+        }
+        match combination {
+            Combination::Add => combine_row(values, second.row(shape, row), second.shape.channels, shape.channels, |a, b| a + b),
+            Combination::Mul => combine_row(values, second.row(shape, row), second.shape.channels, shape.channels, |a, b| a * b),
+        }
+        if let Some(activation) = activation {
+            activate_slice(isa, activation, values);
+        }
+    });
+}
+
+/// Combines a row with a row of one or all channels, at one or all positions.
+fn combine_row(row: &mut [f32], other: &[f32], other_channels: usize, channels: usize, with: impl Fn(f32, f32) -> f32) {
+    let zip = |row: &mut [f32], other: &[f32]| row.iter_mut().zip(other).for_each(|(a, b)| *a = with(*a, *b));
+    match (other.len() == row.len(), other_channels == channels, other.len()) {
+        (true, true, _) => zip(row, other),
+        (_, true, _) => row.chunks_exact_mut(channels).for_each(|pixel| zip(pixel, other)),
+        (_, false, 1) => row.iter_mut().for_each(|a| *a = with(*a, other[0])),
+        (_, false, _) => {
+            let pixels = row.chunks_exact_mut(channels).zip(other);
+            pixels.for_each(|(pixel, b)| pixel.iter_mut().for_each(|a| *a = with(*a, *b)));
+        }
+    }
+}

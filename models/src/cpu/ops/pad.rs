@@ -1,0 +1,52 @@
+//! More positions around a value.
+
+use rayon::prelude::*;
+
+use super::combine::Operand;
+use crate::{Axes, Extent, PadFill, Padding, Shape};
+
+/// For every position of a result, along each axis, the input position that it holds; `None` where it holds the fill.
+#[derive(Debug)]
+pub(in crate::cpu) struct Positions {
+    along: Axes<Vec<Option<usize>>>,
+    fill: f32,
+}
+
+impl Positions {
+    /// Where a padding takes its values from; `None` if there are too few to reflect.
+    pub(in crate::cpu) fn new(input: Extent, padding: Axes<Padding>, fill: PadFill) -> Option<Self> {
+        let along = input.zip(padding).map(|(length, Padding { before, after })| {
+            let inside = (0..length).map(Some);
+            let positions: Vec<Option<usize>> = match fill {
+                PadFill::Constant { .. } => {
+                    std::iter::repeat_n(None, before).chain(inside).chain(std::iter::repeat_n(None, after)).collect()
+                }
+                PadFill::Edge => (0..before + length + after).map(|x| Some(x.saturating_sub(before).min(length - 1))).collect(),
+                PadFill::Reflect if before.max(after) >= length => return None,
+                PadFill::Reflect => {
+                    (1..=before).rev().map(Some).chain(inside).chain((length - 1 - after..length - 1).rev().map(Some)).collect()
+                }
+            };
+            Some(positions)
+        });
+        let Axes { z: Some(z), y: Some(y), x: Some(x) } = along else { return None };
+        let fill = if let PadFill::Constant { value } = fill { value as f32 } else { 0.0 };
+        Some(Self { along: Axes { z, y, x }, fill })
+    }
+
+    /// Writes the padded value.
+    pub(in crate::cpu) fn run(&self, input: Operand<'_>, output: &mut [f32]) {
+        let Axes { z: zs, y: ys, x: xs } = &self.along;
+        let Operand { values: input, shape: Shape { channels, extent } } = input;
+        output.par_chunks_mut(xs.len() * channels).enumerate().for_each(|(row, values)| {
+            let (Some(z), Some(y)) = (zs[row / ys.len()], ys[row % ys.len()]) else { return values.fill(self.fill) };
+            let line = &input[(z * extent.y + y) * extent.x * channels..][..extent.x * channels];
+            for (pixel, x) in values.chunks_exact_mut(channels).zip(xs) {
+                match x {
+                    Some(x) => pixel.copy_from_slice(&line[x * channels..(x + 1) * channels]),
+                    None => pixel.fill(self.fill),
+                }
+            }
+        });
+    }
+}

@@ -1,0 +1,151 @@
+//! One operation of a program.
+
+use std::mem;
+
+use super::arena::Arena;
+use super::fusion::Fused;
+use super::kernels::{Epilogue, Isa};
+use super::layer::Layer;
+use super::ops::{self, Combination, Operand, Positions, Sampling};
+use super::program::Program;
+use crate::{Activation, Error, Graph, Op, Pool, Result, Shape};
+
+/// One operation of a program. Values are called by the node that gives them.
+#[derive(Debug)]
+pub(super) struct Step {
+    pub(super) work: Work,
+    /// Applied to the result.
+    activation: Option<Activation>,
+    /// The second input of a convolution, if there is one, is added to its result before the activation.
+    pub(super) inputs: Vec<usize>,
+    pub(super) output: usize,
+    /// The input whose buffer the output takes over.
+    pub(super) overwritten: Option<usize>,
+    /// Values that it needs room for while it runs.
+    pub(super) scratch: usize,
+    pub(super) scratch_buffer: Option<usize>,
+}
+
+/// What a step computes.
+#[derive(Debug)]
+pub(super) enum Work {
+    Layer(Layer),
+    Combine(Combination),
+    Activate,
+    Softmax,
+    Pool(Pool),
+    Mean,
+    Concat,
+    Channels { start: usize },
+    Resize(Sampling),
+    Pad(Positions),
+}
+
+impl Work {
+    /// Whether an output value needs no other input value than the one at its place, or those of its pixel.
+    pub(super) fn is_local(&self) -> bool {
+        matches!(self, Self::Layer(Layer::Scale(_)) | Self::Combine(_) | Self::Activate | Self::Softmax)
+    }
+}
+
+impl Step {
+    /// The step that computes a group of nodes.
+    pub(super) fn new(graph: &Graph, layers: &[Option<Layer>], shapes: &[Shape], group: &Fused) -> Result<Self> {
+        let node = &graph.nodes()[group.node];
+        let input = node.inputs.first().map_or(shapes[0], |input| shapes[input.index()]);
+        let mut activation = group.activation;
+        let work = match (&node.op, &layers[group.node]) {
+            (_, Some(layer)) => Work::Layer(layer.clone()),
+            (Op::Input { .. } | Op::Conv(_) | Op::ConvTranspose(_) | Op::BatchNorm(_) | Op::Affine, None) => {
+                return Err(Error::MissingTensor { tensor: format!("{}.weight", node.name) });
+            }
+            (Op::Add, None) => Work::Combine(Combination::Add),
+            (Op::Mul, None) => Work::Combine(Combination::Mul),
+            (Op::Activation(own), None) => {
+                activation = Some(*own);
+                Work::Activate
+            }
+            (Op::Softmax, None) => Work::Softmax,
+            (Op::Pool(pool), None) => Work::Pool(*pool),
+            (Op::GlobalAveragePool, None) => Work::Mean,
+            (Op::Concat, None) => Work::Concat,
+            (Op::Channels { start, .. }, None) => Work::Channels { start: *start },
+            (Op::Resize(resize), None) => Work::Resize(Sampling::new(*resize, input.extent, shapes[group.node].extent)),
+            (Op::Pad { padding, fill }, None) => {
+                Work::Pad(Positions::new(input.extent, *padding, *fill).ok_or_else(|| Error::Node {
+                    node: node.name.clone(),
+                    expected: "more positions than are reflected".into(),
+                    got: input.to_string(),
+                })?)
+            }
+        };
+        let scratch = match &work {
+            Work::Layer(Layer::Transposed(transposed)) => transposed.scratch(input.extent),
+            _ => 0,
+        };
+        let inputs = node.value_inputs().iter().chain(&group.residual).map(|input| input.index()).collect();
+        Ok(Self { work, activation, inputs, output: group.output, overwritten: None, scratch, scratch_buffer: None })
+    }
+
+    /// Computes the output's values in its buffer.
+    pub(super) fn run(&self, isa: Isa, program: &Program, arena: &mut Arena) {
+        let mut buffer = arena.take(program.buffer_of[self.output]);
+        let mut scratch = arena.take(self.scratch_buffer);
+        let shape = program.shapes[self.output];
+        self.compute(isa, program, arena, &mut scratch[..self.scratch], &mut buffer[..shape.elements()]);
+        arena.put(program.buffer_of[self.output], buffer);
+        arena.put(self.scratch_buffer, mem::take(&mut scratch));
+    }
+
+    fn compute(&self, isa: Isa, program: &Program, arena: &Arena, scratch: &mut [f32], output: &mut [f32]) {
+        let Self { activation, .. } = *self;
+        let shape = program.shapes[self.output];
+        let (channels, width) = (shape.channels, shape.extent.x);
+        // What is overwritten is in the output already.
+        let mut operands = self
+            .inputs
+            .iter()
+            .filter(|input| Some(**input) != self.overwritten)
+            .map(|&input| Operand { values: arena.values(program, input), shape: program.shapes[input] });
+        if let Work::Combine(combination) = &self.work {
+            let first = if self.overwritten.is_none() { operands.next() } else { None };
+            if let Some(second) = operands.next() {
+                ops::combine(isa, *combination, first, second, activation, shape, output);
+            }
+            return;
+        }
+        if let Work::Concat = &self.work {
+            return ops::concat(&operands.collect::<Vec<_>>(), width, output);
+        }
+        let Some(input) = operands.next() else { return self.compute_in_place(isa, shape, output) };
+        match &self.work {
+            Work::Layer(Layer::Convolution(convolution)) => {
+                let residual = operands.next().map(|residual| residual.values);
+                convolution.run(input.values, input.shape, &Epilogue { residual, activation }, output);
+            }
+            Work::Layer(Layer::Transposed(transposed)) => transposed.run(isa, input, activation, scratch, (output, shape.extent)),
+            Work::Pool(pool) => ops::pool(isa, pool, input, shape.extent, output),
+            Work::Mean => ops::mean(isa, input.values, channels, output),
+            Work::Channels { start } => ops::channels(input, *start, shape, output),
+            Work::Resize(sampling) => sampling.run(isa, input, output),
+            Work::Pad(positions) => positions.run(input, output),
+            Work::Layer(Layer::Scale(_)) | Work::Activate | Work::Softmax | Work::Combine(_) | Work::Concat => {
+                ops::copy(input.values, output);
+                self.compute_in_place(isa, shape, output);
+            }
+        }
+    }
+
+    /// Computes the output from the input in its buffer.
+    fn compute_in_place(&self, isa: Isa, shape: Shape, values: &mut [f32]) {
+        match &self.work {
+            Work::Layer(Layer::Scale(scale)) => scale.run(isa, self.activation, shape.extent.x, values),
+            Work::Softmax => ops::softmax(isa, shape, values),
+            _ => {
+                if let Some(activation) = self.activation {
+                    ops::activate(isa, activation, values);
+                }
+            }
+        }
+    }
+}

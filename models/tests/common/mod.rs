@@ -1,0 +1,6 @@
+//! Golden values that several tests share.
+#![allow(dead_code, unreachable_pub, reason = "each test uses some of it")]
+
+pub mod networks;
+pub mod onnx;
+pub mod operators;

@@ -1,0 +1,197 @@
+//! The fused CPU executor against golden values and against the reference.
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail as the tests do")]
+
+mod common;
+
+use common::networks::{choices, network, noise, weights};
+use common::{onnx, operators};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+use rayon::ThreadPoolBuilder;
+use swath_models::{
+    Activation, Axes, Builder, Conv, Executor, Extent, Fused, Graph, Op, Rank, Reference, Scope, ScoreActivation, Shape, Tensor,
+    Weights, zoo,
+};
+
+/// Fails if a value is not within `tolerance`, relative to it or to 1, whichever is more.
+fn assert_near(what: &str, ours: &Tensor, expected: &Tensor, tolerance: f32) {
+    assert_eq!(ours.shape(), expected.shape(), "{what}");
+    for (index, (ours, expected)) in ours.data().iter().zip(expected.data()).enumerate() {
+        let near = (ours - expected).abs() <= tolerance * expected.abs().max(1.0) || (ours.is_nan() && expected.is_nan());
+        assert!(near, "{what} at {index}: expected {expected}, got {ours}");
+    }
+}
+
+/// The scores, which must have the same bits for any number of threads and any number of runs.
+fn run(what: &str, network: &Fused, input: &Tensor) -> Tensor {
+    let once = |threads: usize| {
+        let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| network.run(input.clone()).unwrap_or_else(|e| panic!("{what}: {e}")))
+    };
+    let scores = once(1);
+    for threads in [2, 4] {
+        let same = once(threads).data().iter().zip(scores.data()).all(|(a, b)| a.to_bits() == b.to_bits());
+        assert!(same, "{what}: other bits with {threads} threads");
+    }
+    scores
+}
+
+fn compare(what: &str, graph: &Graph, weights: &Weights, input: &Tensor, tolerance: f32) {
+    let expected = Reference::new(graph.clone(), weights).unwrap().run(input.clone()).unwrap();
+    let fused = Fused::new(graph.clone(), weights).unwrap_or_else(|e| panic!("{what}: {e}"));
+    assert_near(what, &run(what, &fused, input), &expected, tolerance);
+}
+
+fn noisy(shape: Shape, seed: u64) -> Tensor {
+    Tensor::new(shape, noise(shape.elements(), seed)).unwrap()
+}
+
+#[test]
+fn operators_give_the_golden_values() {
+    for case in operators::cases() {
+        let network = Fused::new(case.graph().unwrap(), &case.tensors).unwrap_or_else(|e| panic!("{}: {e}", case.name));
+        assert_near(&case.name, &run(&case.name, &network, &case.input), &case.output, 1e-5);
+    }
+}
+
+#[test]
+fn imported_models_give_the_values_of_onnx_runtime() {
+    for case in onnx::cases() {
+        let reference = Reference::new(case.imported.graph.clone(), &case.imported.weights).unwrap();
+        let network = Fused::new(case.imported.graph, &case.imported.weights).unwrap_or_else(|e| panic!("{}: {e}", case.name));
+        // ONNX Runtime resizes by the ratio of lengths where the file gives lengths, a graph by the factor that they are computed with.
+        let expected = if case.name == "resize_by_half" { reference.run(case.input.clone()).unwrap() } else { case.output };
+        assert_near(&case.name, &run(&case.name, &network, &case.input), &expected, 1e-5);
+    }
+}
+
+#[test]
+fn fcn_resnet50_is_that_of_the_reference() {
+    let graph = zoo::build("fcn_resnet50", 3, 6).unwrap().with_activation(ScoreActivation::Softmax);
+    let weights = weights(&graph, 3);
+    let expected = Reference::new(graph.clone(), &weights).unwrap();
+    let fused = Fused::new(graph.clone(), &weights).unwrap();
+    // In turn, so that what is kept for one extent does not serve another; some of the maps are smaller than their kernels.
+    for (height, width) in [(64, 64), (65, 31), (1, 1), (33, 97), (64, 64)] {
+        let input = noisy(Shape::planar(3, height, width), 5);
+        let what = format!("{height} x {width}");
+        assert_near(&what, &run(&what, &fused, &input), &expected.run(input).unwrap(), 1e-5);
+    }
+}
+
+#[test]
+fn random_networks_are_those_of_the_reference() {
+    let mut runner = TestRunner::deterministic();
+    for number in 0..400 {
+        let rank = if number % 4 == 0 { Rank::Volumetric } else { Rank::Planar };
+        let choices = choices().new_tree(&mut runner).unwrap().current();
+        let (depth, side) = if rank == Rank::Planar { (1, 9) } else { (4, 6) };
+        let extent = Extent { z: depth, y: side, x: side + 1 + number as usize % 5 };
+        let graph = network(&choices, rank, extent);
+        let input = noisy(Shape { channels: 3, extent }, number);
+        compare(&format!("{graph:?}"), &graph, &weights(&graph, number), &input, 1e-5);
+    }
+}
+
+/// Residual blocks, squeeze and excitation, a product of maps, a concatenation, and values that are read twice or only for their extent.
+#[test]
+fn branches_are_those_of_the_reference() {
+    let mut g = Builder::new("branches", Rank::Planar, 3);
+    let scope = Scope::root;
+    let x = g.conv(g.input(), &scope("stem"), Conv::square(8, 3)).bn(&scope("stem_bn")).relu().node();
+    let y = g.conv(x, &scope("a"), Conv::square(8, 3)).bn(&scope("a_bn")).node();
+    let x = g.add(x, y).relu().node();
+    let y = g.conv(x, &scope("b"), Conv::square(8, 1)).node();
+    let z = g.conv(x, &scope("c"), Conv::square(8, 3)).relu().node();
+    let both = g.add(y, z).node();
+    let mean = g.push("mean", Op::GlobalAveragePool, vec![both]).node();
+    let gate = g.conv(mean, &scope("squeeze"), Conv::square(8, 1).biased()).node();
+    let gate = g.push("gate", Op::Activation(Activation::Sigmoid), vec![gate]).node();
+    let gated = g.push("gated", Op::Mul, vec![gate, both]).node();
+    let single = g.conv(x, &scope("single"), Conv::square(1, 1)).node();
+    let masked = g.push("masked", Op::Mul, vec![single, gated]).relu().node();
+    // Its sum with one position is a broadcast, so that the convolution cannot take it as a residual.
+    let wide = g.conv(masked, &scope("wide"), Conv::square(8, 3)).node();
+    let wide = g.add(wide, gate).relu().node();
+    let narrow = g.add(gate, x).node();
+    let squares = g.push("squares", Op::Mul, vec![narrow, narrow]).node();
+    let all = g.concat(vec![wide, squares, single, wide]).bn(&scope("all_bn")).relu().node();
+    let like = g.conv(all, &scope("like"), Conv::square(1, 5).padding(0)).node();
+    let small = g.conv(all, &scope("small"), Conv::square(4, 3).stride(2)).node();
+    let left = g.resize_like(small, like).node();
+    let right = g.resize_like(all, like).node();
+    let right = g.conv(right, &scope("right"), Conv::square(4, 1)).node();
+    let output = g.add(left, right).node();
+    let output = g.add(output, output).node();
+    let graph = g.build(output).unwrap().with_activation(ScoreActivation::Sigmoid);
+    let weights = weights(&graph, 1);
+    for (height, width) in [(5, 5), (16, 9), (37, 50)] {
+        compare(&format!("{height} x {width}"), &graph, &weights, &noisy(Shape::planar(3, height, width), 2), 1e-5);
+    }
+}
+
+#[test]
+fn calls_at_the_same_time_do_not_meet() {
+    let graph = zoo::build("fcn_resnet50", 3, 2).unwrap();
+    let fused = Fused::new(graph.clone(), &weights(&graph, 1)).unwrap();
+    let inputs: Vec<Tensor> = (0..4).map(|seed| noisy(Shape::planar(3, 40 + 8 * (seed as usize % 2), 40), seed)).collect();
+    let alone: Vec<Tensor> = inputs.iter().map(|input| fused.run(input.clone()).unwrap()).collect();
+    std::thread::scope(|scope| {
+        for (input, alone) in inputs.iter().zip(&alone) {
+            let fused = &fused;
+            scope.spawn(move || (0..3).for_each(|_| assert_eq!(&fused.run(input.clone()).unwrap(), alone)));
+        }
+    });
+}
+
+#[test]
+fn a_tile_gives_the_bits_of_the_whole() {
+    let mut g = Builder::new("shallow", Rank::Planar, 3);
+    let x = g.conv(g.input(), &Scope::root("a"), Conv::square(7, 3).stride(2)).relu().max_pool(3, 2, 1).node();
+    let x = g.conv(x, &Scope::root("b"), Conv::square(5, 3)).node();
+    let x = g.resize_like(x, g.input()).softmax().node();
+    let graph = g.build(x).unwrap();
+    let fused = Fused::new(graph.clone(), &weights(&graph, 1)).unwrap();
+    let (size, from, side) = (96, 32, 48);
+    let whole = noisy(Shape::planar(3, size, size), 4);
+    let cut: Vec<f32> = (0..3 * side * side)
+        .map(|i| whole.channel(i / (side * side))[(from + i / side % side) * size + from + i % side])
+        .collect();
+    let whole = fused.run(whole).unwrap();
+    let tile = fused.run(Tensor::new(Shape::planar(3, side, side), cut).unwrap()).unwrap();
+    let halo = 16;
+    for channel in 0..5 {
+        for y in halo..side - halo {
+            for x in halo..side - halo {
+                let (a, b) = (tile.channel(channel)[y * side + x], whole.channel(channel)[(from + y) * size + from + x]);
+                assert_eq!(a.to_bits(), b.to_bits(), "channel {channel} at {x}, {y}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_computed_names_the_node() {
+    let graph = zoo::build("fcn_resnet50", 3, 2).unwrap();
+    let fused = Fused::new(graph.clone(), &zoo::random_weights(&graph, 1)).unwrap();
+    let message = fused.run(noisy(Shape::planar(4, 8, 8), 1)).unwrap_err().to_string();
+    assert_eq!(message, "node `input`: expected (3, 8, 8), got (4, 8, 8)");
+    assert!(Fused::new(graph, &Weights::new()).is_err());
+    let mut g = Builder::new("reflects", Rank::Planar, 1);
+    let pad = Op::Pad { padding: Axes::plane_padding(3), fill: swath_models::PadFill::Reflect };
+    let output = g.push("pad", pad, vec![g.input()]).node();
+    let fused = Fused::new(g.build(output).unwrap(), &Weights::new()).unwrap();
+    let message = fused.run(noisy(Shape::planar(1, 3, 8), 1)).unwrap_err().to_string();
+    assert_eq!(message, "node `pad`: expected more positions than are reflected, got (1, 3, 8)");
+}
+
+#[test]
+fn memory_is_that_of_the_values_alive_at_once() {
+    let graph = zoo::build("fcn_resnet50", 3, 6).unwrap();
+    let fused = Fused::new(graph.clone(), &zoo::random_weights(&graph, 1)).unwrap();
+    let tile = Extent::planar(512, 512);
+    let (peak, alive) = (fused.peak_bytes(tile).unwrap(), graph.cost(tile).unwrap().activation_bytes);
+    println!("{peak} bytes, {alive} alive in the graph as it is; weights {}", fused.resident_bytes());
+    assert!(peak < alive * 5 / 4, "{peak} bytes, {alive} alive in the graph as it is");
+}
