@@ -19,6 +19,8 @@ pub(super) struct Program {
     pub(super) buffers: Buffers,
     /// The buffer of every node's values; nodes computed with others have none.
     pub(super) buffer_of: Vec<Option<usize>>,
+    /// Bytes that the hungriest layer takes beside the buffers.
+    scratch_bytes: usize,
 }
 
 impl Program {
@@ -41,12 +43,17 @@ impl Program {
         });
         let head = Head { maps: maps.collect(), last: fusion.last, shape: shapes[graph.output().index()] };
         let (buffers, buffer_of) = place(&mut steps, &head, &shapes);
-        Ok(Self { tile, shapes, steps, head, buffers, buffer_of })
+        let scratch = graph.nodes().iter().zip(layers).filter_map(|(node, layer)| {
+            let input = node.inputs.first()?.index();
+            Some(layer.as_ref()?.scratch_bytes(shapes[input]))
+        });
+        let scratch_bytes = scratch.max().unwrap_or(0);
+        Ok(Self { tile, shapes, steps, head, buffers, buffer_of, scratch_bytes })
     }
 
     /// Bytes that one tile needs, the tile and its scores included.
     pub(super) fn peak_bytes(&self) -> usize {
-        self.buffers.bytes() + self.shapes[0].bytes().max(self.head.shape.bytes())
+        self.buffers.bytes() + self.scratch_bytes + self.shapes[0].bytes().max(self.head.shape.bytes())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{Epilogue, Isa, depthwise::Depthwise, direct::Direct, portable::Portable, simd::Simd, winograd::Winograd};
+use super::{Epilogue, Isa, depthwise::Depthwise, direct::Direct, portable::Portable, simd::Simd};
 use crate::{Activation, Conv, Shape};
 
 /// A convolution with its weights packed for an ISA. Any kernel, stride, padding, dilation, groups (depthwise included), planar or volumetric,
@@ -18,7 +18,6 @@ pub(crate) struct Convolution {
 enum Method {
     Direct(Direct),
     Depthwise(Depthwise),
-    Winograd(Winograd),
 }
 
 impl Convolution {
@@ -27,8 +26,6 @@ impl Convolution {
         let bias = bias.map_or_else(|| vec![0.0; conv.out_channels], <[f32]>::to_vec);
         let method = if Depthwise::fits(&conv, in_channels) {
             Method::Depthwise(Depthwise::new(&conv, weight, bias, isa))
-        } else if Winograd::fits(&conv, in_channels) {
-            Method::Winograd(Winograd::new(&conv, in_channels, weight, bias, isa))
         } else {
             Method::Direct(Direct::new(&conv, in_channels, weight, bias, isa))
         };
@@ -59,7 +56,6 @@ impl Convolution {
         match &self.method {
             Method::Direct(direct) => direct.bytes(),
             Method::Depthwise(depthwise) => depthwise.bytes(),
-            Method::Winograd(winograd) => winograd.bytes(),
         }
     }
 
@@ -69,27 +65,14 @@ impl Convolution {
         let values = match &self.method {
             Method::Direct(direct) => direct.scratch(input),
             Method::Depthwise(_) => 0,
-            Method::Winograd(winograd) => winograd.scratch(input),
         };
         values * size_of::<f32>()
-    }
-
-    /// Outputs are computed in square blocks of this side in the plane, the first of which starts at the first output.
-    ///
-    /// A pixel's value is the same bit for bit in every tile whose first output at this layer lies on a multiple of it, and which holds all inputs
-    /// of the pixel's block: for 4, output `p` of a 3x3 kernel with padding 1 sees inputs `p / 4 * 4 - 1` to `p / 4 * 4 + 4`, up to 4 away.
-    pub(crate) fn block(&self) -> usize {
-        match &self.method {
-            Method::Direct(_) | Method::Depthwise(_) => 1,
-            Method::Winograd(_) => 4,
-        }
     }
 
     fn run_on(&self, simd: impl Simd, input: &[f32], shape: Shape, epilogue: &Epilogue<'_>, output: &mut [f32]) {
         match &self.method {
             Method::Direct(direct) => direct.run(simd, input, shape, epilogue, output),
             Method::Depthwise(depthwise) => depthwise.run(simd, input, shape, epilogue, output),
-            Method::Winograd(winograd) => winograd.run(simd, input, shape, epilogue, output),
         }
     }
 }

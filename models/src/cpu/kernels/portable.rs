@@ -60,23 +60,8 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
-    fn sub(self, a: Vector, b: Vector) -> Vector {
-        each(|lane| a[lane] - b[lane])
-    }
-
-    #[inline(always)]
-    fn mul(self, a: Vector, b: Vector) -> Vector {
-        each(|lane| a[lane] * b[lane])
-    }
-
-    #[inline(always)]
     fn mul_add(self, a: Vector, b: Vector, c: Vector) -> Vector {
         each(|lane| fused(a[lane], b[lane], c[lane]))
-    }
-
-    #[inline(always)]
-    fn neg_mul_add(self, a: Vector, b: Vector, c: Vector) -> Vector {
-        each(|lane| fused(-a[lane], b[lane], c[lane]))
     }
 
     #[inline(always)]

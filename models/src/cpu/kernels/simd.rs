@@ -22,17 +22,8 @@ pub(super) trait Simd: Copy + Send + Sync {
     /// `a + b`
     fn add(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
 
-    /// `a - b`
-    fn sub(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
-
-    /// `a * b`
-    fn mul(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
-
     /// `a * b + c`, rounded once where the unit can.
     fn mul_add(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
-
-    /// `c - a * b`, rounded once where the unit can.
-    fn neg_mul_add(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
 
     /// `min(max(value, low), high)`; NaN stays NaN.
     fn clamp(self, value: Self::Vector, low: Self::Vector, high: Self::Vector) -> Self::Vector;

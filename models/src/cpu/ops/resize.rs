@@ -28,9 +28,9 @@ pub(super) struct Run {
 
 impl Sampling {
     pub(in crate::cpu) fn new(resize: Resize, input: Extent, output: Extent) -> Self {
-        let taps = input.zip(output).map(|(input, output)| -> Vec<Taps> {
-            taps(input, output, resize.interpolation, resize.coordinates).collect()
-        });
+        let taps = input
+            .zip(output)
+            .map(|(input, output)| -> Vec<Taps> { taps(input, output, resize.interpolation, resize.coordinates).collect() });
         let mut runs: Vec<Run> = Vec::new();
         for (x, tap) in taps.x.iter().enumerate() {
             match runs.last_mut() {

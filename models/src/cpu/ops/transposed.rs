@@ -10,7 +10,7 @@ use super::activation::activate_slice;
 use super::combine::Operand;
 use crate::cpu::kernels::{Convolution, Epilogue, Isa};
 use crate::infer::windowed;
-use crate::{Activation, Axes, Conv, ConvTranspose, Extent, Padding};
+use crate::{Activation, Axes, Conv, ConvTranspose, Extent, Padding, Shape};
 
 /// A transposed convolution with packed weights.
 pub(in crate::cpu) struct Transposed {
@@ -65,6 +65,12 @@ impl Transposed {
         }
         let parts = alike.iter().map(|phases| Part::new(&c, phases, in_channels, weight, bias, isa)).collect();
         Self { parts, stride: c.stride, groups: c.groups, out_channels: c.out_channels, untouched }
+    }
+
+    /// Bytes that its convolutions take beside their input and output.
+    pub(in crate::cpu) fn scratch_bytes(&self, input: Shape) -> usize {
+        let group = Shape { channels: input.channels / self.groups, ..input };
+        self.parts.iter().map(|part| part.convolution.scratch_bytes(group)).max().unwrap_or(0)
     }
 
     /// Bytes of the packed weights.
