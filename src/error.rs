@@ -331,6 +331,9 @@ pub enum Error {
         /// The scene.
         scene: PathBuf,
     },
+    /// The system gives no more threads.
+    #[error("cannot start the threads that compute")]
+    Threads(#[from] rayon::ThreadPoolBuildError),
     /// The user stopped the run.
     #[error("labelling {} was interrupted", path.display())]
     Cancelled {

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use swath_models::{Executor, Scaling, Shape, Tensor};
 use swath_tiling::{Block, Mosaic, Tile, TileGrid, Window};
 
@@ -51,8 +52,9 @@ impl Observer for NoObserver {
 
 /// Runs a plan: reads the tiles, runs the network on them, stitches their scores, and hands every pixel to `sink` once.
 ///
-/// Readers work ahead, each with a handle of its own; the network runs on the calling thread; stitching and `sink` run on one more. Tiles are
-/// stitched in grid order, so the result does not depend on timing. The first error stops all of them.
+/// Readers work ahead, each with a handle of its own; the network runs on a pool of the plan's threads, one tile after the other; stitching and
+/// `sink` run on a thread of their own. Tiles are stitched in grid order, so the result does not depend on timing. The first error stops all of
+/// them.
 ///
 /// # Errors
 /// If a window cannot be read, a score is not a number, the sink fails, or the observer cancels.
@@ -64,8 +66,9 @@ pub fn run(
     observer: &dyn Observer,
     mut sink: impl FnMut(Scores) -> Result<()> + Send,
 ) -> Result<()> {
+    let pool = ThreadPoolBuilder::new().num_threads(plan.threads).build()?;
     for swath in &plan.swaths {
-        run_swath(&Run { source, executor, scaling, plan, observer }, swath, &mut sink)?;
+        run_swath(&Run { source, executor, scaling, plan, observer, pool: &pool }, swath, &mut sink)?;
     }
     Ok(())
 }
@@ -77,6 +80,8 @@ struct Run<'a> {
     scaling: &'a [Scaling],
     plan: &'a Plan,
     observer: &'a dyn Observer,
+    /// Where the network runs.
+    pool: &'a ThreadPool,
 }
 
 /// A tile as it was read, scaled for the network.
@@ -162,7 +167,7 @@ fn predict(run: &Run<'_>, swath: &TileGrid, inputs: &[Receiver<Result<Input>>], 
         let Input { tile, pixels, valid } = input?;
         let scores = if valid.contains(&true) {
             let path = || run.source.profile().path.clone();
-            let tensor = Tensor::new(shape, pixels).and_then(|tensor| run.executor.run(tensor));
+            let tensor = Tensor::new(shape, pixels).and_then(|tensor| run.pool.install(|| run.executor.run(tensor)));
             Some(tensor.map_err(|source| Error::Network { path: path(), window: tile.window, source })?)
         } else {
             None

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
-use swath_models::{Executor, Golden, Model, ModelCard, Reference};
+use swath_models::{Executor, Fused, Golden, Model, ModelCard};
 use swath_tiling::{Size, Window};
 
 use crate::labels::Labeller;
@@ -123,7 +123,7 @@ impl Segmenter {
     }
 
     fn prepare(model: Model, origin: Origin) -> Result<Self> {
-        let executor = Reference::new(model.probabilities(), &model.weights)?;
+        let executor = Fused::new(model.probabilities(), &model.weights)?;
         Ok(Self { card: model.card, executor: Box::new(executor), origin })
     }
 
@@ -147,7 +147,7 @@ impl Segmenter {
     pub fn check_golden(folder: &Path) -> Result<Option<f32>> {
         let Some(golden) = Golden::read(folder)? else { return Ok(None) };
         let model = Model::read(folder)?;
-        Ok(Some(golden.check(&Reference::new(model.graph, &model.weights)?)?))
+        Ok(Some(golden.check(&Fused::new(model.graph, &model.weights)?)?))
     }
 
     /// Looks at a scene and finds the model's bands in it: those of the card by name, or those that the user chose.

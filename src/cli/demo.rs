@@ -13,10 +13,9 @@ use super::args::DemoArgs;
 use super::fail::{AnyError, Exit};
 use super::progress::Progress;
 use super::request::{cores, half_of_free_memory};
-use super::{interrupt, print, resources};
+use super::{cache, interrupt, print};
 
 pub(super) fn run(args: &DemoArgs) -> Result<Exit, AnyError> {
-    resources::use_threads(cores())?;
     interrupt::watch()?;
     fs::create_dir_all(&args.output).map_err(|source| Error::File { action: "create", path: args.output.clone(), source })?;
     tracing::info!("generating a scene of {0} x {0} pixels from seed {1}", args.size, args.seed);
@@ -24,7 +23,7 @@ pub(super) fn run(args: &DemoArgs) -> Result<Exit, AnyError> {
     let segmenter = Segmenter::new(demo::model()?)?;
     let scene = segmenter.scene(&files.scene, None)?;
     let plan = segmenter.plan(&scene, &PlanRequest::new(half_of_free_memory()?, cores()))?;
-    resources::use_cache(&plan);
+    cache::use_planned(&plan);
     let outputs = Outputs::labels(args.output.join("labels.tif"), Existing::Overwrite);
     let progress = Progress::new(args.progress, files.scene.display().to_string(), &plan);
     let report = segmenter.run(&scene, &plan, &outputs, &progress);

@@ -2,6 +2,7 @@
 
 mod args;
 mod bytes;
+mod cache;
 mod demo;
 mod fail;
 mod interrupt;
@@ -12,7 +13,7 @@ mod plan;
 mod print;
 mod progress;
 mod request;
-mod resources;
+
 mod segment;
 
 use std::process::ExitCode;

@@ -12,10 +12,9 @@ use super::args::SegmentArgs;
 use super::bytes::show_bytes;
 use super::fail::{self, AnyError, Exit};
 use super::progress::Progress;
-use super::{interrupt, print, resources};
+use super::{cache, interrupt, print};
 
 pub(super) fn run(args: &SegmentArgs) -> Result<Exit, AnyError> {
-    resources::use_threads(args.tiles.threads())?;
     interrupt::watch()?;
     let outputs = outputs(args)?;
     let segmenter = Segmenter::open(&args.model)?;
@@ -51,7 +50,7 @@ fn single(error: Error) -> Result<Exit, AnyError> {
 fn scene(args: &SegmentArgs, segmenter: &Segmenter, path: &Path, request: &PlanRequest, outputs: &Outputs) -> swath::Result<()> {
     let scene = segmenter.scene(path, args.tiles.bands.as_deref())?;
     let plan = segmenter.plan(&scene, request)?;
-    resources::use_cache(&plan);
+    cache::use_planned(&plan);
     tracing::info!(
         "{}: {} in {} tiles of {} x {}, overlap {}, {} of {} memory planned",
         path.display(),

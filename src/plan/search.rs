@@ -35,6 +35,8 @@ pub struct Plan {
     pub bytes_to_read: u64,
     /// Threads that read.
     pub readers: usize,
+    /// Threads that the network runs on.
+    pub threads: usize,
     /// Threads that compress the finished files: fewer than compute if memory asks for it.
     pub finish_threads: usize,
 }
@@ -72,6 +74,7 @@ impl Plan {
             flops,
             bytes_to_read,
             readers: readers(request),
+            threads: request.threads,
             finish_threads: found.finish_threads,
             geometry,
         })
