@@ -265,6 +265,26 @@ pub enum Error {
         /// The smallest side that works.
         smallest: usize,
     },
+    /// A tile for a network that takes tiles of one size only.
+    #[error("expected tiles of {width} x {height}, the only ones that the network takes, got {tile}")]
+    TileFixed {
+        /// The tile's side asked for.
+        tile: usize,
+        /// The only width.
+        width: usize,
+        /// The only height.
+        height: usize,
+    },
+    /// An overlap that no tile of the scene could have.
+    #[error("expected an overlap below the {size} pixels of {}, got {overlap}", path.display())]
+    OverlapOutside {
+        /// The scene.
+        path: PathBuf,
+        /// The overlap asked for.
+        overlap: usize,
+        /// The scene's size.
+        size: Size,
+    },
     /// Crop for a network that has no halo.
     #[error("cropping cannot equal the whole scene: node `{node}` of the network sees the whole tile")]
     CropWholeTile {
@@ -291,9 +311,9 @@ pub enum Error {
         /// Why.
         source: swath_models::Error,
     },
-    /// A valid pixel without a finite score.
-    #[error("expected a probability at column {x}, row {y} of {}, got {score} for class {class}", path.display())]
-    NotFinite {
+    /// A valid pixel whose score is NaN, or no probability.
+    #[error("expected a probability of 0 to 1 at column {x}, row {y} of {}, got {score} for class {class}", path.display())]
+    NoProbability {
         /// The scene.
         path: PathBuf,
         /// The class's place among the network's outputs.

@@ -24,6 +24,7 @@
 //! ```
 
 pub mod demo;
+mod digest;
 mod error;
 mod font;
 mod georeference;

@@ -1,5 +1,6 @@
 //! Source to sink: reading, inference, stitching and writing, side by side.
 
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
@@ -149,7 +150,7 @@ fn read_tile(run: &Run<'_>, reader: &mut dyn WindowReader, tile: Tile) -> Result
     let Patch { mut pixels, valid, .. } = read_extended(reader, raster, run.plan.layout.reach(&tile))?;
     for (band, scaling) in pixels.chunks_exact_mut(valid.len()).zip(run.scaling) {
         scaling.apply(band);
-        // Values without meaning must not reach their neighbours through the network: it sees the middle of its range instead.
+        // Values without meaning must not reach their neighbours through the network: it sees zeros instead, as it does beyond its own padding.
         band.iter_mut().zip(&valid).filter(|(_, valid)| !**valid).for_each(|(x, _)| *x = 0.0);
     }
     Ok(Input { tile, pixels, valid })
@@ -201,7 +202,10 @@ fn stitch(
     if stitched == swath.len() { Ok(mosaic.finish()?) } else { Ok(()) }
 }
 
-/// A block with its pixels' validity; a valid pixel without a finite score is an error.
+/// Probabilities, with room for rounding.
+const PROBABILITY: RangeInclusive<f32> = -1e-3..=1.001;
+
+/// A block with its pixels' validity; a valid pixel whose score is no probability (NaN is none) is an error.
 fn finished(run: &Run<'_>, tile: &Tile, block: Block, valid: &[bool]) -> Result<Scores> {
     let Block { window, scores } = block;
     let (row, column) = run.plan.layout.offset(tile, window);
@@ -209,9 +213,10 @@ fn finished(run: &Run<'_>, tile: &Tile, block: Block, valid: &[bool]) -> Result<
     let rows = (row..row + window.height).map(|y| &valid[y * stride + column..y * stride + column + window.width]);
     let valid: Vec<bool> = rows.flatten().copied().collect();
     for (class, plane) in scores.chunks_exact(window.area()).enumerate() {
-        if let Some((at, score)) = plane.iter().enumerate().find(|(at, score)| valid[*at] && !score.is_finite()) {
+        let wrong = |(at, score): &(usize, &f32)| valid[*at] && !PROBABILITY.contains(*score);
+        if let Some((at, score)) = plane.iter().enumerate().find(wrong) {
             let (x, y) = (window.x + at % window.width, window.y + at / window.width);
-            return Err(Error::NotFinite { path: run.source.profile().path.clone(), class, score: *score, x, y });
+            return Err(Error::NoProbability { path: run.source.profile().path.clone(), class, score: *score, x, y });
         }
     }
     Ok(Scores { window, scores, valid })

@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 use swath_models::{Executor, Fused, Golden, Model, ModelCard};
 use swath_tiling::{Size, Window};
 
+use crate::digest::Digest;
 use crate::labels::Labeller;
 use crate::pipeline::{self, Observer};
 use crate::plan::{Plan, PlanRequest};
 use crate::sink::refuse;
-use crate::source::{BandRequest, RasterSource, Scene};
+use crate::source::{BandRequest, RasterSource, Scene, limit_cache};
 use crate::stac::item_path;
 use crate::{
     Error, Existing, ItemDescription, LabelProduct, LabelSink, LabelSummary, LayerAsset, LayerEncoding, LayerProduct, LayerSink,
@@ -33,8 +33,8 @@ pub struct Segmenter {
 struct Origin {
     /// The model card; a name for a bundled model.
     href: String,
-    /// SHA-256 of card, graph and weights, one after the other; of the card's name for a bundled model.
-    digest: String,
+    /// SHA-256 of card, graph and weights, one after the other; a bundled model has none.
+    digest: Option<String>,
 }
 
 /// The files that a run writes.
@@ -103,7 +103,7 @@ impl Segmenter {
     /// # Errors
     /// If card, graph and weights disagree.
     pub fn new(model: Model) -> Result<Self> {
-        let origin = Origin { href: format!("swath:{}", model.card.name), digest: hex(&Sha256::digest(&model.card.name)) };
+        let origin = Origin { href: format!("swath:{}", model.card.name), digest: None };
         Self::prepare(model, origin)
     }
 
@@ -114,12 +114,12 @@ impl Segmenter {
     pub fn open(folder: &Path) -> Result<Self> {
         let model = Model::read(folder)?;
         let files = Model::files(folder);
-        let mut digest = Sha256::new();
+        let mut digest = Digest::default();
         for path in &files {
-            digest.update(fs::read(path).map_err(|source| Error::File { action: "read", path: path.clone(), source })?);
+            digest.add_file(path).map_err(|source| Error::File { action: "read", path: path.clone(), source })?;
         }
         let href = fs::canonicalize(&files[0]).unwrap_or_else(|_| files[0].clone()).display().to_string();
-        Self::prepare(model, Origin { href, digest: hex(&digest.finalize()) })
+        Self::prepare(model, Origin { href, digest: Some(digest.hex()) })
     }
 
     fn prepare(model: Model, origin: Origin) -> Result<Self> {
@@ -192,6 +192,7 @@ impl Segmenter {
     /// # Errors
     /// If something exists already, cannot be read or written, or a score is not a number.
     pub fn run(&self, scene: &Scene, plan: &Plan, outputs: &Outputs, observer: &dyn Observer) -> Result<Report> {
+        limit_cache(plan.memory.cache);
         let mut sinks = Sinks::create(&self.card, scene, plan, outputs)?;
         let labeller = Labeller::new(&self.card);
         let origin = plan.layout.window;
@@ -206,10 +207,10 @@ impl Segmenter {
             }
             sinks.labels.write(window, &labels.values)
         })?;
-        if observer.is_cancelled() {
-            return Err(Error::Cancelled { path: scene.profile().path.clone() });
-        }
-        let labels = sinks.finish()?;
+        let labels = sinks.finish(|| {
+            let path = scene.profile().path.clone();
+            if observer.is_cancelled() { Err(Error::Cancelled { path }) } else { Ok(()) }
+        })?;
         let item = self.describe(scene, plan, outputs, &labels)?;
         Ok(Report { path: outputs.labels.clone(), labels, item })
     }
@@ -257,7 +258,7 @@ impl Segmenter {
             "bands": scene.bands().numbers(),
             "tile": [layout.input.y, layout.input.x],
             "overlap": [layout.overlap.height, layout.overlap.width],
-            "blend": format!("{:?}", layout.blend),
+            "blend": plan.blend.name(),
             "window": { "x": x, "y": y, "width": width, "height": height },
             "device": "cpu",
             "precision": "f32",
@@ -272,14 +273,6 @@ const CONFIDENCE: &str = "confidence";
 
 fn class_names(card: &ModelCard) -> Vec<String> {
     card.classes.iter().map(|class| class.name.clone()).collect()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// The rasters of a run while they are written.
@@ -326,10 +319,14 @@ impl Sinks {
     }
 
     /// Publishes all rasters once all are complete, the labels last: where they are, everything is.
-    fn finish(self) -> Result<LabelSummary> {
+    fn finish(self, go_on: impl Fn() -> Result<()>) -> Result<LabelSummary> {
+        go_on()?;
         let probabilities = self.probabilities.map(LayerSink::complete).transpose()?;
+        go_on()?;
         let confidence = self.confidence.map(LayerSink::complete).transpose()?;
+        go_on()?;
         let labels = self.labels.complete()?;
+        go_on()?;
         for layer in [probabilities, confidence].into_iter().flatten() {
             layer.publish()?;
         }

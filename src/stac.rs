@@ -1,17 +1,16 @@
 //! The STAC item beside a label raster: which model, which input and which parameters made it.
 
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use gdal::{Dataset, Metadata};
 use jiff::civil::DateTime;
 use jiff::{Timestamp, tz::TimeZone};
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 use swath_models::Class;
 use swath_tiling::Size;
 
+use crate::digest::Digest;
 use crate::sink::{Unpublished, colours};
 use crate::{Error, Existing, Georeference, LabelSummary, LayerEncoding, Result};
 
@@ -250,19 +249,7 @@ impl ItemDescription<'_> {
 
 /// A file's length in bytes and its SHA-256 as a multihash: 12 for the function, 20 for the digest's length, then the digest, in hex.
 fn digest(path: &Path) -> io::Result<(u64, String)> {
-    let mut file = File::open(path)?;
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 1 << 20];
-    let mut size = 0;
-    loop {
-        let count = file.read(&mut buffer)?;
-        if count == 0 {
-            break;
-        }
-        hasher.update(&buffer[..count]);
-        size += count as u64;
-    }
-    let digits = hasher.finalize().into_iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    let hex: String = digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect();
-    Ok((size, format!("1220{hex}")))
+    let mut digest = Digest::default();
+    digest.add_file(path)?;
+    Ok((digest.bytes(), format!("1220{}", digest.hex())))
 }

@@ -43,6 +43,7 @@ impl Memory {
             bands: vec![band],
             georeference: Georeference::default(),
             block: Size::plane(64, 64),
+            block_bytes: 1 << 20,
             acquired: None,
         };
         Self { profile, pixels: Raster::noise(1, SIZE).bands.swap_remove(0), reads: AtomicUsize::new(0), fail }

@@ -13,7 +13,7 @@ use super::args::DemoArgs;
 use super::fail::{AnyError, Exit};
 use super::progress::Progress;
 use super::request::{cores, half_of_free_memory};
-use super::{cache, interrupt, print};
+use super::{interrupt, print};
 
 pub(super) fn run(args: &DemoArgs) -> Result<Exit, AnyError> {
     interrupt::watch()?;
@@ -23,7 +23,6 @@ pub(super) fn run(args: &DemoArgs) -> Result<Exit, AnyError> {
     let segmenter = Segmenter::new(demo::model()?)?;
     let scene = segmenter.scene(&files.scene, None)?;
     let plan = segmenter.plan(&scene, &PlanRequest::new(half_of_free_memory()?, cores()))?;
-    cache::use_planned(&plan);
     let outputs = Outputs::labels(args.output.join("labels.tif"), Existing::Overwrite);
     let progress = Progress::new(args.progress, files.scene.display().to_string(), &plan);
     let report = segmenter.run(&scene, &plan, &outputs, &progress);

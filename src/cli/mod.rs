@@ -2,7 +2,6 @@
 
 mod args;
 mod bytes;
-mod cache;
 mod demo;
 mod fail;
 mod interrupt;

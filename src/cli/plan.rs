@@ -44,11 +44,13 @@ fn show(path: &Path, plan: &Plan) -> std::io::Result<()> {
         ("peak memory", format!("{} of {}", bytes(memory.total()), bytes(plan.max_memory))),
         ("  program", bytes(memory.base)),
         ("  block cache", bytes(memory.cache)),
+        ("  blocks read", bytes(memory.blocks)),
         ("  weights", bytes(memory.weights)),
         ("  network", bytes(memory.network)),
         ("  tiles waiting", bytes(memory.waiting)),
         ("  mosaic", bytes(memory.mosaic)),
         ("  finishing", bytes(memory.finish)),
+        ("  loading", bytes(memory.loading)),
     ];
     print::facts(&facts)
 }
@@ -72,7 +74,9 @@ fn as_json(path: &Path, plan: &Plan) -> serde_json::Value {
             "total": memory.total(),
             "program": memory.base,
             "block_cache": memory.cache,
+            "blocks": memory.blocks,
             "weights": memory.weights,
+            "loading": memory.loading,
             "network": memory.network,
             "tiles_waiting": memory.waiting,
             "mosaic": memory.mosaic,

@@ -3,7 +3,7 @@
 use std::thread;
 
 use swath::LayerEncoding;
-use swath::plan::{Layers, PlanRequest};
+use swath::plan::{Layers, PlanRequest, Tiles};
 
 use super::args::{ProbabilityType, TileArgs};
 use super::fail::AnyError;
@@ -27,6 +27,7 @@ impl TileArgs {
             blend: self.blend,
             window: self.window,
             max_memory: self.max_memory.map_or_else(half_of_free_memory, Ok)?,
+            tiles: self.max_memory.map_or(Tiles::Keep, |_| Tiles::MayShrink),
             threads: self.threads(),
             layers: Layers {
                 probabilities: self.probabilities.as_ref().map(|_| self.encoding()),

@@ -12,7 +12,7 @@ use super::args::SegmentArgs;
 use super::bytes::show_bytes;
 use super::fail::{self, AnyError, Exit};
 use super::progress::Progress;
-use super::{cache, interrupt, print};
+use super::{interrupt, print};
 
 pub(super) fn run(args: &SegmentArgs) -> Result<Exit, AnyError> {
     interrupt::watch()?;
@@ -40,7 +40,7 @@ fn single(error: Error) -> Result<Exit, AnyError> {
     match error {
         Error::Gdal { ref action, .. } if action != "open" => {}
         Error::File { action, .. } if action != "create" => {}
-        Error::Network { .. } | Error::NotFinite { .. } | Error::Score { .. } | Error::Unfaithful { .. } => {}
+        Error::Network { .. } | Error::NoProbability { .. } | Error::Score { .. } | Error::Unfaithful { .. } => {}
         _ => return Err(error.into()),
     }
     fail::report(&error);
@@ -50,7 +50,6 @@ fn single(error: Error) -> Result<Exit, AnyError> {
 fn scene(args: &SegmentArgs, segmenter: &Segmenter, path: &Path, request: &PlanRequest, outputs: &Outputs) -> swath::Result<()> {
     let scene = segmenter.scene(path, args.tiles.bands.as_deref())?;
     let plan = segmenter.plan(&scene, request)?;
-    cache::use_planned(&plan);
     tracing::info!(
         "{}: {} in {} tiles of {} x {}, overlap {}, {} of {} memory planned",
         path.display(),

@@ -125,7 +125,13 @@ impl Line {
 
     /// The smallest side that works, from a side on.
     fn smallest(&self, from: usize, tiles: Tiles) -> usize {
-        let sides = (from.next_multiple_of(self.stride)..).step_by(self.stride);
+        // An overlap that does not depend on the side says it at once; the others take no more than a quarter of it, so a few steps do.
+        let overlap = match (tiles.overlap, tiles.blend) {
+            (None, Blend::Taper(_)) => 0,
+            _ => self.wanted_overlap(tiles),
+        };
+        let first = from.max(self.lost + overlap + self.stride).next_multiple_of(self.stride);
+        let sides = (first..).step_by(self.stride);
         sides.into_iter().find(|side| self.step(Tiles { side: *side, ..tiles }) > 0).unwrap_or(from)
     }
 

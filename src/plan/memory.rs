@@ -1,10 +1,11 @@
 //! What a plan holds in memory at its peak.
 
 use swath_models::Executor;
-use swath_tiling::{Mosaic, Size, TileGrid};
+use swath_tiling::{Mosaic, TileGrid};
 
 use super::{Layers, Layout};
 use crate::pipeline::{PATCHES_AHEAD, SCORES_AHEAD};
+use crate::source::RasterProfile;
 use crate::{LabelSink, LayerSink, Result};
 
 const MIB: usize = 1 << 20;
@@ -22,8 +23,12 @@ pub struct MemoryPlan {
     pub base: usize,
     /// GDAL's cache of decoded blocks.
     pub cache: usize,
-    /// The network's weights.
+    /// Blocks that are being decoded, which count beside the cache if they are larger than it.
+    pub blocks: usize,
+    /// The network's weights, in whatever form the executor keeps them.
     pub weights: usize,
+    /// The weights while the model is loaded: as they were read, as they are rewritten, and as they are kept.
+    pub loading: usize,
     /// Values between the network's layers.
     pub network: usize,
     /// Pixels read, scores computed and labels found that wait for the next stage.
@@ -38,7 +43,8 @@ impl MemoryPlan {
     /// The peak.
     #[must_use]
     pub fn total(&self) -> usize {
-        self.base + self.cache + self.weights + (self.network + self.waiting + self.mosaic).max(self.finish)
+        let running = (self.network + self.waiting + self.mosaic).max(self.finish);
+        self.base + self.loading.max(self.cache + self.blocks + self.weights + running)
     }
 
     /// Adds up what a layout holds when it is run swath by swath.
@@ -54,12 +60,15 @@ impl MemoryPlan {
         let scores = layout.grid.tile_size().area();
         // Pixels and their validity; a patch is held once more while it is read, in double precision where its type needs that.
         let patch = input * (bands * size_of::<f32>() + 1);
-        let patches = (reading.readers * (PATCHES_AHEAD + 1) + 1) * patch + reading.readers * input * size_of::<f64>();
+        // Where a tile reaches beyond the scene, it is put together from what was read.
+        let patches = (reading.readers * (PATCHES_AHEAD + 2) + 1) * patch + reading.readers * input * size_of::<f64>();
         let predicted = (SCORES_AHEAD + 2) * (scores * channels * size_of::<f32>() + input);
         Ok(Self {
             base: BASE,
             cache: reading.cache,
+            blocks: reading.blocks,
             weights: executor.resident_bytes(),
+            loading: 3 * executor.resident_bytes(),
             network: executor.peak_bytes(layout.input)?,
             waiting: patches + predicted + scores * writing.pixel_bytes(),
             mosaic: swaths.iter().map(|swath| Mosaic::bytes(swath, channels, layout.blend)).max().unwrap_or(0),
@@ -77,14 +86,17 @@ pub(super) struct Reading {
     pub(super) cache: usize,
     /// Bytes of cache that would keep all strips of a row of tiles; 0 where blocks are small.
     strips: usize,
+    /// Bytes of the blocks that the readers decode at once, as they are stored and as they are read.
+    blocks: usize,
 }
 
 impl Reading {
     /// `bytes` are those of a pixel in all bands read, `rows` those of a tile.
-    pub(super) fn new(readers: usize, raster: Size, block: Size, bytes: usize, rows: usize, limit: usize) -> Self {
+    pub(super) fn new(readers: usize, profile: &RasterProfile, bytes: usize, rows: usize, limit: usize) -> Self {
+        let RasterProfile { size: raster, block, .. } = *profile;
         // Strips are as wide as the raster: unless a row of tiles stays cached, each tile decodes all of it again.
         let strips = if block.width >= raster.width { raster.width * (rows + 2 * block.height) * bytes } else { 0 };
-        Self { readers, cache: CACHE.max(strips.min(limit / 4)), strips }
+        Self { readers, cache: CACHE.max(strips.min(limit / 4)), strips, blocks: 2 * readers * profile.block_bytes }
     }
 
     /// The limit that would do for what is planned so: with it, the cache may be larger.

@@ -7,5 +7,5 @@ mod search;
 
 pub use layout::Layout;
 pub use memory::MemoryPlan;
-pub use request::{BlendChoice, Layers, PlanRequest};
+pub use request::{BlendChoice, Layers, PlanRequest, Tiles};
 pub use search::Plan;

@@ -51,6 +51,15 @@ pub struct Layers {
     pub confidence: Option<LayerEncoding>,
 }
 
+/// What a plan may do where memory is short. Fewer threads and narrower swaths change no label; other tiles do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tiles {
+    /// Smaller tiles may be chosen: for a limit that is given, and so says the same tomorrow.
+    MayShrink,
+    /// Too little memory is an error: for a limit that depends on what else the machine does.
+    Keep,
+}
+
 /// What the user decides of a plan; `None` is left to the plan.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PlanRequest {
@@ -64,6 +73,8 @@ pub struct PlanRequest {
     pub window: Option<Window>,
     /// Most bytes that the process may hold.
     pub max_memory: usize,
+    /// What may give way where that is not enough.
+    pub tiles: Tiles,
     /// Threads that read and compute.
     pub threads: usize,
     /// What is written beside the labels.
@@ -71,10 +82,11 @@ pub struct PlanRequest {
 }
 
 impl PlanRequest {
-    /// Everything left to the plan but memory (bytes) and threads.
+    /// Everything left to the plan but memory (bytes) and threads; tiles may shrink.
     #[must_use]
     pub fn new(max_memory: usize, threads: usize) -> Self {
         let (tile, overlap, window) = (None, None, None);
-        Self { tile, overlap, blend: BlendChoice::default(), window, max_memory, threads, layers: Layers::default() }
+        let tiles = Tiles::MayShrink;
+        Self { tile, overlap, blend: BlendChoice::default(), window, max_memory, tiles, threads, layers: Layers::default() }
     }
 }

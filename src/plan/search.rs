@@ -3,9 +3,9 @@
 use swath_models::{Executor, Extent, Geometry, Reach};
 use swath_tiling::{Blend, TileGrid, Window};
 
-use super::PlanRequest;
-use super::layout::{Layout, Tiles};
+use super::layout::{self, Layout};
 use super::memory::{MemoryPlan, Reading, Writing};
+use super::{BlendChoice, PlanRequest, Tiles};
 use crate::source::RasterSource;
 use crate::source::{RasterProfile, Scene};
 use crate::{Error, Result};
@@ -23,6 +23,8 @@ pub struct Plan {
     pub layout: Layout,
     /// The same tiles in swaths of columns, run one after the other; one if the mosaic fits in memory at the scene's width.
     pub swaths: Vec<TileGrid>,
+    /// How overlapping tiles become one.
+    pub blend: BlendChoice,
     /// What the network sees around a pixel.
     pub geometry: Geometry,
     /// Peak memory, by part.
@@ -62,18 +64,27 @@ impl Plan {
         }
         let bytes = scene.bands().numbers().iter().map(|number| profile.bands[number - 1].bytes).sum();
         let search = Search { profile, window, geometry: &geometry, executor, request, fixed, bytes };
+        if let Some(overlap) = request.overlap.filter(|overlap| *overlap >= profile.size.width.max(profile.size.height)) {
+            return Err(Error::OverlapOutside { path: profile.path.clone(), overlap, size: profile.size });
+        }
+        if let (Some(tile), Some(fixed)) = (request.tile, fixed)
+            && [fixed.x, fixed.y] != [tile; 2]
+        {
+            return Err(Error::TileFixed { tile, width: fixed.x, height: fixed.y });
+        }
         let found = search.best()?;
         let tiles: usize = found.swaths.iter().map(TileGrid::len).sum();
         let flops = executor.graph().cost(found.layout.input)?.flops * tiles as u64;
         let bytes_to_read = (tiles * found.layout.input.product() * bytes) as u64;
         Ok(Self {
+            blend: request.blend,
             layout: found.layout,
             swaths: found.swaths,
             memory: found.memory,
             max_memory: request.max_memory,
             flops,
             bytes_to_read,
-            readers: readers(request),
+            readers: found.readers,
             threads: request.threads,
             finish_threads: found.finish_threads,
             geometry,
@@ -107,15 +118,12 @@ impl Plan {
     }
 }
 
-fn readers(request: &PlanRequest) -> usize {
-    request.threads.clamp(1, MOST_READERS)
-}
-
 /// A tiling, and what it holds in memory.
 struct Found {
     layout: Layout,
     swaths: Vec<TileGrid>,
     memory: MemoryPlan,
+    readers: usize,
     finish_threads: usize,
     /// The limit on memory that would do for it.
     needed: usize,
@@ -133,13 +141,13 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// The first of the sides, largest first, whose tiling fits in memory.
+    /// The first of the sides, largest first, whose tiling fits in memory, however slowly: labels must not depend on the number of threads.
     fn best(&self) -> Result<Found> {
         let limit = self.request.max_memory;
         let mut smallest: Option<Found> = None;
         for side in self.sides() {
             let found = match self.layout(side) {
-                Ok(layout) => self.fit(layout)?,
+                Ok(layout) => self.fit(&layout)?,
                 // A smaller side cannot hold the overlap either: the last one that could decides.
                 Err(Error::TileTooSmall { .. }) if smallest.is_some() => break,
                 Err(error) => return Err(error),
@@ -148,6 +156,9 @@ impl Search<'_> {
                 return Ok(found);
             }
             smallest = Some(found);
+            if self.request.tiles == Tiles::Keep {
+                break;
+            }
         }
         let needed = smallest.map_or(usize::MAX, |found| found.needed);
         Err(Error::Memory { path: self.profile.path.clone(), needed, limit })
@@ -171,15 +182,27 @@ impl Search<'_> {
     }
 
     fn layout(&self, side: usize) -> Result<Layout> {
-        let tiles = Tiles { side, overlap: self.request.overlap, blend: self.request.blend.blend() };
+        let tiles = layout::Tiles { side, overlap: self.request.overlap, blend: self.request.blend.blend() };
         Layout::new(self.profile.size, self.window, self.geometry, self.fixed, tiles)
     }
 
+    /// The most readers that fit, or what one reader takes.
+    fn fit(&self, layout: &Layout) -> Result<Found> {
+        let most = self.request.threads.clamp(1, MOST_READERS);
+        let mut found = self.fit_readers(layout.clone(), most)?;
+        for readers in (1..most).rev() {
+            if found.memory.total() <= self.request.max_memory {
+                break;
+            }
+            found = self.fit_readers(layout.clone(), readers)?;
+        }
+        Ok(found)
+    }
+
     /// Finishes with fewer threads and halves the swaths until both fit, or there is one thread and a swath is about as narrow as a tile.
-    fn fit(&self, layout: Layout) -> Result<Found> {
+    fn fit_readers(&self, layout: Layout, readers: usize) -> Result<Found> {
         let limit = self.request.max_memory;
-        let reading =
-            Reading::new(readers(self.request), self.profile.size, self.profile.block, self.bytes, layout.input.y, limit);
+        let reading = Reading::new(readers, self.profile, self.bytes, layout.input.y, limit);
         let classes = self.executor.graph().output_channels().max(2);
         let mut writing = Writing { layers: self.request.layers, classes, threads: self.request.threads };
         let mut columns = self.window.width;
@@ -189,7 +212,8 @@ impl Search<'_> {
             let narrowest = layout.blend == Blend::Crop || columns <= 2 * layout.grid.tile_size().width;
             if memory.total() <= limit || (narrowest && writing.threads == 1) {
                 let needed = reading.needed(&memory);
-                return Ok(Found { layout, swaths, memory, finish_threads: writing.threads, needed });
+                let finish_threads = writing.threads;
+                return Ok(Found { layout, swaths, memory, readers, finish_threads, needed });
             }
             if memory.finish > memory.network + memory.waiting + memory.mosaic && writing.threads > 1 {
                 writing.threads -= 1;

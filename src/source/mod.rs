@@ -4,11 +4,13 @@
 //! [`Patch`]: pixels of the chosen bands and whether they are valid.
 
 mod bands;
+mod cache;
 mod profile;
 mod reflect;
 mod scene;
 
 pub use bands::{BandChoice, BandRequest};
+pub(crate) use cache::limit_cache;
 pub use profile::{BandProfile, RasterProfile};
 pub use reflect::{Reach, read_extended};
 pub use scene::Scene;

@@ -20,6 +20,8 @@ pub struct RasterProfile {
     pub georeference: Georeference,
     /// Columns and rows of the blocks in which it is stored: what GDAL reads at once.
     pub block: Size,
+    /// Bytes of such a block once it is decoded, in all bands that are stored together.
+    pub block_bytes: usize,
     /// When it was acquired, if its metadata says so.
     pub acquired: Option<jiff::Timestamp>,
 }

@@ -33,13 +33,13 @@ pub fn read_extended(reader: &mut dyn WindowReader, raster: Size, reach: Reach) 
     if window.height == reach.height && window.width == reach.width && is_run(&rows) && is_run(&columns) {
         return Ok(patch);
     }
-    let offsets: Vec<usize> =
-        rows.iter().flat_map(|row| columns.iter().map(move |column| (row - y.start) * x.len + column - x.start)).collect();
-    let area = window.area();
+    let gather = |line: usize| columns.iter().map(move |column| line * x.len + column - x.start);
+    let bands = patch.pixels.len() / window.area();
+    let lines = (0..bands).flat_map(|band| rows.iter().map(move |row| band * y.len + row - y.start));
     Ok(Patch {
         window,
-        pixels: patch.pixels.chunks_exact(area).flat_map(|plane| offsets.iter().map(|o| plane[*o])).collect(),
-        valid: offsets.iter().map(|o| patch.valid[*o]).collect(),
+        pixels: lines.flat_map(gather).map(|at| patch.pixels[at]).collect(),
+        valid: rows.iter().flat_map(|row| gather(row - y.start)).map(|at| patch.valid[at]).collect(),
     })
 }
 

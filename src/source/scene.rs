@@ -209,6 +209,7 @@ fn profile(path: &Path, dataset: &Dataset) -> Result<RasterProfile> {
         size: Size::plane(width, height),
         bands: bands.collect::<Result<_>>()?,
         block: block_size(path, dataset)?,
+        block_bytes: block_bytes(path, dataset)?,
         georeference: Georeference::read(dataset)?,
         acquired: crate::acquired(dataset),
     })
@@ -218,6 +219,18 @@ fn profile(path: &Path, dataset: &Dataset) -> Result<RasterProfile> {
 fn block_size(path: &Path, dataset: &Dataset) -> Result<Size> {
     let (width, height) = band(dataset, path, 1)?.block_size();
     Ok(Size::plane(width, height))
+}
+
+/// Bytes of the largest block: of one band, or of all bands where they are stored pixel by pixel.
+fn block_bytes(path: &Path, dataset: &Dataset) -> Result<usize> {
+    let bytes = (1..=dataset.raster_count()).map(|number| {
+        let band = band(dataset, path, number)?;
+        let (width, height) = band.block_size();
+        Ok(width * height * usize::from(band.band_type().bytes()))
+    });
+    let bytes: Vec<usize> = bytes.collect::<Result<_>>()?;
+    let together = dataset.metadata_item("INTERLEAVE", "IMAGE_STRUCTURE").is_some_and(|kind| kind == "PIXEL");
+    Ok(if together { bytes.iter().sum() } else { bytes.into_iter().max().unwrap_or(0) })
 }
 
 /// Stored values go to the network as they are; whoever trained it on scaled ones should hear of it.
