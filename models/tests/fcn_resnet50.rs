@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use swath_models::{Executor, Reference, ScoreActivation, Shape, Tensor, Weights, zoo};
+use swath_models::{Executor, Fused, Reference, ScoreActivation, Shape, Tensor, Weights, zoo};
 
 fn golden() -> Weights {
     Weights::read(&PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/fcn_resnet50.safetensors")).unwrap()
@@ -52,7 +52,12 @@ fn probabilities_are_those_of_pytorch_at_sizes_that_fit_the_stride_and_at_others
         let ours = if name == "input" { &fill("input", &[3, 64, 64]) } else { weights.get(&name).unwrap() };
         assert_eq!(&ours[..4], values, "the generators disagree about {name}");
     }
-    let network = Reference::new(graph.with_activation(ScoreActivation::Softmax), &weights).unwrap();
+    let graph = graph.with_activation(ScoreActivation::Softmax);
+    assert_probabilities("reference", &Reference::new(graph.clone(), &weights).unwrap(), &golden);
+    assert_probabilities("fused", &Fused::new(graph, &weights).unwrap(), &golden);
+}
+
+fn assert_probabilities(executor: &str, network: &impl Executor, golden: &Weights) {
     let mut sizes = 0;
     for spec in golden.specs().filter(|s| s.name.starts_with("probabilities_")) {
         let input = Shape::planar(3, spec.shape[1], spec.shape[2]);
@@ -61,9 +66,8 @@ fn probabilities_are_those_of_pytorch_at_sizes_that_fit_the_stride_and_at_others
         assert_eq!(ours.shape(), Shape::planar(6, spec.shape[1], spec.shape[2]));
         let differences = ours.data().iter().zip(golden.get(&spec.name).unwrap()).map(|(a, b)| (a - b).abs());
         let largest = differences.fold(0.0, f32::max);
-        println!("{}: largest difference {largest:e}", spec.name);
         // f32::max passes over NaN, which is not below the limit either.
-        assert!(ours.data().iter().all(|p| p.is_finite()) && largest < 2e-6, "{}: {largest:e}", spec.name);
+        assert!(ours.data().iter().all(|p| p.is_finite()) && largest < 2e-6, "{executor}, {}: {largest:e}", spec.name);
         sizes += 1;
     }
     assert_eq!(sizes, 5);

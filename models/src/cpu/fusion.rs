@@ -171,3 +171,69 @@ impl Builder<'_> {
         takes && group.activation.is_none() && self.computed[group.node]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::passes::fold_batch_norm;
+    use crate::{Builder, Conv, Extent, Rank, Scope, ScoreActivation, zoo};
+
+    fn fusion(graph: &Graph) -> Fusion {
+        Fusion::new(graph, &graph.shapes(Extent::planar(64, 96)).unwrap())
+    }
+
+    /// What is computed in groups of their own, in order.
+    fn labels<'a>(graph: &'a Graph, fusion: &Fusion) -> Vec<&'a str> {
+        fusion.groups.iter().map(|group| graph.nodes()[group.node].op.label()).collect()
+    }
+
+    #[test]
+    fn fcn_resnet50_is_convolutions_and_one_head() {
+        let graph = zoo::build("fcn_resnet50", 3, 6).unwrap().with_activation(ScoreActivation::Softmax);
+        let weights = zoo::random_weights(&graph, 1);
+        let (graph, _) = fold_batch_norm(&graph, weights).unwrap();
+        let fusion = fusion(&graph);
+        let labels = labels(&graph, &fusion);
+        assert_eq!(labels.iter().filter(|label| **label == "conv").count(), 1 + 16 * 3 + 4 + 3);
+        assert_eq!(labels.iter().filter(|label| **label != "conv").collect::<Vec<_>>(), [&"input", &"max_pool"]);
+        assert_eq!(fusion.groups.iter().filter(|group| group.residual.is_some()).count(), 16);
+        assert_eq!(fusion.groups.iter().filter(|group| group.activation.is_some()).count(), 1 + 16 * 3);
+        assert_eq!((fusion.maps.len(), fusion.last), (3, Last::Softmax));
+    }
+
+    #[test]
+    fn what_is_read_twice_or_broadcast_is_computed_alone() {
+        let mut g = Builder::new("alone", Rank::Planar, 4);
+        let twice = g.conv(g.input(), &Scope::root("twice"), Conv::square(4, 3)).node();
+        let relu = g.at(twice).relu().node();
+        let sum = g.add(twice, relu).node();
+        let mean = g.push("mean", Op::GlobalAveragePool, vec![sum]).node();
+        let one = g.conv(mean, &Scope::root("one"), Conv::square(4, 1)).node();
+        let broadcast = g.add(one, sum).node();
+        let output = g.conv(broadcast, &Scope::root("output"), Conv::square(2, 1)).node();
+        let graph = g.build(output).unwrap();
+        let fusion = fusion(&graph);
+        let expected = ["input", "conv", "relu", "add", "global_average_pool", "conv", "add", "conv"];
+        assert_eq!(labels(&graph, &fusion), expected);
+        assert!(fusion.groups.iter().all(|group| group.node == group.output && group.residual.is_none()));
+        assert_eq!((fusion.maps, fusion.last), (vec![output], Last::Nothing));
+    }
+
+    #[test]
+    fn a_sum_keeps_its_order() {
+        let mut g = Builder::new("sum", Rank::Planar, 2);
+        let mut small = |name: &str| {
+            let map = g.conv(g.input(), &Scope::root(name), Conv::square(2, 3).stride(2)).node();
+            g.resize_like(map, g.input()).node()
+        };
+        let [one, two, three, four] = ["a", "b", "c", "d"].map(&mut small);
+        let left = g.add(one, two).node();
+        let right = g.add(three, four).node();
+        let output = g.add(left, right).node();
+        let graph = g.build(output).unwrap();
+        let fusion = fusion(&graph);
+        // (1 + 2) + (3 + 4): the second sum cannot be taken apart without other rounding.
+        assert_eq!(fusion.maps, [one, two, right]);
+        assert_eq!(labels(&graph, &fusion).iter().filter(|label| **label == "resize").count(), 2);
+    }
+}

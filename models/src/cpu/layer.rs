@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::kernels::{Convolution, Isa};
 use super::ops::{Scale, Transposed};
 use crate::passes::Scaling;
-use crate::{Graph, Node, Op, Result, Shape, Weights};
+use crate::{Graph, Node, Op, Result, Weights};
 
 /// The tensors of a node, in the form in which they are used; shared by the programs of all extents.
 #[derive(Clone)]
@@ -46,15 +46,6 @@ impl Layer {
                 Self::Scale(Arc::new(Scale { scale: narrow(scale), shift: narrow(shift) }))
             }),
         })
-    }
-
-    /// Bytes that computing the layer takes beside its input, of the given shape, and its output.
-    pub(super) fn scratch_bytes(&self, input: Shape) -> usize {
-        match self {
-            Self::Convolution(convolution) => convolution.scratch_bytes(input),
-            Self::Transposed(transposed) => transposed.scratch_bytes(input),
-            Self::Scale(_) => 0,
-        }
     }
 
     /// Bytes of the tensors.

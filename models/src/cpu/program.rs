@@ -19,8 +19,6 @@ pub(super) struct Program {
     pub(super) buffers: Buffers,
     /// The buffer of every node's values; nodes computed with others have none.
     pub(super) buffer_of: Vec<Option<usize>>,
-    /// Bytes that the hungriest layer takes beside the buffers.
-    scratch_bytes: usize,
 }
 
 impl Program {
@@ -43,17 +41,13 @@ impl Program {
         });
         let head = Head { maps: maps.collect(), last: fusion.last, shape: shapes[graph.output().index()] };
         let (buffers, buffer_of) = place(&mut steps, &head, &shapes);
-        let scratch = graph.nodes().iter().zip(layers).filter_map(|(node, layer)| {
-            let input = node.inputs.first()?.index();
-            Some(layer.as_ref()?.scratch_bytes(shapes[input]))
-        });
-        let scratch_bytes = scratch.max().unwrap_or(0);
-        Ok(Self { tile, shapes, steps, head, buffers, buffer_of, scratch_bytes })
+        Ok(Self { tile, shapes, steps, head, buffers, buffer_of })
     }
 
-    /// Bytes that one tile needs, the tile and its scores included.
+    /// Bytes that one tile needs: buffers, the tile or its scores, and what the kernels hold on the current pool.
     pub(super) fn peak_bytes(&self) -> usize {
-        self.buffers.bytes() + self.scratch_bytes + self.shapes[0].bytes().max(self.head.shape.bytes())
+        let kernels = self.steps.iter().map(|step| step.kernel_bytes(self)).max().unwrap_or(0);
+        self.buffers.bytes() + self.shapes[0].bytes().max(self.head.shape.bytes()) + kernels
     }
 }
 

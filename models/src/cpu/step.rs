@@ -87,6 +87,15 @@ impl Step {
         Ok(Self { work, activation, inputs, output: group.output, overwritten: None, scratch, scratch_buffer: None })
     }
 
+    /// Bytes that its convolution holds while it runs.
+    pub(super) fn kernel_bytes(&self, program: &Program) -> usize {
+        match (&self.work, self.inputs.first()) {
+            (Work::Layer(Layer::Convolution(convolution)), Some(&input)) => convolution.scratch_bytes(program.shapes[input]),
+            (Work::Layer(Layer::Transposed(transposed)), Some(&input)) => transposed.kernel_bytes(program.shapes[input]),
+            _ => 0,
+        }
+    }
+
     /// Computes the output's values in its buffer.
     pub(super) fn run(&self, isa: Isa, program: &Program, arena: &mut Arena) {
         let mut buffer = arena.take(program.buffer_of[self.output]);

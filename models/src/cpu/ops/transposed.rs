@@ -67,12 +67,6 @@ impl Transposed {
         Self { parts, stride: c.stride, groups: c.groups, out_channels: c.out_channels, untouched }
     }
 
-    /// Bytes that its convolutions take beside their input and output.
-    pub(in crate::cpu) fn scratch_bytes(&self, input: Shape) -> usize {
-        let group = Shape { channels: input.channels / self.groups, ..input };
-        self.parts.iter().map(|part| part.convolution.scratch_bytes(group)).max().unwrap_or(0)
-    }
-
     /// Bytes of the packed weights.
     pub(in crate::cpu) fn bytes(&self) -> usize {
         self.parts.iter().map(|part| part.convolution.bytes()).sum()
@@ -82,6 +76,11 @@ impl Transposed {
     pub(in crate::cpu) fn scratch(&self, input: Extent) -> usize {
         let sizes = self.parts.iter().map(|part| part.extent(input).map_or(0, |e| e.product() * part.conv.out_channels));
         sizes.max().unwrap_or(0)
+    }
+
+    /// Bytes that a convolution holds while it runs.
+    pub(in crate::cpu) fn kernel_bytes(&self, input: Shape) -> usize {
+        self.parts.iter().map(|part| part.convolution.scratch_bytes(input)).max().unwrap_or(0)
     }
 
     /// Writes the result, which is `extent` large.
