@@ -1,0 +1,103 @@
+//! Memory is a promise: what the process really holds at its peak, against what was planned. Linux only, where `/proc` tells.
+#![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "a helper that fails is a failed test")]
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use support::{Linear, Pixels, noise, program, swath};
+use tempfile::TempDir;
+
+const MIB: u64 = 1 << 20;
+
+/// The peak resident memory of a process that has not been waited for yet, in bytes.
+fn peak(child: &Child) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().trim_end_matches(" kB").parse::<u64>().ok().map(|kib| kib << 10)
+}
+
+/// Labels a scene and returns the most memory that was held, as far as a look every few milliseconds tells.
+fn measure(folder: &Path, arguments: &str) -> u64 {
+    let mut command = program(folder);
+    command.arg("segment").args(arguments.split_whitespace()).args(["--output", "labels.tif", "--overwrite", "-q"]);
+    let mut child = command.stdout(Stdio::null()).spawn().unwrap();
+    let mut most = 0;
+    loop {
+        most = peak(&child).unwrap_or(0).max(most);
+        if let Some(status) = child.try_wait().unwrap() {
+            assert!(status.success(), "segment {arguments}: {status}");
+            return most;
+        }
+        sleep(Duration::from_millis(3));
+    }
+}
+
+/// Plans with room to spare, then labels with just the memory that was planned: the process must not hold more.
+#[track_caller]
+fn assert_kept(folder: &Path, arguments: &str) {
+    let planned = |limit: u64| {
+        let run = swath(folder, &format!("plan --json --max-memory {limit} {arguments}")).succeeds();
+        run.json()[0]["memory"]["total"].as_u64().unwrap()
+    };
+    let limit = planned(4096 * MIB);
+    assert!(planned(limit) <= limit);
+    let held = measure(folder, &format!("--max-memory {limit} {arguments}"));
+    assert!(held <= limit, "{arguments}: {} MiB were held, {} MiB planned", held / MIB, limit / MIB);
+    // A plan that counts far too much keeps every promise.
+    assert!(limit < 4 * held, "{arguments}: {} MiB were held, {} MiB planned", held / MIB, limit / MIB);
+}
+
+#[test]
+fn a_wide_scene_in_strips() {
+    let folder = TempDir::new().unwrap();
+    Pixels::new(40_000, 600, 3, noise).write(&folder.path().join("scene.tif"), &["COMPRESS=LZW"], |_| {});
+    Linear::by_sum(3, 500.0, 900.0).write(&folder.path().join("model"));
+    assert_kept(folder.path(), "scene.tif --model model --tile 256 --overlap 64 --threads 2");
+}
+
+#[test]
+fn one_block_that_is_larger_than_the_cache() {
+    let folder = TempDir::new().unwrap();
+    let options = ["TILED=YES", "BLOCKXSIZE=4096", "BLOCKYSIZE=4096", "COMPRESS=DEFLATE"];
+    let pixels = Pixels::new(4096, 4096, 2, |band, x, y| (band + x / 7 * (y / 5)) as u16);
+    pixels.write(&folder.path().join("scene.tif"), &options, |_| {});
+    Linear::by_sum(2, 500.0, 900.0).write(&folder.path().join("model"));
+    assert_kept(folder.path(), "scene.tif --model model --window 100,200,600,600 --threads 2");
+}
+
+#[test]
+fn a_network_with_many_weights() {
+    let folder = TempDir::new().unwrap();
+    support::write_noise(&folder.path().join("scene.tif"), 700, 500, 3);
+    swath(folder.path(), "model new fcn_resnet50 --bands 3 --classes 6 --scaling scale:255 --output model").succeeds();
+    for tile in [64, 256, 512] {
+        assert_kept(folder.path(), &format!("scene.tif --model model --tile {tile} --threads 2"));
+    }
+}
+
+/// Without `--tile`, a limit may make the tiles smaller; how many threads there are must not.
+#[test]
+fn threads_do_not_change_the_tiles_of_a_tight_limit() {
+    let folder = TempDir::new().unwrap();
+    support::write_noise(&folder.path().join("scene.tif"), 1500, 900, 3);
+    swath(folder.path(), "model new fcn_resnet50 --bands 3 --classes 6 --scaling scale:255 --output model").succeeds();
+    let mut tiles = Vec::new();
+    for limit in (400..1200).step_by(50) {
+        let tile = |threads: usize| {
+            let arguments = format!("plan --json scene.tif --model model --max-memory {limit}MiB --threads {threads}");
+            let run = swath(folder.path(), &arguments);
+            (run.code == Some(0)).then(|| run.json()[0]["tile"].to_string())
+        };
+        let one = tile(1);
+        assert!(one == tile(2) && one == tile(8), "{limit} MiB");
+        tiles.extend(one);
+    }
+    tiles.dedup();
+    assert!(tiles.len() > 1, "memory was never short: {tiles:?}");
+}
