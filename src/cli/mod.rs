@@ -4,6 +4,7 @@ mod args;
 mod bytes;
 mod cache;
 mod demo;
+mod existing;
 mod fail;
 mod interrupt;
 mod log;
@@ -13,8 +14,8 @@ mod plan;
 mod print;
 mod progress;
 mod request;
-
 mod segment;
+mod words;
 
 use std::process::ExitCode;
 
