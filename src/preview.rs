@@ -1,7 +1,7 @@
 //! A picture that shows at a glance how good labels are.
 
 use std::fs::File;
-use std::io::BufWriter;
+use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
 use gdal::Dataset;
@@ -9,7 +9,8 @@ use gdal::errors::GdalError;
 use gdal::raster::ResampleAlg;
 use swath_models::{Class, Colour};
 
-use crate::{Error, Result, font};
+use crate::sink::Unpublished;
+use crate::{Error, Existing, Result, font};
 
 /// The widest picture, in pixels.
 const MAX_WIDTH: usize = 1200;
@@ -187,15 +188,24 @@ impl Canvas {
     }
 
     fn write(&self, path: &Path) -> Result<()> {
-        let file = File::create(path).map_err(|source| Error::File { action: "create", path: path.into(), source })?;
-        let fail = |source| Error::Png { path: path.into(), source };
-        let mut encoder = png::Encoder::new(BufWriter::new(file), self.width as u32, self.height as u32);
+        let output = Unpublished::create(path, Existing::Overwrite)?;
+        let part = output.part();
+        let fail = |action| move |source| Error::File { action, path: part.into(), source };
+        let mut file = BufWriter::new(File::create(part).map_err(fail("create"))?);
+        self.encode(&mut file).map_err(|source| Error::Png { path: part.into(), source })?;
+        // Dropped, it would keep to itself that the disk is full.
+        file.flush().map_err(fail("write"))?;
+        output.publish()
+    }
+
+    fn encode(&self, file: &mut BufWriter<File>) -> std::result::Result<(), png::EncodingError> {
+        let mut encoder = png::Encoder::new(file, self.width as u32, self.height as u32);
         encoder.set_color(png::ColorType::Rgb);
         encoder.set_depth(png::BitDepth::Eight);
-        let mut writer = encoder.write_header().map_err(fail)?;
+        let mut writer = encoder.write_header()?;
         let bytes: Vec<u8> = self.pixels.iter().flat_map(|c| [c.red, c.green, c.blue]).collect();
-        writer.write_image_data(&bytes).map_err(fail)?;
-        writer.finish().map_err(fail)
+        writer.write_image_data(&bytes)?;
+        writer.finish()
     }
 }
 
@@ -240,5 +250,20 @@ mod tests {
         let panels = Panels { scene: &large.scene, truth: &large.truth, labels: &small.truth };
         let error = preview(panels, &classes(), &folder.path().join("preview.png")).unwrap_err().to_string();
         assert!(error.starts_with("expected 50 x 50 pixels in ") && error.ends_with("got 40 x 40"), "{error}");
+    }
+
+    #[test]
+    fn an_earlier_picture_stays_when_the_disk_is_full() {
+        let folder = tempfile::tempdir().unwrap();
+        let picture = folder.path().join("preview.png");
+        std::fs::write(&picture, "mine").unwrap();
+        // So few pixels that nothing is written before the end.
+        let files = DemoScene::new(1, 40).write(folder.path()).unwrap();
+        std::os::unix::fs::symlink("/dev/full", folder.path().join("preview.png.part")).unwrap();
+        let panels = Panels { scene: &files.scene, truth: &files.truth, labels: &files.truth };
+        let error = preview(panels, &classes(), &picture).unwrap_err();
+        assert!(error.to_string().ends_with("preview.png.part"), "{error}");
+        assert_eq!(std::fs::read(&picture).unwrap(), b"mine");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3);
     }
 }

@@ -61,6 +61,7 @@ fn help_is_data_and_wrong_usage_is_an_error() {
     swath(folder.path(), "segment a.tif --model m --output o.tif --max-memory 2parsecs").fails(2, &["parsecs"]);
     swath(folder.path(), "segment a.tif --model m --output o.tif --window 1,2,3").fails(2, &["4 numbers"]);
     swath(folder.path(), "segment a.tif --model m --output o.tif --window 0,0,0,9").fails(2, &["at least 1"]);
+    swath(folder.path(), "segment a.tif --model m --output o.tif --window 1,0,18446744073709551615,9").fails(2, &["larger"]);
 }
 
 #[test]
@@ -86,7 +87,11 @@ fn a_scene_is_labelled_and_counted() {
     assert_eq!(result["labels"], "again.tif");
     assert_eq!(result["item"], "again.json");
     assert_eq!(result["nodata"], 0);
-    assert_eq!(result["classes"]["class_1"], support::count(&labels, linear.value(1)));
+    let class = |place: usize| {
+        let value = linear.value(place);
+        json!({ "value": value, "name": format!("class_{place}"), "pixels": support::count(&labels, value) })
+    };
+    assert_eq!(result["classes"], json!([class(0), class(1), class(2)]));
     assert_eq!(fs::read(folder.path().join("labels.tif")).unwrap(), fs::read(folder.path().join("again.tif")).unwrap());
 }
 
@@ -236,6 +241,24 @@ fn one_broken_scene_of_several_does_not_stop_the_others() {
 }
 
 #[test]
+fn what_cannot_be_labelled_shows_before_the_first_scene_is() {
+    let (folder, ..) = workplace(60, 50);
+    fs::copy(folder.path().join("scene.tif"), folder.path().join("last.tif")).unwrap();
+    fs::create_dir(folder.path().join("out")).unwrap();
+    fs::write(folder.path().join("out/last.json"), "mine").unwrap();
+    let arguments = "scene.tif last.tif missing.tif --model model --output out --json";
+    let run = segment(folder.path(), arguments);
+    assert_eq!(run.code, Some(1), "{}", run.stderr);
+    let at = |words: &str| run.stderr.find(words).unwrap_or_else(|| panic!("no {words} in:\n{}", run.stderr));
+    assert!(at("last.json exists already") < at("missing.tif") && at("missing.tif") < at("60 x 50"), "{}", run.stderr);
+    assert_eq!(run.json().len(), 1);
+    assert_eq!(fs::read(folder.path().join("out/last.json")).unwrap(), b"mine");
+    // Now none of them can be.
+    segment(folder.path(), arguments).fails(2, &["scene.tif exists already", "last.json exists already", "missing.tif"]);
+    assert_eq!(files(&folder.path().join("out")), ["last.json", "scene.json", "scene.tif", "scene.tif.aux.xml"]);
+}
+
+#[test]
 fn a_folder_as_output_takes_the_name_of_the_scene() {
     let (folder, ..) = workplace(20, 20);
     fs::create_dir(folder.path().join("out")).unwrap();
@@ -299,9 +322,13 @@ fn progress_for_machines_is_a_json_object_a_line() {
     assert_eq!(last["tiles"], last["tiles_total"]);
     assert_eq!(last["eta_s"], 0.0);
     assert!(last["mpx_per_s"].as_f64().unwrap() > 0.0);
-    // Messages between them are lines of their own.
+    // Without -q too, the log does not come between them.
     let run = segment(folder.path(), arguments).succeeds();
-    assert!(run.stderr.lines().filter(|line| line.starts_with('{')).all(|line| serde_json::from_str::<Value>(line).is_ok()));
+    let events: Vec<Value> = run.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let (finished, progress) = events.split_last().unwrap();
+    assert_eq!(finished["event"], "finished");
+    assert!(!progress.is_empty() && progress.iter().all(|event| event["event"] == "progress"), "{}", run.stderr);
+    assert_eq!(progress[0]["tiles"], 1);
     let run = segment(folder.path(), &arguments.replace("json", "none")).succeeds();
     assert!(!run.stderr.contains('{'));
 }
@@ -341,6 +368,22 @@ fn bands_are_chosen_by_number_and_by_name() {
     assert!(run("B03,b04,blue") == with([1, 0, 2]));
     assert!(run("Blue,B03,1") == with([2, 1, 0]));
     assert!(run("green,red,3") == with([1, 0, 2]));
+
+    // A band's name comes before a place, and only plain numbers are places.
+    pixels.write(&folder.path().join("named.tif"), &[], |dataset| {
+        for (number, name) in [(1, "08"), (2, "3"), (3, "12")] {
+            dataset.rasterband(number).unwrap().set_description(name).unwrap();
+        }
+    });
+    assert!(run("08,3,12") == with([0, 1, 2]));
+    assert!(run("3,2,1") == with([1, 1, 0]));
+    let arguments = "named.tif --model model --output labels.tif --overwrite --bands 1,2,";
+    for name in ["03", "+3", "012", "4", "0", "8"] {
+        segment(folder.path(), &format!("{arguments}{name}")).fails(2, &[&format!("no band `{name}` in named.tif")]);
+    }
+    pixels.write(&folder.path().join("named.tif"), &["PHOTOMETRIC=RGB"], |dataset| {
+        dataset.rasterband(2).unwrap().set_description("B03").unwrap();
+    });
 
     // The model's own names are looked for where none are given.
     let mut model = linear.model();
@@ -472,15 +515,39 @@ fn networks_are_made_inspected_and_checked() {
     swath(folder.path(), "model new fcn_resnet50 --bands 3 --classes 2 --output model").fails(2, &["model", "not empty"]);
 
     let text = swath(folder.path(), "model inspect model").succeeds().stdout;
-    for words in ["fcn_resnet50", "red", "0 water #0000FF", "1 land", "stride", "32 x 32", "parameters", "FLOP per pixel"] {
+    for words in [
+        "fcn_resnet50",
+        "red",
+        "red (x / 255)",
+        "2 channels, then softmax",
+        "0 water #0000FF",
+        "1 land",
+        "no data",
+        "255",
+        "stride",
+        "32 x 32",
+        "parameters",
+        "FLOP per pixel",
+    ] {
         assert!(text.contains(words), "`{words}` is missing from:\n{text}");
     }
+    assert!(!text.contains("made for") && !text.contains("never a label") && !text.contains("only for"), "{text}");
+    support::edit_json(&folder.path().join("same/model.json"), |card| {
+        card["properties"]["swath:gsd"] = json!({ "minimum": 0.1, "maximum": 0.5 });
+        card["properties"]["swath:dropped_classes"] = json!([1]);
+    });
+    let text = swath(folder.path(), "model inspect same").succeeds().stdout;
+    let fact = |name: &str| text.lines().find_map(|line| line.trim().strip_prefix(name)).map(str::trim);
+    assert_eq!(fact("never a label"), Some("land"), "{text}");
+    assert_eq!(fact("made for"), Some("0.1 to 0.5 m per pixel"), "{text}");
     let layers = swath(folder.path(), "model inspect model --layers").succeeds().stdout;
     assert!(layers.contains("layer4.2.conv3"), "{layers}");
     let facts = &swath(folder.path(), "model inspect model --json").succeeds().json()[0];
     assert_eq!(facts["bands"], json!(["red", "green", "blue"]));
     assert_eq!(facts["stride"], json!({ "height": 32, "width": 32 }));
     assert_eq!(facts["activation"], "softmax");
+    assert_eq!(facts["nodata"], 255);
+    assert_eq!(facts["gsd"], Value::Null);
     assert!(facts["parameters"].as_u64().unwrap() > 23_000_000);
 
     let check = swath(folder.path(), "model check model").succeeds();
@@ -548,16 +615,37 @@ fn the_demo_labels_its_scene() {
         assert!(folder.path().join(result[key].as_str().unwrap()).is_file(), "{key}");
     }
     let labels = fs::read(folder.path().join("demo/labels.tif")).unwrap();
-    let again = swath(folder.path(), "demo --size 256 --seed 3 --output demo").succeeds();
+    let again = swath(folder.path(), "demo --size 256 --seed 3 --output demo --overwrite").succeeds();
     assert!(again.stdout.contains("accuracy") && again.stdout.contains("labels   demo/labels.tif"), "{}", again.stdout);
     assert!(fs::read(folder.path().join("demo/labels.tif")).unwrap() == labels);
 }
 
 #[test]
+fn the_demo_does_not_replace_files() {
+    let folder = TempDir::new().unwrap();
+    let demo = folder.path().join("demo");
+    for name in ["scene.tif", "truth.tif", "labels.tif", "labels.json", "preview.png"] {
+        fs::create_dir(&demo).unwrap();
+        fs::write(demo.join(name), "mine").unwrap();
+        let run = swath(folder.path(), "demo --size 64 --output demo");
+        run.fails(2, &[&format!("{name} exists already"), "hint: --overwrite"]);
+        assert_eq!(files(&demo), [name]);
+        assert_eq!(fs::read(demo.join(name)).unwrap(), b"mine");
+        fs::remove_dir_all(&demo).unwrap();
+    }
+}
+
+#[test]
 fn an_interrupted_run_leaves_nothing() {
+    for signal in ["-INT", "-TERM"] {
+        interrupt(signal);
+    }
+}
+
+/// Begins minutes of work, sends the signal twice, and expects a clean end.
+fn interrupt(signal: &str) {
     let folder = TempDir::new().unwrap();
     Linear::identity().write(&folder.path().join("model"));
-    // Minutes of work.
     let scene = folder.path().join("scene.tif");
     let options = gdal::raster::RasterCreationOptions::from_iter(["SPARSE_OK=TRUE"]);
     let driver = gdal::DriverManager::get_driver_by_name("GTiff").unwrap();
@@ -573,12 +661,15 @@ fn an_interrupted_run_leaves_nothing() {
     }
     thread::sleep(Duration::from_millis(500));
     let asked = Instant::now();
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let kill = || Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+    assert!(kill().success());
+    // Asking again does no harm; it may be over by now.
+    kill();
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(130), "{stderr}");
     assert!(asked.elapsed() < Duration::from_secs(20), "stopped after {:?}", asked.elapsed());
-    assert!(stderr.contains("interrupted"), "{stderr}");
+    assert!(stderr.contains("interrupted: finishing the current step"), "{stderr}");
     assert_eq!(output.stdout, b"");
     assert_nothing_left(folder.path());
 }

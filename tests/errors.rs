@@ -141,10 +141,9 @@ fn an_unknown_crs() {
     assert!(item.get("proj:code").is_none(), "{item}");
 }
 
-/// Runs `swath segment` where no file may grow beyond so many bytes: as on a full disk, writing fails.
+/// Runs `swath` where no file may grow beyond so many bytes: as on a full disk, writing fails.
 fn on_a_full_disk(folder: &Path, bytes: usize, arguments: &str) -> Run {
-    let script =
-        format!("ulimit -f {}; trap '' XFSZ; exec \"$0\" segment --max-memory 1GiB --threads 2 {arguments}", bytes / 512);
+    let script = format!("ulimit -f {}; trap '' XFSZ; exec \"$0\" {arguments}", bytes / 512);
     support::run(Command::new("sh").args(["-c", &script, env!("CARGO_BIN_EXE_swath")]).current_dir(folder).env_remove("RUST_LOG"))
 }
 
@@ -155,7 +154,7 @@ fn a_full_disk() {
     // Noise: compressed and with its overview, it is larger than as it is.
     let pixels = Pixels::<u8>::new(1024, 512, 1, |band, x, y| support::noise(band, x, y) / 2);
     pixels.write(&folder.path().join("scene.tif"), &[], |_| {});
-    let arguments = "scene.tif --model model --tile 256 --blend crop --output labels.tif";
+    let arguments = "segment scene.tif --model model --tile 256 --blend crop --output labels.tif --max-memory 1GiB --threads 2";
     let refused = |bytes, options: &str, words: &[&str]| {
         let run = on_a_full_disk(folder.path(), bytes, &format!("{arguments} {options}"));
         run.fails(1, words);
@@ -167,6 +166,20 @@ fn a_full_disk() {
     refused(545_000, "--confidence labels_c.tif", &["labels.tif.part", "File too large"]);
     on_a_full_disk(folder.path(), 700_000, arguments).succeeds();
     assert!(support::read_labels(&folder.path().join("labels.tif")) == pixels.bands[0]);
+}
+
+#[test]
+fn a_full_disk_in_the_demo() {
+    let folder = TempDir::new().unwrap();
+    let demo = folder.path().join("demo");
+    let run = |bytes, size| on_a_full_disk(folder.path(), bytes, &format!("demo --size {size} --output demo"));
+    swath(folder.path(), "demo --size 600 --output whole").succeeds();
+    let size = |name: &str| fs::metadata(folder.path().join("whole").join(name)).unwrap().len() as usize;
+    // The scene is the largest file.
+    for bytes in [size("scene.tif") / 2, size("scene.tif") - 1024] {
+        run(bytes, 600).fails(1, &["scene.tif.part", "File too large"]);
+        assert_eq!(files(&demo), Vec::<String>::new(), "{bytes}");
+    }
 }
 
 #[test]

@@ -54,7 +54,7 @@ pub(crate) struct TileArgs {
     /// How overlapping tiles become one
     #[arg(long, value_enum, default_value_t)]
     pub(crate) blend: BlendChoice,
-    /// Bands in the order of the model's, by name or by number from 1 [default: the model card's names]
+    /// Bands in the order of the model's, by name or, where none is called so, by number from 1 [default: the model card's names]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) bands: Option<Vec<BandRequest>>,
     /// Only this part of the scene, in pixels; its labels are those of the whole
@@ -101,7 +101,7 @@ pub(crate) enum ProgressStyle {
     Auto,
     /// A bar
     Bar,
-    /// One JSON object a line on standard error
+    /// One JSON object a line on standard error; of the log, only warnings and errors
     Json,
     /// Nothing
     None,
@@ -151,6 +151,9 @@ pub(crate) struct DemoArgs {
     /// Folder for the scene, its truth, the label map and the preview
     #[arg(short, long, value_name = "DIR", default_value = "swath-demo")]
     pub(crate) output: PathBuf,
+    /// Replace these files where they are there already
+    #[arg(long)]
+    pub(crate) overwrite: bool,
     /// Seed of the scene: the same seed gives the same scene
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,

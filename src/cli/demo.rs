@@ -1,38 +1,61 @@
 //! `swath demo`.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use gdal::Dataset;
 use serde_json::json;
 use swath::demo::{self, Confusion, DemoScene};
-use swath::plan::PlanRequest;
+use swath::plan::{PlanRequest, Tiles};
 use swath::{Error, Existing, Outputs, Panels, Segmenter, preview};
 
 use super::args::DemoArgs;
-use super::fail::{AnyError, Exit};
+use super::fail::{self, AnyError, Exit};
 use super::progress::Progress;
 use super::request::{cores, half_of_free_memory};
-use super::{interrupt, print};
+use super::{existing, interrupt, print};
 
 pub(super) fn run(args: &DemoArgs) -> Result<Exit, AnyError> {
     interrupt::watch()?;
+    let existing = if args.overwrite { Existing::Overwrite } else { Existing::Refuse };
+    let outputs = Outputs::labels(args.output.join("labels.tif"), existing);
+    let picture = args.output.join("preview.png");
+    let [scene, truth] = ["scene.tif", "truth.tif"].map(|name| args.output.join(name));
+    let files: Vec<PathBuf> = [scene, truth, picture.clone()].into_iter().chain(outputs.files()).collect();
+    existing::refuse(&files, existing)?;
     fs::create_dir_all(&args.output).map_err(|source| Error::File { action: "create", path: args.output.clone(), source })?;
+    existing::check(&outputs)?;
+    let segmenter = Segmenter::new(demo::model()?)?;
+    let request = PlanRequest { tiles: Tiles::Keep, ..PlanRequest::new(half_of_free_memory()?, cores()) };
+    match show(args, &segmenter, &request, &outputs, &picture) {
+        Err(error) if Exit::of(error.as_ref()) == Exit::NotStarted => {
+            fail::report(error.as_ref());
+            Ok(Exit::SomeFailed)
+        }
+        shown => shown.map(|()| Exit::Done),
+    }
+}
+
+/// Generates the scene, labels it, and prints how good the labels are.
+fn show(
+    args: &DemoArgs,
+    segmenter: &Segmenter,
+    request: &PlanRequest,
+    outputs: &Outputs,
+    picture: &Path,
+) -> Result<(), AnyError> {
     tracing::info!("generating a scene of {0} x {0} pixels from seed {1}", args.size, args.seed);
     let files = DemoScene::new(args.seed, args.size as usize).write(&args.output)?;
-    let segmenter = Segmenter::new(demo::model()?)?;
     let scene = segmenter.scene(&files.scene, None)?;
-    let plan = segmenter.plan(&scene, &PlanRequest::new(half_of_free_memory()?, cores()))?;
-    let outputs = Outputs::labels(args.output.join("labels.tif"), Existing::Overwrite);
+    let plan = segmenter.plan(&scene, request)?;
     let progress = Progress::new(args.progress, files.scene.display().to_string(), &plan);
-    let report = segmenter.run(&scene, &plan, &outputs, &progress);
+    let report = segmenter.run(&scene, &plan, outputs, &progress);
     progress.finish(&report);
     let report = report?;
     let seconds = progress.seconds();
     let classes = &segmenter.card().classes;
     let confusion = compare(&files.truth, &report.path, classes.len())?;
-    let picture = args.output.join("preview.png");
-    preview(Panels { scene: &files.scene, truth: &files.truth, labels: &report.path }, classes, &picture)?;
+    preview(Panels { scene: &files.scene, truth: &files.truth, labels: &report.path }, classes, picture)?;
     let (accuracy, miou) = (confusion.accuracy().unwrap_or(0.0), confusion.mean_iou().unwrap_or(0.0));
     if args.json {
         print::line(json!({
@@ -45,7 +68,7 @@ pub(super) fn run(args: &DemoArgs) -> Result<Exit, AnyError> {
             "iou": classes.iter().enumerate().map(|(at, class)| (class.name.clone(), json!(confusion.iou(at)))).collect::<serde_json::Map<_, _>>(),
             "seconds": seconds,
         }))?;
-        return Ok(Exit::Done);
+        return Ok(());
     }
     let mut rows = vec![vec!["accuracy".to_owned(), format!("{accuracy:.4}")], vec!["mIoU".to_owned(), format!("{miou:.4}")]];
     for (at, class) in classes.iter().enumerate() {
@@ -57,8 +80,7 @@ pub(super) fn run(args: &DemoArgs) -> Result<Exit, AnyError> {
     print::line(format!("scene    {}", files.scene.display()))?;
     print::line(format!("truth    {}", files.truth.display()))?;
     print::line(format!("labels   {}", report.path.display()))?;
-    print::line(format!("preview  {}", picture.display()))?;
-    Ok(Exit::Done)
+    Ok(print::line(format!("preview  {}", picture.display()))?)
 }
 
 /// Counts how labels and truth agree, row by row.

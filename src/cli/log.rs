@@ -6,13 +6,20 @@ use gdal::errors::CplErrType;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::args::Args;
+use super::args::{Args, Command, ProgressStyle};
 use super::progress;
 
-/// Starts logging: warnings and what matters; more with `-v`, errors only with `-q`, anything with `RUST_LOG`.
+/// Starts logging: warnings and what matters; more with `-v`, errors only with `-q`, anything with `RUST_LOG`. Who reads progress as JSON
+/// gets warnings and errors only.
 pub(super) fn start(args: &Args) {
+    let progress = match &args.command {
+        Command::Segment(args) => args.progress,
+        Command::Demo(args) => args.progress,
+        Command::Plan(_) | Command::Model(_) => ProgressStyle::default(),
+    };
     let level = match (args.quiet, args.verbose) {
         (true, _) => "error",
+        (false, 0) if progress == ProgressStyle::Json => "warn",
         (false, 0) => "info",
         (false, 1) => "debug",
         (false, _) => "trace",

@@ -3,6 +3,7 @@
 mod args;
 mod bytes;
 mod demo;
+mod existing;
 mod fail;
 mod interrupt;
 mod log;
@@ -12,8 +13,8 @@ mod plan;
 mod print;
 mod progress;
 mod request;
-
 mod segment;
+mod words;
 
 use std::process::ExitCode;
 

@@ -11,7 +11,7 @@ use super::args::{CheckArgs, ImportArgs, InspectArgs, ModelArgs, ModelCommand, N
 use super::bytes::{show_bytes, show_count};
 use super::fail::{AnyError, Exit};
 use super::parse::parse_class;
-use super::print;
+use super::{print, words};
 
 /// The label of pixels without data in new models.
 const NODATA: u8 = 255;
@@ -142,7 +142,12 @@ fn inspect(args: &InspectArgs) -> Result<(), AnyError> {
             "name": card.name,
             "architecture": card.architecture,
             "bands": card.bands,
+            "scaling": card.scaling,
             "classes": card.classes,
+            "nodata": card.nodata,
+            "dropped": card.dropped,
+            "gsd": card.gsd.map(|gsd| json!({ "minimum": gsd.minimum, "maximum": gsd.maximum })),
+            "fixed_extent": graph.fixed_extent().map(|extent| json!({ "height": extent.y, "width": extent.x })),
             "activation": card.activation,
             "parameters": cost.parameters,
             "flops_per_pixel": per_pixel,
@@ -157,17 +162,18 @@ fn inspect(args: &InspectArgs) -> Result<(), AnyError> {
         Reach::Halo(_) => pair(geometry.halo()),
         Reach::WholeTile { node } => format!("none: node `{node}` sees the whole tile"),
     };
-    let bands = card.bands.iter().zip(&card.scaling).map(|(band, scaling)| format!("{band} ({scaling:?})"));
+    let bands = card.bands.iter().zip(&card.scaling).map(|(band, scaling)| format!("{band} ({})", words::scaling(*scaling)));
     let class = |class: &Class| {
         let colour = class.colour.map_or(String::new(), |colour| format!(" #{colour}"));
         format!("{} {}{colour}", class.value, class.label())
     };
     print::line(&card.name)?;
-    print::facts(&[
+    let mut facts = vec![
         ("architecture", card.architecture.clone()),
         ("bands", bands.collect::<Vec<_>>().join(", ")),
         ("classes", card.classes.iter().map(class).collect::<Vec<_>>().join(", ")),
-        ("output", format!("{} channels, then {:?}", graph.output_channels(), card.activation)),
+        ("no data", card.nodata.to_string()),
+        ("output", format!("{} channels, {}", graph.output_channels(), words::activation(card.activation))),
         ("layers", (graph.nodes().len() - 1).to_string()),
         ("parameters", format!("{} ({})", cost.parameters, show_count(cost.parameters as f64))),
         ("operations", format!("{}FLOP per pixel", show_count(per_pixel))),
@@ -178,7 +184,18 @@ fn inspect(args: &InspectArgs) -> Result<(), AnyError> {
         ("stride", format!("{} x {}", geometry.stride.x, geometry.stride.y)),
         ("receptive field", pair(geometry.receptive_field())),
         ("halo", reach),
-    ])?;
+    ];
+    if !card.dropped.is_empty() {
+        let dropped = card.classes.iter().filter(|class| card.dropped.contains(&class.value));
+        facts.push(("never a label", dropped.map(Class::label).collect::<Vec<_>>().join(", ")));
+    }
+    if let Some(gsd) = card.gsd {
+        facts.push(("made for", format!("{} to {} m per pixel", gsd.minimum, gsd.maximum)));
+    }
+    if let Some(extent) = graph.fixed_extent() {
+        facts.push(("only for tiles of", format!("{} x {}", extent.x, extent.y)));
+    }
+    print::facts(&facts)?;
     if args.layers {
         let parameters = |name: &str| -> usize {
             let own = graph.tensors().into_iter().filter(|t| t.name.rsplit_once('.').is_some_and(|(owner, _)| owner == name));

@@ -1,5 +1,8 @@
 //! Values of flags.
 
+use std::fmt::Display;
+use std::str::FromStr;
+
 use swath_models::{Class, Colour, GsdRange, Scaling};
 use swath_tiling::Window;
 
@@ -31,18 +34,23 @@ pub(super) fn parse_overlap(text: &str) -> Result<Overlap, String> {
 }
 
 /// Numbers separated by commas, as many as there are places.
-fn numbers<const N: usize>(text: &str) -> Result<[f64; N], String> {
-    let parsed: Result<Vec<f64>, _> = text.split(',').map(|part| part.trim().parse()).collect();
+fn numbers<T, const N: usize>(text: &str) -> Result<[T; N], String>
+where
+    T: FromStr<Err: Display>,
+{
+    let parsed: Result<Vec<T>, _> = text.split(',').map(|part| part.trim().parse()).collect();
     let parsed = parsed.map_err(|error| format!("expected {N} numbers separated by commas, got `{text}`: {error}"))?;
-    parsed.try_into().map_err(|v: Vec<f64>| format!("expected {N} numbers separated by commas, got {}", v.len()))
+    parsed.try_into().map_err(|v: Vec<T>| format!("expected {N} numbers separated by commas, got {}", v.len()))
 }
 
 pub(super) fn parse_window(text: &str) -> Result<Window, String> {
-    let parts = numbers::<4>(text)?;
-    if parts.iter().any(|n| *n < 0.0 || n.fract() != 0.0) || parts[2] == 0.0 || parts[3] == 0.0 {
-        return Err("expected whole numbers of pixels, width and height at least 1".into());
+    let [x, y, width, height] = numbers::<usize, 4>(text)?;
+    if width == 0 || height == 0 {
+        return Err("expected a width and height of at least 1 pixel".into());
     }
-    let [x, y, width, height] = parts.map(|n| n as usize);
+    if x.checked_add(width).is_none() || y.checked_add(height).is_none() || width.checked_mul(height).is_none() {
+        return Err("expected a window that ends within a raster, got one larger than any".into());
+    }
     Ok(Window::plane(x, y, width, height))
 }
 
@@ -65,8 +73,8 @@ pub(super) fn parse_precision(text: &str) -> Result<Precision, String> {
 
 pub(super) fn parse_scaling(text: &str) -> Result<Scaling, String> {
     let (kind, values) = text.split_once(':').unwrap_or((text, ""));
-    let one = || numbers::<1>(values).map(|[value]| value);
-    let two = || numbers::<2>(values);
+    let one = || numbers::<f64, 1>(values).map(|[value]| value);
+    let two = || numbers::<f64, 2>(values);
     Ok(match kind {
         "none" if values.is_empty() => Scaling::None,
         "scale" => Scaling::Scale { value: one()? },
@@ -95,6 +103,34 @@ pub(super) fn parse_class(text: &str) -> Result<Class, String> {
 }
 
 pub(super) fn parse_gsd(text: &str) -> Result<GsdRange, String> {
-    let [minimum, maximum] = numbers::<2>(text)?;
+    let [minimum, maximum] = numbers::<f64, 2>(text)?;
     if minimum > 0.0 && minimum <= maximum { Ok(GsdRange { minimum, maximum }) } else { Err("expected 0 < MIN <= MAX".into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_are_whole_pixels() {
+        assert_eq!(parse_window("1,2, 3,4"), Ok(Window::plane(1, 2, 3, 4)));
+        // Doubles have no such number.
+        assert_eq!(parse_window("9007199254740993,0,1,1"), Ok(Window::plane(9_007_199_254_740_993, 0, 1, 1)));
+        for (text, words) in [
+            ("1,2,3", "4 numbers"),
+            ("1,2,3,4,5", "4 numbers"),
+            ("1,2,3,", "4 numbers"),
+            ("0.5,0,9,9", "`0.5,0,9,9`: invalid digit"),
+            ("-1,0,9,9", "invalid digit"),
+            ("1e3,0,9,9", "invalid digit"),
+            ("0,0,18446744073709551616,9", "too large"),
+            ("0,0,0,9", "at least 1"),
+            ("1,0,18446744073709551615,1", "larger than any"),
+            ("0,1,1,18446744073709551615", "larger than any"),
+            ("0,0,4294967296,4294967296", "larger than any"),
+        ] {
+            let error = parse_window(text).unwrap_err();
+            assert!(error.contains(words), "{text}: {error}");
+        }
+    }
 }

@@ -50,8 +50,9 @@ struct Due {
 }
 
 impl Due {
-    fn new(wait: Duration) -> Mutex<Self> {
-        Mutex::new(Self { at: Instant::now() + wait, wait })
+    /// The first line after `first`, the next one `wait` later.
+    fn new(first: Duration, wait: Duration) -> Mutex<Self> {
+        Mutex::new(Self { at: Instant::now() + first, wait })
     }
 
     /// Whether a line is due now; the one after is due later, `growth` times as long from now.
@@ -72,9 +73,9 @@ impl Progress {
         let tiles = plan.tiles();
         let display = match style {
             ProgressStyle::Auto if io::stderr().is_terminal() => Display::Bar(bar(&name, tiles)),
-            ProgressStyle::Auto => Display::Log(Due::new(Duration::from_secs(5))),
+            ProgressStyle::Auto => Display::Log(Due::new(Duration::from_secs(5), Duration::from_secs(5))),
             ProgressStyle::Bar => Display::Bar(bar(&name, tiles)),
-            ProgressStyle::Json => Display::Json(Due::new(Duration::from_millis(500))),
+            ProgressStyle::Json => Display::Json(Due::new(Duration::ZERO, Duration::from_millis(500))),
             ProgressStyle::None => Display::None,
         };
         Self {

@@ -4,15 +4,16 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use swath::plan::PlanRequest;
+use swath::plan::{Plan, PlanRequest};
 use swath::source::{RasterSource as _, Scene};
 use swath::{Error, Existing, Outputs, ProbabilityOutput, Report, Segmenter};
+use swath_models::Class;
 
 use super::args::SegmentArgs;
 use super::bytes::show_bytes;
 use super::fail::{self, AnyError, Exit};
 use super::progress::Progress;
-use super::{interrupt, print};
+use super::{existing, interrupt, print};
 
 pub(super) fn run(args: &SegmentArgs) -> Result<Exit, AnyError> {
     interrupt::watch()?;
@@ -20,12 +21,24 @@ pub(super) fn run(args: &SegmentArgs) -> Result<Exit, AnyError> {
     let segmenter = Segmenter::open(&args.model)?;
     let request = args.tiles.request()?;
     let mut failures = 0;
+    let mut jobs = Vec::new();
     for (path, outputs) in args.scenes.iter().zip(&outputs) {
-        match scene(args, &segmenter, path, &request, outputs) {
+        match Job::prepare(args, &segmenter, path, &request, outputs) {
+            Ok(job) => jobs.push(job),
+            Err(error @ Error::Cancelled { .. }) => return Err(error.into()),
+            Err(error) => {
+                failures += 1;
+                fail::report(&error);
+            }
+        }
+    }
+    if jobs.is_empty() {
+        return Ok(Exit::NotStarted);
+    }
+    for job in &jobs {
+        match job.run(args, &segmenter) {
             Ok(()) => {}
             Err(error @ Error::Cancelled { .. }) => return Err(error.into()),
-            // One scene has nothing to wait for: a usage error is one that nothing was started with.
-            Err(error) if args.scenes.len() == 1 => return single(error),
             Err(error) => {
                 failures += 1;
                 fail::report(&error);
@@ -35,56 +48,70 @@ pub(super) fn run(args: &SegmentArgs) -> Result<Exit, AnyError> {
     Ok(if failures == 0 { Exit::Done } else { Exit::SomeFailed })
 }
 
-/// How the program ends when its only scene failed: it could not start, or the scene failed on the way.
-fn single(error: Error) -> Result<Exit, AnyError> {
-    match error {
-        Error::Gdal { ref action, .. } if action != "open" => {}
-        Error::File { action, .. } if action != "create" => {}
-        Error::Network { .. } | Error::NoProbability { .. } | Error::Score { .. } | Error::Unfaithful { .. } => {}
-        _ => return Err(error.into()),
-    }
-    fail::report(&error);
-    Ok(Exit::SomeFailed)
+/// A scene that can be labelled, as far as that shows beforehand.
+struct Job<'a> {
+    scene: Scene,
+    plan: Plan,
+    outputs: &'a Outputs,
 }
 
-fn scene(args: &SegmentArgs, segmenter: &Segmenter, path: &Path, request: &PlanRequest, outputs: &Outputs) -> swath::Result<()> {
-    let scene = segmenter.scene(path, args.tiles.bands.as_deref())?;
-    let plan = segmenter.plan(&scene, request)?;
-    tracing::info!(
-        "{}: {} in {} tiles of {} x {}, overlap {}, {} of {} memory planned",
-        path.display(),
-        plan.layout.window.size(),
-        plan.tiles(),
-        plan.layout.input.x,
-        plan.layout.input.y,
-        plan.layout.overlap.width,
-        show_bytes(plan.memory.total() as u64),
-        show_bytes(plan.max_memory as u64),
-    );
-    let progress = Progress::new(args.progress, path.display().to_string(), &plan);
-    let report = segmenter.run(&scene, &plan, outputs, &progress);
-    progress.finish(&report);
-    let report = report?;
-    let megapixels = plan.layout.window.area() as f64 / 1e6;
-    tracing::info!(
-        "{}: {megapixels:.1} Mpx in {:.1} s ({:.2} Mpx/s)",
-        report.path.display(),
-        progress.seconds(),
-        megapixels / progress.seconds()
-    );
-    show(args, segmenter, &scene, &report, progress.seconds())
+impl<'a> Job<'a> {
+    /// Opens and plans a scene, and tries whether its outputs can be written.
+    fn prepare(
+        args: &SegmentArgs,
+        segmenter: &Segmenter,
+        path: &Path,
+        request: &PlanRequest,
+        outputs: &'a Outputs,
+    ) -> swath::Result<Self> {
+        if interrupt::is_interrupted() {
+            return Err(Error::Cancelled { path: path.to_owned() });
+        }
+        let scene = segmenter.scene(path, args.tiles.bands.as_deref())?;
+        let plan = segmenter.plan(&scene, request)?;
+        existing::check(outputs)?;
+        Ok(Self { scene, plan, outputs })
+    }
+
+    /// Labels the scene and prints what it became.
+    fn run(&self, args: &SegmentArgs, segmenter: &Segmenter) -> swath::Result<()> {
+        let Self { scene, plan, outputs } = self;
+        let name = scene.profile().path.display();
+        tracing::info!(
+            "{name}: {} in {} tiles of {} x {}, overlap {}, {} of {} memory planned",
+            plan.layout.window.size(),
+            plan.tiles(),
+            plan.layout.input.x,
+            plan.layout.input.y,
+            plan.layout.overlap.width,
+            show_bytes(plan.memory.total() as u64),
+            show_bytes(plan.max_memory as u64),
+        );
+        let progress = Progress::new(args.progress, name.to_string(), plan);
+        let report = segmenter.run(scene, plan, outputs, &progress);
+        progress.finish(&report);
+        let report = report?;
+        let megapixels = plan.layout.window.area() as f64 / 1e6;
+        tracing::info!(
+            "{}: {megapixels:.1} Mpx in {:.1} s ({:.2} Mpx/s)",
+            report.path.display(),
+            progress.seconds(),
+            megapixels / progress.seconds()
+        );
+        show(args, segmenter, scene, &report, progress.seconds())
+    }
 }
 
 /// Prints what a scene became.
 fn show(args: &SegmentArgs, segmenter: &Segmenter, scene: &Scene, report: &Report, seconds: f64) -> swath::Result<()> {
     let classes = || segmenter.card().classes.iter().zip(&report.labels.counts);
     let written = if args.json {
-        let counts: serde_json::Map<_, _> = classes().map(|(class, count)| (class.name.clone(), json!(count))).collect();
+        let class = |(class, pixels): (&Class, &u64)| json!({ "value": class.value, "name": class.name, "pixels": pixels });
         print::line(json!({
             "scene": scene.profile().path,
             "labels": report.path,
             "item": report.item,
-            "classes": counts,
+            "classes": classes().map(class).collect::<Vec<_>>(),
             "nodata": report.labels.nodata_count,
             "seconds": seconds,
         }))

@@ -1,6 +1,5 @@
 //! The generated scene as GeoTIFF files.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use gdal::errors::GdalError;
@@ -10,7 +9,8 @@ use gdal::{Dataset, DriverManager, Metadata};
 
 use super::classes;
 use super::scene::{BANDS, DemoScene};
-use crate::{Error, Result};
+use crate::sink::{Heed, Unpublished, watch};
+use crate::{Error, Existing, Result};
 
 /// Side of a tile of the files, and so the number of rows drawn and written at once.
 const TILE: usize = 512;
@@ -68,47 +68,50 @@ impl DemoScene {
             })?;
             truth.act("write", |dataset| put(dataset, 1, &rows.labels))?;
         }
-        scene.finish()?;
-        truth.finish()?;
+        let outputs = [scene.complete()?, truth.complete()?];
+        outputs.into_iter().try_for_each(Unpublished::publish)?;
         Ok(files)
     }
 
     /// An empty file of the scene's size and place.
     fn create(&self, path: &Path, bands: usize, options: &[&str]) -> Result<Partial> {
-        let part = path.with_added_extension("part");
+        let output = Unpublished::create(path, Existing::Overwrite)?;
         let common = ["TILED=YES", "BLOCKXSIZE=512", "BLOCKYSIZE=512", "COMPRESS=DEFLATE", "BIGTIFF=IF_SAFER"];
         let options: RasterCreationOptions = common.iter().chain(options).copied().collect();
-        let create = || -> Result<Dataset, GdalError> {
+        let create = || {
             let driver = DriverManager::get_driver_by_name("GTiff")?;
             let mut dataset =
-                driver.create_with_band_type_with_options::<u8, _>(&part, self.size(), self.size(), bands, &options)?;
+                driver.create_with_band_type_with_options::<u8, _>(output.part(), self.size(), self.size(), bands, &options)?;
             dataset.set_spatial_ref(&SpatialRef::from_epsg(EPSG)?)?;
             dataset.set_geo_transform(&[ORIGIN[0], 1.0, 0.0, ORIGIN[1], 0.0, -1.0])?;
             Ok(dataset)
         };
-        let dataset = create().map_err(|source| Error::Gdal { action: "create".into(), path: path.into(), source })?;
-        Ok(Partial { dataset, part, path: path.into() })
+        let created = watch(Heed::Failures, create);
+        let dataset = created.map_err(|source| Error::Gdal { action: "create".into(), path: path.into(), source })?;
+        Ok(Partial { dataset, output })
     }
 }
 
 /// A file that gets its name when it is complete.
 struct Partial {
+    // Closed before its file is removed: fields are dropped in this order.
     dataset: Dataset,
-    part: PathBuf,
-    path: PathBuf,
+    output: Unpublished,
 }
 
 impl Partial {
     fn act(&mut self, action: &str, act: impl FnOnce(&mut Dataset) -> Result<(), GdalError>) -> Result<()> {
-        act(&mut self.dataset).map_err(|source| Error::Gdal { action: action.into(), path: self.path.clone(), source })
+        let result = watch(Heed::Failures, || act(&mut self.dataset));
+        result.map_err(|source| Error::Gdal { action: action.into(), path: self.output.part().into(), source })
     }
 
-    fn finish(mut self) -> Result<()> {
-        // Before GDAL 3.7 closing reports no errors, flushing does.
+    /// Writes what is still in GDAL's cache.
+    fn complete(mut self) -> Result<Unpublished> {
         self.act("write", Dataset::flush_cache)?;
-        let Self { dataset, part, path } = self;
-        dataset.close().map_err(|source| Error::Gdal { action: "close".into(), path: path.clone(), source })?;
-        fs::rename(&part, &path).map_err(|source| Error::File { action: "rename", path, source })
+        let Self { dataset, output } = self;
+        let closed = watch(Heed::Failures, || dataset.close());
+        closed.map_err(|source| Error::Gdal { action: "close".into(), path: output.part().into(), source })?;
+        Ok(output)
     }
 }
 
@@ -140,6 +143,6 @@ mod tests {
         assert_eq!(band.metadata_item("CLASS_3", "").unwrap(), "River and lake");
         let colour = band.color_table().unwrap().entry_as_rgb(3).unwrap();
         assert_eq!((colour.r, colour.g, colour.b), (60, 120, 200));
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 }

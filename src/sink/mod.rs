@@ -20,3 +20,4 @@ pub use layer::{LayerEncoding, LayerProduct, LayerSink};
 pub(crate) use palette::colours;
 pub use publish::Existing;
 pub(crate) use publish::{Unpublished, refuse};
+pub(crate) use watch::{Heed, watch};

@@ -8,7 +8,7 @@ use gdal_sys::{CPLErr, CPLErrorNum};
 
 /// What is taken for an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Heed {
+pub(crate) enum Heed {
     /// What GDAL calls a failure.
     Failures,
     /// Warnings too: a `.aux.xml` that cannot be written is no more than a warning to GDAL.
@@ -19,7 +19,7 @@ pub(super) enum Heed {
 ///
 /// GDAL before 3.7 returns nothing from flush and close, and a full disk may show there first. The error has every message: the first
 /// names the cause, the last is often no more than "cannot create".
-pub(super) fn watch<T>(heed: Heed, action: impl FnOnce() -> Result<T>) -> Result<T> {
+pub(crate) fn watch<T>(heed: Heed, action: impl FnOnce() -> Result<T>) -> Result<T> {
     let handler = Handler::push(heed);
     let result = action();
     match (handler.reported(), result) {

@@ -5,12 +5,12 @@ use std::str::FromStr;
 use super::RasterProfile;
 use crate::{Error, Result};
 
-/// A band as the user or a model card asks for it. A number is a band's place in the file, from 1; anything else is a name.
+/// A band as the user or a model card asks for it: the name of a band, or, where none is called so, a number that is its place in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BandRequest {
-    /// Place in the file, from 1.
+    /// Digits: a band called so, or else a place in the file, from 1.
     Number(usize),
-    /// Description or colour interpretation.
+    /// Description or colour interpretation. `08` and `+3` are names too.
     Name(String),
 }
 
@@ -18,7 +18,8 @@ impl FromStr for BandRequest {
     type Err = std::convert::Infallible;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(text.parse().map_or_else(|_| Self::Name(text.to_owned()), Self::Number))
+        let number = text.parse().ok().filter(|number: &usize| number.to_string() == text);
+        Ok(number.map_or_else(|| Self::Name(text.to_owned()), Self::Number))
     }
 }
 
@@ -47,20 +48,17 @@ impl BandChoice {
 }
 
 fn find(profile: &RasterProfile, request: &BandRequest) -> Result<usize> {
-    let missing = |band: String| Error::BandMissing { path: profile.path.clone(), band, bands: describe(profile) };
-    match request {
-        BandRequest::Number(number) if (1..=profile.bands.len()).contains(number) => Ok(*number),
-        BandRequest::Number(number) => Err(missing(number.to_string())),
-        BandRequest::Name(name) => {
-            let mut fitting = (1..=profile.bands.len()).filter(|number| profile.bands[number - 1].is_called(name));
-            match (fitting.next(), fitting.next()) {
-                (Some(number), None) => Ok(number),
-                (Some(first), Some(second)) => {
-                    Err(Error::BandAmbiguous { path: profile.path.clone(), band: name.clone(), first, second })
-                }
-                (None, _) => Err(missing(name.clone())),
-            }
-        }
+    let name = match request {
+        BandRequest::Number(number) => number.to_string(),
+        BandRequest::Name(name) => name.clone(),
+    };
+    let numbers = 1..=profile.bands.len();
+    let mut fitting = numbers.clone().filter(|number| profile.bands[number - 1].is_called(&name));
+    match (fitting.next(), fitting.next(), request) {
+        (Some(number), None, _) => Ok(number),
+        (Some(first), Some(second), _) => Err(Error::BandAmbiguous { path: profile.path.clone(), band: name, first, second }),
+        (None, _, BandRequest::Number(number)) if numbers.contains(number) => Ok(*number),
+        (None, ..) => Err(Error::BandMissing { path: profile.path.clone(), band: name, bands: describe(profile) }),
     }
 }
 
