@@ -27,9 +27,10 @@ impl Model {
     /// If a file is missing, damaged or disagrees with another one.
     pub fn read(folder: &Path) -> Result<Self> {
         let path = folder.join(CARD);
-        let card = ModelCard::read(&path)?;
+        let (card, shapes) = ModelCard::read_with_shapes(&path)?;
         let graph = read_graph(&folder.join(GRAPH))?;
         card.check(&graph, &path)?;
+        shapes.check(&graph, &path)?;
         let weights = Weights::read(&folder.join(WEIGHTS))?;
         weights.check(&graph)?;
         Ok(Self { card, graph, weights })
