@@ -41,19 +41,8 @@ impl ModelCard {
             expected: expected.into(),
             got,
         };
-        let extensions = item.rest.get("stac_extensions").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        if !extensions.iter().filter_map(Value::as_str).any(|schema| schema.starts_with(MLM_1_5)) {
-            let got = Value::from(extensions).to_string();
-            return Err(fail("stac_extensions", "version 1.5 of the Machine Learning Model extension", got));
-        }
+        check_names(&item, path)?;
         let p = item.properties;
-        if let Some(name) = p.rest.keys().find(|name| name.starts_with("swath:")) {
-            return Err(fail(
-                name,
-                "swath:activation, swath:dropped_classes or swath:gsd",
-                "a property that Swath does not know".into(),
-            ));
-        }
         let [input] = <[_; 1]>::try_from(p.input).map_err(|v| fail("mlm:input", "one input", v.len().to_string()))?;
         let [output] = <[_; 1]>::try_from(p.output).map_err(|v| fail("mlm:output", "one output", v.len().to_string()))?;
         if !p.tasks.iter().any(|task| task == "semantic-segmentation") {
@@ -156,4 +145,25 @@ impl ModelCard {
         }
         Ok(())
     }
+}
+
+/// Checks that the fields mean what Swath takes them to mean: by the version of the extension, and no others of Swath's own.
+fn check_names(item: &Item, path: &Path) -> Result<()> {
+    let fail = |field: &str, expected: &str, got: String| {
+        let (field, expected) = (field.into(), expected.into());
+        Err(Error::Card { path: path.into(), field, expected, got })
+    };
+    let extensions = item.rest.get("stac_extensions").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    if !extensions.iter().filter_map(Value::as_str).any(|schema| schema.starts_with(MLM_1_5)) {
+        return fail(
+            "stac_extensions",
+            "version 1.5 of the Machine Learning Model extension",
+            Value::from(extensions).to_string(),
+        );
+    }
+    if let Some(name) = item.properties.rest.keys().find(|name| name.starts_with("swath:")) {
+        let known = "swath:activation, swath:dropped_classes or swath:gsd";
+        return fail(name, known, "a property that Swath does not know".into());
+    }
+    Ok(())
 }
