@@ -4,7 +4,10 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use swath_models::{Builder, Class, Conv, Extent, Graph, GsdRange, Model, ModelCard, Rank, Scaling, Scope, ScoreActivation, zoo};
+use swath_models::{
+    Builder, Class, Conv, Executor, Extent, Golden, Graph, GsdRange, Model, ModelCard, Rank, Reference, Scaling, Scope,
+    ScoreActivation, Shape, Tensor, Weights, zoo,
+};
 
 fn class(value: u8, name: &str) -> Class {
     Class { value, name: name.into(), title: None, description: None, colour: "#0A1B2C".parse().ok() }
@@ -42,6 +45,42 @@ fn what_is_written_is_read_back() {
     assert_eq!(Model::read(folder.path()).unwrap(), written);
     let error = written.write(folder.path()).unwrap_err().to_string();
     assert!(error.contains(&folder.path().display().to_string()), "a folder that is not empty is left alone: {error}");
+}
+
+/// Names of what lies in a folder.
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_folder_is_whole_or_not_there() {
+    let parent = tempfile::tempdir().unwrap();
+    let (folder, model) = (parent.path().join("new/model"), model());
+    let executor = Reference::new(model.graph.clone(), &model.weights).unwrap();
+    let shape = Shape::planar(3, 4, 5);
+    let input = Tensor::new(shape, vec![0.5; shape.elements()]).unwrap();
+    let scores = executor.run(input.clone()).unwrap();
+    let mut tensors = Weights::new();
+    tensors.insert("input", vec![3, 4, 5], input.into_data());
+    tensors.insert("output", vec![2, 4, 5], scores.into_data());
+    let path = parent.path().join("made.safetensors");
+    tensors.write(&path).unwrap();
+    let golden = Golden::open(&path).unwrap();
+    golden.check(&executor).unwrap();
+    // Gone when it is to be copied, the last but one of the files.
+    std::fs::remove_file(&path).unwrap();
+    let error = model.write_with_golden(&folder, &golden).unwrap_err().to_string();
+    assert!(error.contains("golden.safetensors"), "{error}");
+    assert!(names(&parent.path().join("new")).is_empty());
+
+    tensors.write(&path).unwrap();
+    model.write_with_golden(&folder.join(""), &golden).unwrap();
+    assert_eq!(names(&parent.path().join("new")), ["model"]);
+    assert_eq!(names(&folder), ["golden.safetensors", "graph.json", "model.json", "weights.safetensors"]);
+    Golden::read(&folder).unwrap().unwrap().check(&executor).unwrap();
 }
 
 /// The message for a card with one field changed.
