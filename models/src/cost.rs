@@ -5,7 +5,7 @@ use crate::{Extent, Graph, Node, Op, Result, Shape};
 /// What a network costs for one tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cost {
-    /// Floating-point operations; a multiply-add counts as two.
+    /// Floating-point operations; a multiply-add counts as two. `u64::MAX` where they are more.
     pub flops: u64,
     /// Learned values.
     pub parameters: usize,
@@ -21,7 +21,7 @@ impl Graph {
     pub fn cost(&self, input: Extent) -> Result<Cost> {
         let shapes = self.shapes(input)?;
         Ok(Cost {
-            flops: self.nodes().iter().enumerate().map(|(i, node)| node_flops(node, shapes[i], &shapes)).sum(),
+            flops: self.flops_by_node(input)?.into_iter().fold(0, u64::saturating_add),
             parameters: self.parameters(),
             activation_bytes: self.peak_bytes(&shapes, |_| 0),
         })
@@ -62,17 +62,17 @@ fn node_flops(node: &Node, output: Shape, shapes: &[Shape]) -> u64 {
     match &node.op {
         Op::Input { .. } | Op::Concat | Op::Channels { .. } | Op::Pad { .. } => 0,
         Op::Conv(c) => {
-            let taps = (c.kernel.product() * input.channels / c.groups) as u64;
-            elements * (2 * taps + u64::from(c.bias))
+            let taps = (c.kernel.product() * (input.channels / c.groups)) as u64;
+            elements.saturating_mul(2 * taps + u64::from(c.bias))
         }
         Op::ConvTranspose(c) => {
-            let taps = (c.kernel.product() * c.out_channels / c.groups) as u64;
-            2 * input.elements() as u64 * taps + if c.bias { elements } else { 0 }
+            let taps = (c.kernel.product() * (c.out_channels / c.groups)) as u64;
+            (2 * input.elements() as u64).saturating_mul(taps).saturating_add(if c.bias { elements } else { 0 })
         }
         Op::BatchNorm(_) | Op::Affine => 2 * elements,
         Op::Activation(_) | Op::Add | Op::Mul => elements,
         Op::Softmax => 3 * elements,
-        Op::Pool(p) => elements * p.kernel.product() as u64,
+        Op::Pool(p) => elements.saturating_mul(p.kernel.product() as u64),
         Op::GlobalAveragePool => input.elements() as u64,
         // Two taps along each of two axes, a multiply-add each.
         Op::Resize(_) => 8 * elements,

@@ -1,5 +1,6 @@
 //! What an output pixel can see of the input, and on which pixels tiles must start.
 
+use crate::infer::MAX_STEP;
 use crate::{
     Axes, Conv, ConvTranspose, Coordinates, Error, Extent, Graph, Interpolation, Node, Op, Padding, Pool, Rank, Resize, ResizeTo,
     Result,
@@ -14,12 +15,14 @@ pub struct Geometry {
     pub margin: Axes<Padding>,
     /// How far an output pixel sees.
     pub reach: Reach,
+    /// The most input pixels that one output pixel sees along each axis.
+    field: Axes<usize>,
 }
 
 /// How far an output pixel sees into the input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reach {
-    /// So many pixels around its own place, before and after, at most.
+    /// So many pixels around its own place, before and after, at most; not every pixel sees both.
     Halo(Axes<Padding>),
     /// All of the input: what a tile yields depends on where it was cut.
     WholeTile {
@@ -38,17 +41,18 @@ impl Geometry {
         }
     }
 
-    /// The receptive field: how many input pixels an output pixel sees along each axis.
+    /// The receptive field: the most input pixels that one output pixel sees along each axis, if that is not all of them. It can be less than
+    /// both sides of the halo together, which different pixels see.
     #[must_use]
     pub fn receptive_field(&self) -> Option<Axes<usize>> {
         match self.reach {
-            Reach::Halo(halo) => Some(halo.map(|p| p.total() + 1)),
+            Reach::Halo(_) => Some(self.field),
             Reach::WholeTile { .. } => None,
         }
     }
 }
 
-/// A fraction in lowest terms.
+/// A fraction in lowest terms, neither number above [`Ratio::MAX`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Ratio {
     num: usize,
@@ -58,16 +62,21 @@ struct Ratio {
 impl Ratio {
     const ONE: Self = Self { num: 1, den: 1 };
 
-    fn new(num: usize, den: usize) -> Self {
+    /// Far more than any network resizes by, and small enough that products with positions do not overflow.
+    const MAX: usize = 1 << 22;
+
+    /// `None` beyond [`Ratio::MAX`].
+    fn new(num: usize, den: usize) -> Option<Self> {
         let g = gcd(num, den);
-        Self { num: num / g, den: den / g }
+        let ratio = Self { num: num / g, den: den / g };
+        (ratio.num <= Self::MAX && ratio.den <= Self::MAX).then_some(ratio)
     }
 
-    fn times(self, other: Self) -> Self {
+    fn times(self, other: Self) -> Option<Self> {
         Self::new(self.num * other.num, self.den * other.den)
     }
 
-    fn over(self, other: Self) -> Self {
+    fn over(self, other: Self) -> Option<Self> {
         Self::new(self.num * other.den, self.den * other.num)
     }
 
@@ -75,7 +84,7 @@ impl Ratio {
     fn from_factor(factor: f64) -> Option<Self> {
         (1..=64usize).find_map(|den| {
             let num = factor * den as f64;
-            (num >= 1.0 && (num - num.round()).abs() < 1e-6 * num).then(|| Self::new(num.round() as usize, den))
+            if num >= 1.0 && (num - num.round()).abs() < 1e-6 * num { Self::new(num.round() as usize, den) } else { None }
         })
     }
 }
@@ -92,6 +101,13 @@ struct Needed {
 }
 
 impl Needed {
+    /// Farther away than any raster is long, and near enough that products with strides do not overflow.
+    const FARTHEST: i64 = 1 << 32;
+
+    fn is_near(self) -> bool {
+        [self.first, self.last].iter().all(|position| position.abs() <= Self::FARTHEST)
+    }
+
     fn union(self, other: Option<Self>) -> Self {
         other.map_or(self, |o| Self { first: self.first.min(o.first), last: self.last.max(o.last) })
     }
@@ -108,7 +124,8 @@ impl Graph {
     /// Stride, margin and receptive field, found by following every output pixel of one period back to the input.
     ///
     /// # Errors
-    /// If the output has not one pixel per input pixel, or does not keep to the middle of the input.
+    /// If the output has not one pixel per input pixel, or does not keep to the middle of the input, or a node has a scale or stride beyond all
+    /// reason.
     pub fn geometry(&self) -> Result<Geometry> {
         let axes = match self.rank() {
             Rank::Planar => 1..3,
@@ -117,9 +134,20 @@ impl Graph {
         let mut stride = Axes::cube(1).into_array();
         let mut margin = [Padding::default(); 3];
         let mut halo = [Padding::default(); 3];
+        let mut field = [1; 3];
         let scales: Vec<_> = axes.clone().map(|axis| self.scales(axis)).collect::<Result<_>>()?;
         for (axis, scales) in axes.clone().zip(&scales) {
-            stride[axis] = scales.iter().fold(1, |stride, r| stride / gcd(stride, r.den) * r.den);
+            for (node, scale) in self.nodes().iter().zip(scales) {
+                // Neither factor is above `Ratio::MAX`.
+                stride[axis] *= scale.den / gcd(stride[axis], scale.den);
+                if stride[axis] > MAX_STEP {
+                    return Err(Error::Node {
+                        node: node.name.clone(),
+                        expected: format!("strides of at most {MAX_STEP} in all"),
+                        got: stride[axis].to_string(),
+                    });
+                }
+            }
             if scales[self.output().0] != Ratio::ONE {
                 let Ratio { num, den } = scales[self.output().0];
                 return Err(Error::Unsuitable {
@@ -140,6 +168,7 @@ impl Graph {
             stride,
             margin: Axes::from_array(margin),
             reach: Reach::WholeTile { node: node.name.clone() },
+            field: Axes::cube(usize::MAX),
         };
         for (axis, scales) in axes.zip(&scales) {
             for position in 0..along(stride, axis) {
@@ -150,9 +179,11 @@ impl Graph {
                 };
                 halo[axis].before = halo[axis].before.max(usize::try_from(place - seen.first).unwrap_or(0));
                 halo[axis].after = halo[axis].after.max(usize::try_from(seen.last - place).unwrap_or(0));
+                field[axis] = field[axis].max(usize::try_from(seen.last - seen.first + 1).unwrap_or(0));
             }
         }
-        Ok(Geometry { stride, margin: Axes::from_array(margin), reach: Reach::Halo(Axes::from_array(halo)) })
+        let [margin, halo] = [margin, halo].map(Axes::from_array);
+        Ok(Geometry { stride, margin, reach: Reach::Halo(halo), field: Axes::from_array(field) })
     }
 
     /// Positions of every node per input position, along one axis.
@@ -160,18 +191,21 @@ impl Graph {
         let mut scales: Vec<Ratio> = Vec::with_capacity(self.nodes().len());
         for node in self.nodes() {
             let of = |i: usize| scales[node.inputs[i].0];
-            scales.push(match &node.op {
-                Op::Input { .. } => Ratio::ONE,
-                Op::Conv(Conv { stride, .. }) | Op::Pool(Pool { stride, .. }) => of(0).over(Ratio::new(along(*stride, axis), 1)),
-                Op::ConvTranspose(ConvTranspose { stride, .. }) => of(0).times(Ratio::new(along(*stride, axis), 1)),
+            let fail = |expected: &str, got: String| Error::Node { node: node.name.clone(), expected: expected.into(), got };
+            let scale = match &node.op {
+                Op::Input { .. } => Some(Ratio::ONE),
+                Op::Conv(Conv { stride, .. }) | Op::Pool(Pool { stride, .. }) => {
+                    Ratio::new(along(*stride, axis), 1).and_then(|stride| of(0).over(stride))
+                }
+                Op::ConvTranspose(ConvTranspose { stride, .. }) => {
+                    Ratio::new(along(*stride, axis), 1).and_then(|stride| of(0).times(stride))
+                }
                 Op::Resize(Resize { to, .. }) => match to {
-                    ResizeTo::Like => of(1),
+                    ResizeTo::Like => Some(of(1)),
                     ResizeTo::Factor { factor } => {
-                        of(0).times(Ratio::from_factor(along(*factor, axis)).ok_or_else(|| Error::Node {
-                            node: node.name.clone(),
-                            expected: "a resize factor that is a simple fraction".into(),
-                            got: along(*factor, axis).to_string(),
-                        })?)
+                        let factor = along(*factor, axis);
+                        let simple = Ratio::from_factor(factor);
+                        of(0).times(simple.ok_or_else(|| fail("a resize factor that is a simple fraction", factor.to_string()))?)
                     }
                     ResizeTo::Extent { extent } => {
                         let input = self.fixed_extent().map_or(1, |fixed| along(fixed, axis));
@@ -179,8 +213,10 @@ impl Graph {
                     }
                 },
                 // After a global mean there is one position, whatever the input; such a graph sees the whole tile anyway.
-                _ => node.inputs.iter().map(|i| scales[i.0]).max_by_key(|r| r.num * 1024 / r.den).unwrap_or(Ratio::ONE),
-            });
+                _ => node.inputs.iter().map(|i| scales[i.0]).max_by_key(|r| r.num * 1024 / r.den).or(Some(Ratio::ONE)),
+            };
+            let expected = "positions per input pixel as a simple fraction";
+            scales.push(scale.ok_or_else(|| fail(expected, format!("numbers above {} in it", Ratio::MAX)))?);
         }
         Ok(scales)
     }
@@ -237,7 +273,7 @@ impl Graph {
                 Op::GlobalAveragePool => return Err(node),
                 Op::Resize(resize) => {
                     let input = node.inputs[0].0;
-                    let ratio = scales[index].over(scales[input]);
+                    let Some(ratio) = scales[index].over(scales[input]) else { return Err(node) };
                     // Unlike ends change the factor with the extent, and aligned corners make it depend on the extent anyway.
                     let proportional = along(offsets[index], axis) == 0 && along(offsets[input], axis) == 0;
                     if ratio != Ratio::ONE && (!proportional || resize.coordinates == Coordinates::AlignCorners) {
@@ -247,6 +283,9 @@ impl Graph {
                 }
                 _ => Needed { first, last },
             };
+            if !read.is_near() {
+                return Err(node);
+            }
             for input in node.value_inputs() {
                 needed[input.0] = Some(read.union(needed[input.0]));
             }

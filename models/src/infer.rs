@@ -1,6 +1,6 @@
 //! Channels and extents of every node, from the nodes alone.
 
-use crate::{Axes, Conv, ConvTranspose, Error, Extent, Node, Op, Padding, Pool, Resize, ResizeTo, Result, Shape};
+use crate::{Axes, Conv, ConvTranspose, Error, Extent, Node, Op, PadFill, Padding, Pool, Resize, ResizeTo, Result, Shape};
 
 /// Channels of every node; checks arity and that channels fit.
 pub(crate) fn channels(nodes: &[Node]) -> Result<Vec<usize>> {
@@ -32,7 +32,7 @@ pub(crate) fn node_channels(node: &Node, inputs: &[usize]) -> Result<usize> {
         }
         Ok(out)
     };
-    Ok(match &node.op {
+    let channels = match &node.op {
         Op::Input { channels: 0 } => return Err(fail("at least one band".into(), "none".into())),
         Op::Input { channels } => *channels,
         Op::Conv(Conv { out_channels, groups, .. }) | Op::ConvTranspose(ConvTranspose { out_channels, groups, .. }) => {
@@ -51,7 +51,20 @@ pub(crate) fn node_channels(node: &Node, inputs: &[usize]) -> Result<usize> {
             *count
         }
         _ => inputs[0],
-    })
+    };
+    if channels > MAX_CHANNELS {
+        return Err(fail(format!("at most {MAX_CHANNELS} channels"), channels.to_string()));
+    }
+    let weight = match &node.op {
+        Op::Conv(Conv { kernel, groups, .. }) | Op::ConvTranspose(ConvTranspose { kernel, groups, .. }) => {
+            (kernel.product() as u128) * (inputs[0] as u128) * (channels as u128) / (*groups as u128)
+        }
+        _ => 0,
+    };
+    if weight > MAX_VALUES {
+        return Err(fail(format!("a weight of at most {MAX_VALUES} values"), weight.to_string()));
+    }
+    Ok(channels)
 }
 
 /// Checks the numbers that windows are made of; files may hold anything.
@@ -61,12 +74,18 @@ fn check_steps(node: &Node) -> Result<()> {
         Err(Error::Node { node: node.name.clone(), expected, got })
     };
     let (steps, padding) = match &node.op {
-        Op::Conv(Conv { kernel, stride, dilation, padding, .. })
-        | Op::ConvTranspose(ConvTranspose { kernel, stride, dilation, padding, .. }) => {
+        Op::Conv(Conv { kernel, stride, dilation, padding, .. }) => {
+            (vec![("kernel", *kernel), ("stride", *stride), ("dilation", *dilation)], *padding)
+        }
+        Op::ConvTranspose(ConvTranspose { kernel, stride, dilation, padding, output_padding, .. }) => {
+            if let Some(value) = output_padding.into_array().into_iter().find(|value| *value > MAX_STEP) {
+                return fail(format!("an output padding of {value}"));
+            }
             (vec![("kernel", *kernel), ("stride", *stride), ("dilation", *dilation)], *padding)
         }
         Op::Pool(Pool { kernel, stride, padding, .. }) => (vec![("kernel", *kernel), ("stride", *stride)], *padding),
         Op::Pad { padding, .. } => (Vec::new(), *padding),
+        Op::Resize(Resize { to: ResizeTo::Extent { extent }, .. }) => (vec![("resized length", *extent)], Axes::default()),
         Op::Resize(Resize { to: ResizeTo::Factor { factor }, .. }) => {
             let wrong = factor.into_array().into_iter().find(|factor| !(*factor > 0.0 && *factor <= MAX_STEP as f64));
             return wrong.map_or(Ok(()), |factor| fail(format!("a factor of {factor}")));
@@ -83,7 +102,10 @@ fn check_steps(node: &Node) -> Result<()> {
 }
 
 /// Far more than any network has, and small enough that sums and products of a few do not overflow.
-const MAX_STEP: usize = 1 << 16;
+pub(crate) const MAX_STEP: usize = 1 << 16;
+
+/// Far more than any network has, and few enough that adding and multiplying some does not overflow.
+const MAX_CHANNELS: usize = 1 << 24;
 
 /// More values than any machine holds: a tensor of so many is a mistake in the file.
 const MAX_VALUES: u128 = 1 << 40;
@@ -98,7 +120,16 @@ pub(crate) fn shapes(nodes: &[Node], channels: &[usize], input: Extent) -> Resul
         };
         extents.push(node_extent(node, &inputs)?);
     }
-    Ok(channels.iter().zip(extents).map(|(&channels, extent)| Shape { channels, extent }).collect())
+    let shape = |((node, &channels), extent): ((&Node, &usize), Extent)| {
+        let shape = Shape { channels, extent };
+        // Neither factor is above the 2^40 of `MAX_VALUES`.
+        if channels as u128 * extent.product() as u128 > MAX_VALUES {
+            let (expected, got) = (format!("a result of at most {MAX_VALUES} values"), shape.to_string());
+            return Err(Error::Node { node: node.name.clone(), expected, got });
+        }
+        Ok(shape)
+    };
+    nodes.iter().zip(channels).zip(extents).map(shape).collect()
 }
 
 /// Extent of one node from those of its inputs; that of the network's input for its first node.
@@ -132,13 +163,19 @@ pub(crate) fn node_extent(node: &Node, inputs: &[Extent]) -> Result<Extent> {
             ResizeTo::Factor { factor } => of(0).zip(factor).map(|(n, f)| (n as f64 * f).floor() as usize),
             ResizeTo::Extent { extent } => extent,
         },
-        Op::Pad { padding, .. } => of(0).zip(*padding).map(|(n, p)| n + p.total()),
+        Op::Pad { padding, fill } => {
+            let too_few = |(n, p): (usize, Padding)| p.before.max(p.after) >= n;
+            if *fill == PadFill::Reflect && of(0).zip(*padding).into_array().into_iter().any(too_few) {
+                return Err(fail("more positions than are reflected".into(), of(0)));
+            }
+            of(0).zip(*padding).map(|(n, p)| n + p.total())
+        }
         Op::Input { .. } | Op::BatchNorm(_) | Op::Affine | Op::Activation(_) | Op::Softmax | Op::Channels { .. } => of(0),
     };
-    match extent.into_array().into_iter().map(|n| n as u128).product::<u128>() {
-        0 => Err(fail("a result of at least one position".into(), of(0))),
-        positions if positions > MAX_VALUES => Err(fail(format!("a result of at most {MAX_VALUES} positions"), of(0))),
-        _ => Ok(extent),
+    match extent.into_array().into_iter().try_fold(1, usize::checked_mul) {
+        Some(0) => Err(fail("a result of at least one position".into(), of(0))),
+        Some(positions) if positions as u128 <= MAX_VALUES => Ok(extent),
+        _ => Err(fail(format!("a result of at most {MAX_VALUES} positions"), of(0))),
     }
 }
 

@@ -1,7 +1,7 @@
 //! A model folder: card, graph, weights, and perhaps a golden input.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use crate::files::{CARD, GOLDEN, GRAPH, WEIGHTS};
 use crate::{Error, Executor, Extent, Graph, ModelCard, Result, Shape, Tensor, Weights};
@@ -27,30 +27,70 @@ impl Model {
     /// If a file is missing, damaged or disagrees with another one.
     pub fn read(folder: &Path) -> Result<Self> {
         let path = folder.join(CARD);
-        let card = ModelCard::read(&path)?;
+        let (card, shapes) = ModelCard::read_with_shapes(&path)?;
         let graph = read_graph(&folder.join(GRAPH))?;
         card.check(&graph, &path)?;
+        shapes.check(&graph, &path)?;
         let weights = Weights::read(&folder.join(WEIGHTS))?;
         weights.check(&graph)?;
         Ok(Self { card, graph, weights })
     }
 
-    /// Writes the folder, which must not exist or be empty.
+    /// Writes the folder, which must not exist or be empty: under the name `{folder}.part` until it is complete.
     ///
     /// # Errors
-    /// If card, graph and weights disagree, or something cannot be written.
+    /// If card, graph and weights disagree, or something cannot be written; nothing is left then.
     pub fn write(&self, folder: &Path) -> Result<()> {
+        self.write_folder(folder, None)
+    }
+
+    /// As [`Model::write`], with a copy of the golden input's file.
+    ///
+    /// # Errors
+    /// As [`Model::write`].
+    pub fn write_with_golden(&self, folder: &Path, golden: &Golden) -> Result<()> {
+        self.write_folder(folder, Some(golden))
+    }
+
+    fn write_folder(&self, folder: &Path, golden: Option<&Golden>) -> Result<()> {
         let fail = |source| Error::Write { path: folder.into(), source };
         self.card.check(&self.graph, &folder.join(CARD))?;
         self.weights.check(&self.graph)?;
-        fs::create_dir_all(folder).map_err(fail)?;
-        if fs::read_dir(folder).map_err(fail)?.next().is_some() {
-            return Err(fail(std::io::ErrorKind::DirectoryNotEmpty.into()));
+        // An absolute path has a name to put `.part` after, which `.` has not, and no separator after that.
+        let folder: PathBuf = std::path::absolute(folder).map_err(fail)?.components().collect();
+        let is_taken = match fs::read_dir(&folder) {
+            Ok(mut entries) => entries.next().is_some(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+            Err(error) => return Err(fail(error)),
+        };
+        if is_taken {
+            return Err(fail(io::ErrorKind::DirectoryNotEmpty.into()));
         }
+        let mut part = folder.clone().into_os_string();
+        part.push(".part");
+        let part = PathBuf::from(part);
+        if let Some(parent) = part.parent() {
+            fs::create_dir_all(parent).map_err(fail)?;
+        }
+        // One that is there already is somebody else's, or was left by a run that was killed.
+        fs::create_dir(&part).map_err(|source| Error::Write { path: part.clone(), source })?;
+        let written = self.write_files(&part, golden).and_then(|()| fs::rename(&part, &folder).map_err(fail));
+        if written.is_err() {
+            // What went wrong first is what there is to tell.
+            let _ = fs::remove_dir_all(&part);
+        }
+        written
+    }
+
+    fn write_files(&self, folder: &Path, golden: Option<&Golden>) -> Result<()> {
         let path = folder.join(GRAPH);
         let graph = serde_json::to_vec_pretty(&self.graph).map_err(|source| Error::Json { path: path.clone(), source })?;
         fs::write(&path, graph).map_err(|source| Error::Write { path, source })?;
         self.weights.write(&folder.join(WEIGHTS))?;
+        if let Some(golden) = golden {
+            let path = folder.join(GOLDEN);
+            fs::copy(&golden.path, &path).map_err(|source| Error::Write { path, source })?;
+        }
         self.card.write(&folder.join(CARD), &self.graph)
     }
 
@@ -97,7 +137,15 @@ impl Golden {
         if !path.exists() {
             return Ok(None);
         }
-        let file = Weights::read(&path)?;
+        Self::open(&path).map(Some)
+    }
+
+    /// The golden input in a file.
+    ///
+    /// # Errors
+    /// If it cannot be read, is damaged, or lacks one of its tensors.
+    pub fn open(path: &Path) -> Result<Self> {
+        let file = Weights::read(path)?;
         let tensor = |name: &str| {
             let shape = file.specs().find(|spec| spec.name == name).map(|spec| spec.shape);
             let shape = match shape.as_deref().unwrap_or_default() {
@@ -109,7 +157,7 @@ impl Golden {
             Tensor::new(shape, file.get(name)?.to_vec())
         };
         let (input, output) = (tensor("input")?, tensor("output")?);
-        Ok(Some(Self { path, input, output }))
+        Ok(Self { path: path.into(), input, output })
     }
 
     /// Runs the input and returns the largest absolute difference from the output.

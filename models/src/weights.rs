@@ -1,13 +1,17 @@
 //! Learned tensors by name.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read};
 use std::path::Path;
 
-use safetensors::SafeTensors;
-use safetensors::tensor::{Dtype, TensorView};
+use safetensors::SafeTensorError;
+use safetensors::tensor::{Dtype, Metadata, TensorView};
 
 use crate::{Axes, Conv, ConvTranspose, Error, Graph, Op, Rank, Result};
+
+/// Bytes of the largest header, as the safetensors crate has it.
+const MAX_HEADER: u64 = 100_000_000;
 
 /// Name and shape of a tensor that a graph needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,18 +107,33 @@ impl Weights {
     /// # Errors
     /// If the file cannot be read, is empty, damaged, or holds other types.
     pub fn read(path: &Path) -> Result<Self> {
-        let bytes = fs::read(path).map_err(|source| Error::Read { path: path.into(), source })?;
-        if bytes.is_empty() {
+        let fail = |source| Error::Read { path: path.into(), source };
+        let damaged = |source| Error::Safetensors { path: path.into(), source };
+        let file = File::open(path).map_err(fail)?;
+        let length = file.metadata().map_err(fail)?.len();
+        if length == 0 {
             return Err(Error::Empty { path: path.into() });
         }
-        let file = SafeTensors::deserialize(&bytes).map_err(|source| Error::Safetensors { path: path.into(), source })?;
+        let mut file = BufReader::new(file);
+        let header = read_header(&mut file, length).map_err(damaged)?;
+        let infos = header.tensors();
         let mut weights = Self::new();
-        for (name, view) in file.tensors() {
+        for name in header.offset_keys() {
+            let Some(info) = infos.get(&name) else { continue };
             if name.ends_with(".num_batches_tracked") {
+                // Offsets are within the file, whose length is an i64.
+                file.seek_relative((info.data_offsets.1 - info.data_offsets.0) as i64).map_err(fail)?;
                 continue;
             }
-            let data = floats(&name, &view)?;
-            weights.insert(name, view.shape().to_vec(), data);
+            let count = info.shape.iter().product();
+            let data = match info.dtype {
+                Dtype::F32 => read_values(&mut file, count, f32::from_le_bytes),
+                Dtype::F64 => read_values(&mut file, count, |b| f64::from_le_bytes(b) as f32),
+                Dtype::F16 => read_values(&mut file, count, |b| half::f16::from_le_bytes(b).to_f32()),
+                Dtype::BF16 => read_values(&mut file, count, |b| half::bf16::from_le_bytes(b).to_f32()),
+                other => return Err(Error::TensorType { tensor: name, got: format!("{other:?}") }),
+            };
+            weights.insert(name, info.shape.clone(), data.map_err(fail)?);
         }
         Ok(weights)
     }
@@ -136,16 +155,32 @@ impl Weights {
     }
 }
 
-/// The values of a stored tensor as `f32`.
-fn floats(name: &str, view: &TensorView<'_>) -> Result<Vec<f32>> {
-    let bytes = view.data();
-    Ok(match view.dtype() {
-        Dtype::F32 => bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
-        Dtype::F64 => bytes.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b) as f32).collect(),
-        Dtype::F16 => bytes.as_chunks().0.iter().map(|b| half::f16::from_le_bytes(*b).to_f32()).collect(),
-        Dtype::BF16 => bytes.as_chunks().0.iter().map(|b| half::bf16::from_le_bytes(*b).to_f32()).collect(),
-        other => return Err(Error::TensorType { tensor: name.into(), got: format!("{other:?}") }),
-    })
+/// The header of a safetensors file of `length` bytes, which it must account for: what it says of sizes can be believed afterwards.
+fn read_header(file: &mut impl Read, length: u64) -> Result<Metadata, SafeTensorError> {
+    let Some(rest) = length.checked_sub(size_of::<u64>() as u64) else { return Err(SafeTensorError::HeaderTooSmall) };
+    let mut size = [0; size_of::<u64>()];
+    file.read_exact(&mut size)?;
+    let size = u64::from_le_bytes(size);
+    if size > MAX_HEADER {
+        return Err(SafeTensorError::HeaderTooLarge);
+    }
+    let Some(data) = rest.checked_sub(size) else { return Err(SafeTensorError::InvalidHeaderLength) };
+    let mut header = vec![0; size as usize];
+    file.read_exact(&mut header)?;
+    let header: Metadata = serde_json::from_slice(&header).map_err(SafeTensorError::InvalidHeaderDeserialization)?;
+    if header.data_len() as u64 == data { Ok(header) } else { Err(SafeTensorError::MetadataIncompleteBuffer) }
+}
+
+/// The next `count` values of a file, each of `N` bytes; never more of its bytes in memory than a block.
+fn read_values<const N: usize>(file: &mut impl Read, count: usize, value: impl Fn([u8; N]) -> f32) -> io::Result<Vec<f32>> {
+    let mut values = Vec::with_capacity(count);
+    let mut block = [[0; N]; 1024];
+    while values.len() < count {
+        let part = (count - values.len()).min(block.len());
+        file.read_exact(block[..part].as_flattened_mut())?;
+        values.extend(block[..part].iter().map(|bytes| value(*bytes)));
+    }
+    Ok(values)
 }
 
 impl Graph {

@@ -4,7 +4,10 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use swath_models::{Builder, Class, Conv, GsdRange, Model, ModelCard, Rank, Scaling, Scope, ScoreActivation, zoo};
+use swath_models::{
+    Builder, Class, Conv, Executor, Extent, Golden, Graph, GsdRange, Model, ModelCard, Rank, Reference, Scaling, Scope,
+    ScoreActivation, Shape, Tensor, Weights, zoo,
+};
 
 fn class(value: u8, name: &str) -> Class {
     Class { value, name: name.into(), title: None, description: None, colour: "#0A1B2C".parse().ok() }
@@ -44,6 +47,42 @@ fn what_is_written_is_read_back() {
     assert!(error.contains(&folder.path().display().to_string()), "a folder that is not empty is left alone: {error}");
 }
 
+/// Names of what lies in a folder.
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_folder_is_whole_or_not_there() {
+    let parent = tempfile::tempdir().unwrap();
+    let (folder, model) = (parent.path().join("new/model"), model());
+    let executor = Reference::new(model.graph.clone(), &model.weights).unwrap();
+    let shape = Shape::planar(3, 4, 5);
+    let input = Tensor::new(shape, vec![0.5; shape.elements()]).unwrap();
+    let scores = executor.run(input.clone()).unwrap();
+    let mut tensors = Weights::new();
+    tensors.insert("input", vec![3, 4, 5], input.into_data());
+    tensors.insert("output", vec![2, 4, 5], scores.into_data());
+    let path = parent.path().join("made.safetensors");
+    tensors.write(&path).unwrap();
+    let golden = Golden::open(&path).unwrap();
+    golden.check(&executor).unwrap();
+    // Gone when it is to be copied, the last but one of the files.
+    std::fs::remove_file(&path).unwrap();
+    let error = model.write_with_golden(&folder, &golden).unwrap_err().to_string();
+    assert!(error.contains("golden.safetensors"), "{error}");
+    assert!(names(&parent.path().join("new")).is_empty());
+
+    tensors.write(&path).unwrap();
+    model.write_with_golden(&folder.join(""), &golden).unwrap();
+    assert_eq!(names(&parent.path().join("new")), ["model"]);
+    assert_eq!(names(&folder), ["golden.safetensors", "graph.json", "model.json", "weights.safetensors"]);
+    Golden::read(&folder).unwrap().unwrap().check(&executor).unwrap();
+}
+
 /// The message for a card with one field changed.
 fn refusal(change: impl FnOnce(&mut Value)) -> String {
     let folder = tempfile::tempdir().unwrap();
@@ -61,7 +100,7 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 #[test]
 fn every_contradiction_is_refused_by_the_name_of_its_field() {
-    let cases: [(&str, Value, &str); 14] = [
+    let cases = [
         ("/properties/mlm:input/0/bands", json!(["red", "green"]), "mlm:input[0].input.shape"),
         (
             "/properties/mlm:input/0/bands/2",
@@ -88,6 +127,14 @@ fn every_contradiction_is_refused_by_the_name_of_its_field() {
         ("/properties/mlm:tasks", json!(["classification"]), "mlm:tasks"),
         ("/properties/swath:activation", json!("relu"), "unknown variant `relu`"),
         ("/properties/swath:dropped_classes", json!([3, 7]), "swath:dropped_classes"),
+        ("/properties/mlm:output/0/classification:classes/1/name", json!("land"), "`land` twice"),
+        ("/properties/mlm:input/0/input/shape", json!([-1, 3, 512, -1]), "mlm:input[0].input.shape"),
+        ("/properties/mlm:input/0/input/dim_order", json!(["batch", "bands", "width", "height"]), "mlm:input[0].input.dim_order"),
+        ("/properties/mlm:output/0/result/shape", json!([-1, 2, -1, 512]), "mlm:output[0].result.shape"),
+        ("/properties/mlm:output/0/result/shape", json!([-1, 1, -1, -1]), "mlm:output[0].result.shape"),
+        ("/properties/mlm:output/0/result/dim_order/3", json!("depth"), "mlm:output[0].result.dim_order"),
+        ("/stac_extensions", json!(["https://stac-extensions.github.io/mlm/v1.4.0/schema.json"]), "stac_extensions"),
+        ("/stac_extensions", json!([]), "stac_extensions"),
     ];
     for (pointer, value, words) in cases {
         let message = refusal(|card| *card.pointer_mut(pointer).unwrap() = value);
@@ -95,6 +142,38 @@ fn every_contradiction_is_refused_by_the_name_of_its_field() {
     }
     let message = refusal(|card| drop(card["properties"].as_object_mut().unwrap().remove("swath:activation")));
     assert!(message.contains("swath:activation"), "{message}");
+    let message = refusal(|card| card["properties"]["swath:dropped"] = json!([7]));
+    assert!(message.contains("`swath:dropped`") && message.contains("swath:dropped_classes"), "{message}");
+}
+
+#[test]
+fn the_shapes_of_a_fixed_network_are_its_own_or_any() {
+    let mut fixed = model();
+    let (name, nodes, output) = (fixed.graph.name().to_owned(), fixed.graph.nodes().to_vec(), fixed.graph.output());
+    fixed.graph = Graph::new(name, Rank::Planar, nodes, output, Some(Extent::planar(32, 48))).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    fixed.write(folder.path()).unwrap();
+    let path = folder.path().join("model.json");
+    let card: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    for (shape, is_right) in
+        [([-1, 3, 32, 48], true), ([1, -1, -1, 48], true), ([-1, 3, 48, 32], false), ([-1, 3, 32, -2], false)]
+    {
+        let mut card = card.clone();
+        card["properties"]["mlm:input"][0]["input"]["shape"] = json!(shape);
+        std::fs::write(&path, card.to_string()).unwrap();
+        assert_eq!(Model::read(folder.path()).is_ok(), is_right, "{shape:?}");
+    }
+}
+
+#[test]
+fn probabilities_are_not_computed_twice() {
+    let mut model = model();
+    model.graph = model.graph.with_activation(ScoreActivation::Softmax);
+    let check = |model: &Model| model.card.check(&model.graph, Path::new("model.json"));
+    let error = check(&model).unwrap_err().to_string();
+    assert!(error.contains("swath:activation") && error.contains("is a softmax already, got softmax"), "{error}");
+    model.card.activation = ScoreActivation::None;
+    check(&model).unwrap();
 }
 
 #[test]

@@ -13,8 +13,8 @@ use proptest::test_runner::TestRunner;
 use rayon::ThreadPoolBuilder;
 use swath_models::onnx::Imported;
 use swath_models::{
-    Activation, Axes, Builder, Conv, Executor, Extent, Fused, Graph, Op, Rank, Reference, Scope, ScoreActivation, Shape, Tensor,
-    Weights, zoo,
+    Activation, Axes, Builder, Conv, Executor, Extent, Fused, Graph, Op, Pool, PoolKind, Rank, Reference, Scope, ScoreActivation,
+    Shape, Tensor, Weights, zoo,
 };
 
 /// Fails if a value is not within `tolerance`, relative to it or to 1, whichever is more.
@@ -194,6 +194,59 @@ fn a_tile_gives_the_bits_of_the_whole() {
     }
 }
 
+/// As in PyTorch, where a maximum of NaN is NaN: a score of bad input must not look like one of good input.
+#[test]
+fn nan_stays_nan() {
+    let pool = Pool {
+        kind: PoolKind::Max,
+        kernel: Axes::cube(2),
+        stride: Axes::cube(1),
+        padding: Axes::default().map(|_: usize| swath_models::Padding { before: 0, after: 1 }),
+    };
+    let ops = [
+        Op::Activation(Activation::Relu),
+        Op::Activation(Activation::LeakyRelu { slope: 0.1 }),
+        Op::Activation(Activation::Sigmoid),
+        Op::Activation(Activation::Clip { min: Some(-0.5), max: Some(0.5) }),
+        Op::Activation(Activation::Clip { min: None, max: Some(0.5) }),
+        Op::Pool(pool),
+    ];
+    let shape = Shape { channels: 3, extent: Extent { z: 3, y: 5, x: 7 } };
+    let mut values = noise(shape.elements(), 7);
+    let bad = [0, 52, 104];
+    for index in bad {
+        values[index] = f32::NAN;
+    }
+    let input = Tensor::new(shape, values).unwrap();
+    for op in ops {
+        for (after_convolution, is_last) in [(false, false), (false, true), (true, false), (true, true)] {
+            let mut g = Builder::new("nan", Rank::Volumetric, 3);
+            let mut x = g.input();
+            if after_convolution {
+                let identity =
+                    Conv { kernel: Axes::cube(1), stride: Axes::cube(1), dilation: Axes::cube(1), ..Conv::square(3, 1) };
+                x = g.conv(x, &Scope::root("identity"), identity.groups(3)).node();
+            }
+            x = g.push("op", op.clone(), vec![x]).node();
+            if !is_last {
+                x = g.concat(vec![x]).node();
+            }
+            let graph = g.build(x).unwrap();
+            let mut weights = Weights::new();
+            if after_convolution {
+                weights.insert("identity.weight", vec![3, 1, 1, 1, 1], vec![1.0; 3]);
+            }
+            let what = format!("{op:?}, {after_convolution}, {is_last}");
+            let scores = Reference::new(graph.clone(), &weights).unwrap().run(input.clone()).unwrap();
+            assert!(bad.iter().all(|&index| scores.data()[index].is_nan()), "{what}");
+            let count = scores.data().iter().filter(|score| score.is_nan()).count();
+            // Windows of 2 x 2 x 2 see a position from eight places, the first one only from its own.
+            assert_eq!(count, if matches!(op, Op::Pool(_)) { 1 + 8 + 8 } else { 3 }, "{what}");
+            compare(&what, &graph, &weights, &input, 1e-5);
+        }
+    }
+}
+
 #[test]
 fn what_cannot_be_computed_names_the_node() {
     let graph = zoo::build("fcn_resnet50", 3, 2).unwrap();
@@ -206,7 +259,7 @@ fn what_cannot_be_computed_names_the_node() {
     let output = g.push("pad", pad, vec![g.input()]).node();
     let fused = Fused::new(g.build(output).unwrap(), &Weights::new()).unwrap();
     let message = fused.run(noisy(Shape::planar(1, 3, 8), 1)).unwrap_err().to_string();
-    assert_eq!(message, "node `pad`: expected more positions than are reflected, got (1, 3, 8)");
+    assert_eq!(message, "node `pad`: expected more positions than are reflected, got an input of 1 x 3 x 8");
 }
 
 #[test]

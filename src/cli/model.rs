@@ -1,11 +1,10 @@
 //! `swath model`.
 
-use std::fs;
 use std::path::Path;
 
 use serde_json::json;
-use swath::{Error, Segmenter};
-use swath_models::{Class, Extent, Model, ModelCard, Reach, Scaling, ScoreActivation, onnx, zoo};
+use swath::Segmenter;
+use swath_models::{Class, Extent, Fused, Golden, Model, ModelCard, Reach, Scaling, ScoreActivation, onnx, zoo};
 
 use super::args::{CheckArgs, ImportArgs, InspectArgs, ModelArgs, ModelCommand, NewArgs, ScoreKind};
 use super::bytes::{show_bytes, show_count};
@@ -78,11 +77,14 @@ fn import(args: &ImportArgs) -> Result<(), AnyError> {
     };
     // A network that cannot label every pixel is refused here rather than at the first scene.
     imported.graph.geometry()?;
-    Model { card, graph: imported.graph, weights: imported.weights }.write(&args.output)?;
-    if let Some(golden) = &args.golden {
-        let copy = args.output.join("golden.safetensors");
-        fs::copy(golden, &copy).map_err(|source| Error::File { action: "copy the golden input to", path: copy, source })?;
-        check_golden(&args.output)?;
+    let model = Model { card, graph: imported.graph, weights: imported.weights };
+    if let Some(path) = &args.golden {
+        let golden = Golden::open(path)?;
+        let difference = golden.check(&Fused::new(model.graph.clone(), &model.weights)?)?;
+        model.write_with_golden(&args.output, &golden)?;
+        print_golden(&args.output, Some(difference))?;
+    } else {
+        model.write(&args.output)?;
     }
     Ok(print::line(args.output.display())?)
 }
@@ -116,7 +118,11 @@ fn check(args: &CheckArgs) -> Result<(), AnyError> {
 }
 
 fn check_golden(folder: &Path) -> Result<(), AnyError> {
-    let text = match Segmenter::check_golden(folder)? {
+    print_golden(folder, Segmenter::check_golden(folder)?)
+}
+
+fn print_golden(folder: &Path, difference: Option<f32>) -> Result<(), AnyError> {
+    let text = match difference {
         Some(difference) => format!("golden output reproduced, largest difference {difference:e}"),
         None => "no golden input".into(),
     };

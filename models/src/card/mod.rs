@@ -3,6 +3,8 @@
 mod item;
 mod model_card;
 mod read;
+mod shapes;
 mod write;
 
 pub use model_card::{GsdRange, ModelCard};
+pub(crate) use shapes::Shapes;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::{Class, Error, Graph, Result, Scaling, ScoreActivation};
+use crate::{Activation, Class, Error, Graph, Op, Result, Scaling, ScoreActivation};
 
 /// What a checkpoint needs to be fed correctly, and what its output means: a STAC item with the Machine Learning Model extension v1.5.2.
 ///
@@ -44,7 +44,8 @@ impl ModelCard {
     /// Checks that the card describes this graph.
     ///
     /// # Errors
-    /// If bands or classes are not as many as the graph's channels, or a scaling cannot be computed.
+    /// If bands or classes are not as many as the graph's channels, two classes have one name, a scaling cannot be computed, or the activation
+    /// is one that the graph has applied already.
     pub fn check(&self, graph: &Graph, path: &Path) -> Result<()> {
         self.check_scaling(path)?;
         let fail = |field: &str, expected: String, got: usize| Error::Card {
@@ -61,6 +62,19 @@ impl ModelCard {
         if self.classes.len() != classes {
             let expected = format!("{classes} classes, as the network's {} output channels say", graph.output_channels());
             return Err(fail("mlm:output[0].classification:classes", expected, self.classes.len()));
+        }
+        let mut names = std::collections::HashSet::new();
+        if let Some(class) = self.classes.iter().find(|class| !names.insert(class.name.as_str())) {
+            let field = "mlm:output[0].classification:classes".into();
+            let (expected, got) = ("names that differ".into(), format!("`{}` twice", class.name));
+            return Err(Error::Card { path: path.into(), field, expected, got });
+        }
+        let output = &graph.nodes()[graph.output().index()];
+        let is_probability = matches!(output.op, Op::Softmax | Op::Activation(Activation::Sigmoid));
+        if is_probability && self.activation != ScoreActivation::None {
+            let expected = format!("none, as the network's output `{}` is a {} already", output.name, output.op.label());
+            let got = format!("{:?}", self.activation).to_lowercase();
+            return Err(Error::Card { path: path.into(), field: "swath:activation".into(), expected, got });
         }
         if graph.output_channels() == 1 && self.activation == ScoreActivation::Softmax {
             let expected = "sigmoid or none for a network with one output channel".into();

@@ -6,11 +6,14 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::item::{ArrayField, BandField, ClassField, GsdField, Item};
-use super::{GsdRange, ModelCard};
+use super::{GsdRange, ModelCard, Shapes};
 use crate::{Class, Error, Result, Scaling};
 
 /// The label of pixels without data, where the card has none.
 const NODATA: u8 = 255;
+
+/// How the address of the schema begins for the versions that cards are read by.
+const MLM_1_5: &str = "https://stac-extensions.github.io/mlm/v1.5.";
 
 impl ModelCard {
     /// Reads a card and checks all that can be checked without the graph.
@@ -18,6 +21,11 @@ impl ModelCard {
     /// # Errors
     /// If the file cannot be read or a field is wrong.
     pub fn read(path: &Path) -> Result<Self> {
+        Ok(Self::read_with_shapes(path)?.0)
+    }
+
+    /// As [`ModelCard::read`], with the shapes that are to be held against the graph.
+    pub(crate) fn read_with_shapes(path: &Path) -> Result<(Self, Shapes)> {
         let bytes = fs::read(path).map_err(|source| Error::Read { path: path.into(), source })?;
         if bytes.is_empty() {
             return Err(Error::Empty { path: path.into() });
@@ -26,13 +34,14 @@ impl ModelCard {
         Self::from_item(item, path)
     }
 
-    fn from_item(item: Item, path: &Path) -> Result<Self> {
+    fn from_item(item: Item, path: &Path) -> Result<(Self, Shapes)> {
         let fail = |field: &str, expected: &str, got: String| Error::Card {
             path: path.into(),
             field: field.into(),
             expected: expected.into(),
             got,
         };
+        check_names(&item, path)?;
         let p = item.properties;
         let [input] = <[_; 1]>::try_from(p.input).map_err(|v| fail("mlm:input", "one input", v.len().to_string()))?;
         let [output] = <[_; 1]>::try_from(p.output).map_err(|v| fail("mlm:output", "one output", v.len().to_string()))?;
@@ -124,7 +133,7 @@ impl ModelCard {
         }
         let card = Self { name: p.name, architecture: p.architecture, bands, scaling, classes, nodata, activation, dropped, gsd };
         card.check_scaling(path)?;
-        Ok(card)
+        Ok((card, Shapes { input: input.input, result: output.result }))
     }
 
     pub(super) fn check_scaling(&self, path: &Path) -> Result<()> {
@@ -136,4 +145,25 @@ impl ModelCard {
         }
         Ok(())
     }
+}
+
+/// Checks that the fields mean what Swath takes them to mean: by the version of the extension, and no others of Swath's own.
+fn check_names(item: &Item, path: &Path) -> Result<()> {
+    let fail = |field: &str, expected: &str, got: String| {
+        let (field, expected) = (field.into(), expected.into());
+        Err(Error::Card { path: path.into(), field, expected, got })
+    };
+    let extensions = item.rest.get("stac_extensions").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    if !extensions.iter().filter_map(Value::as_str).any(|schema| schema.starts_with(MLM_1_5)) {
+        return fail(
+            "stac_extensions",
+            "version 1.5 of the Machine Learning Model extension",
+            Value::from(extensions).to_string(),
+        );
+    }
+    if let Some(name) = item.properties.rest.keys().find(|name| name.starts_with("swath:")) {
+        let known = "swath:activation, swath:dropped_classes or swath:gsd";
+        return fail(name, known, "a property that Swath does not know".into());
+    }
+    Ok(())
 }

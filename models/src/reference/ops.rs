@@ -23,15 +23,17 @@ pub(super) fn batch_norm(x: &Tensor, tensors: &[Tensor], epsilon: f64) -> Result
 }
 
 pub(super) fn activation(x: &Tensor, activation: Activation) -> Result<Tensor> {
-    match activation {
-        Activation::Relu => x.relu(),
-        Activation::LeakyRelu { slope } => x.relu()? - (x.neg()?.relu()? * slope)?,
-        Activation::Sigmoid => (x.neg()?.exp()? + 1.0)?.recip(),
+    let y = match activation {
+        Activation::Relu => x.relu()?,
+        Activation::LeakyRelu { slope } => (x.relu()? - (x.neg()?.relu()? * slope)?)?,
+        Activation::Sigmoid => (x.neg()?.exp()? + 1.0)?.recip()?,
         Activation::Clip { min, max } => {
-            let x = if let Some(min) = min { x.maximum(min)? } else { x.clone() };
-            if let Some(max) = max { x.minimum(max) } else { Ok(x) }
+            let y = if let Some(min) = min { x.maximum(min)? } else { x.clone() };
+            if let Some(max) = max { y.minimum(max)? } else { y }
         }
-    }
+    };
+    // Candle's maxima and minima lose NaN.
+    x.ne(x)?.where_cond(x, &y)
 }
 
 pub(super) fn softmax(x: &Tensor) -> Result<Tensor> {

@@ -1,6 +1,6 @@
 //! Sliding maxima and means.
 
-use candle_core::{Result, Tensor};
+use candle_core::{DType, Result, Tensor};
 
 use super::ops::{pad, select};
 use crate::{PadFill, Pool, PoolKind};
@@ -8,13 +8,21 @@ use crate::{PadFill, Pool, PoolKind};
 pub(super) fn pool(x: &Tensor, p: &Pool) -> Result<Tensor> {
     match p.kind {
         PoolKind::Max => {
-            let x = pad(x, p.padding, PadFill::Constant { value: f64::NEG_INFINITY })?;
-            let x = x.max_pool2d_with_stride((p.kernel.y, p.kernel.x), (p.stride.y, p.stride.x))?;
-            over_depth(&x, p, |a, b| a.maximum(b))
+            // Candle's maxima lose NaN, so where it is gets pooled beside the values.
+            let nan = largest(&x.ne(x)?.to_dtype(DType::F32)?, p)?.gt(0.0)?;
+            let largest = largest(x, p)?;
+            nan.where_cond(&largest.affine(0.0, f64::NAN)?, &largest)
         }
         PoolKind::AverageWithPadding => mean(x, p),
         PoolKind::AverageInside => mean(x, p)?.broadcast_div(&mean(&x.narrow(1, 0, 1)?.ones_like()?, p)?),
     }
+}
+
+/// The largest value of each window, apart from NaN.
+fn largest(x: &Tensor, p: &Pool) -> Result<Tensor> {
+    let x = pad(x, p.padding, PadFill::Constant { value: f64::NEG_INFINITY })?;
+    let x = x.max_pool2d_with_stride((p.kernel.y, p.kernel.x), (p.stride.y, p.stride.x))?;
+    over_depth(&x, p, |a, b| a.maximum(b))
 }
 
 /// The mean over each window, padding counted as zeros.

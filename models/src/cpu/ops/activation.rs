@@ -16,10 +16,10 @@ pub(in crate::cpu) fn activate(isa: Isa, activation: Activation, values: &mut [f
 }
 
 vectorised! {
-    /// Applies a function to every value, on this thread.
+    /// Applies a function to every value, on this thread. Compares rather than taking `f32::max`, which would lose NaN.
     fn activate_slice(activation: Activation, values: &mut [f32]) {
         match activation {
-            Activation::Relu => each(values, |v| v.max(0.0)),
+            Activation::Relu => each(values, |v| if v < 0.0 { 0.0 } else { v }),
             Activation::LeakyRelu { slope } => {
                 let slope = slope as f32;
                 each(values, |v| if v > 0.0 { v } else { slope * v });
@@ -27,7 +27,10 @@ vectorised! {
             Activation::Sigmoid => each(values, |v| 1.0 / (1.0 + exp(-v))),
             Activation::Clip { min, max } => {
                 let (min, max) = (min.map_or(f32::NEG_INFINITY, |m| m as f32), max.map_or(f32::INFINITY, |m| m as f32));
-                each(values, |v| v.max(min).min(max));
+                each(values, |v| {
+                    let v = if v < min { min } else { v };
+                    if v > max { max } else { v }
+                });
             }
         }
     }

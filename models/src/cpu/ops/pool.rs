@@ -9,7 +9,7 @@ use super::vectorised::vectorised;
 use crate::cpu::kernels::Isa;
 use crate::{Axes, Extent, Padding, Pool, PoolKind, Shape};
 
-/// The largest value or the mean of each window.
+/// The largest value or the mean of each window; NaN where the window holds one.
 pub(in crate::cpu) fn pool(isa: Isa, pool: &Pool, input: Operand<'_>, extent: Extent, output: &mut [f32]) {
     let Operand { values: input, shape } = input;
     output.par_chunks_mut(extent.x * shape.channels).enumerate().for_each(|(row, values)| {
@@ -42,7 +42,8 @@ vectorised! {
                     }
                     for from in input[(line + xs.start) * channels..(line + xs.end) * channels].chunks_exact(channels) {
                         if max {
-                            pixel.iter_mut().zip(from).for_each(|(to, from)| *to = to.max(*from));
+                            let larger = |to: f32, from: f32| if from > to || from.is_nan() { from } else { to };
+                            pixel.iter_mut().zip(from).for_each(|(to, from)| *to = larger(*to, *from));
                         } else {
                             pixel.iter_mut().zip(from).for_each(|(to, from)| *to += from);
                         }
