@@ -252,6 +252,7 @@ fn scores_that_are_no_numbers() {
     let (folder, mut linear) = workplace();
     Pixels::<u8>::new(300, 200, 3, |_, x, y| u8::from(x >= 123 && y >= 77)).write(&folder.path().join("scene.tif"), &[], |_| {});
     linear.weights = vec![vec![f32::MAX; 3]; 3];
+    linear.bias = vec![0.0; 3];
     for (activation, score) in [(ScoreActivation::Softmax, "NaN"), (ScoreActivation::None, "inf")] {
         linear.activation = activation;
         fs::remove_dir_all(folder.path().join("model")).unwrap();
@@ -264,12 +265,12 @@ fn scores_that_are_no_numbers() {
 
 #[test]
 fn a_score_that_is_no_probability() {
-    // The card says that the network gives probabilities: 8 bits cannot hold what it gives.
+    // The card says that the network gives probabilities, and it does not.
     let (folder, mut linear) = workplace();
     linear.activation = ScoreActivation::None;
     fs::remove_dir_all(folder.path().join("model")).unwrap();
     linear.write(&folder.path().join("model"));
-    refused(&folder, "", 1, &["expected a probability", "labels_c.tif"]);
+    refused(&folder, "", 1, &["expected a probability of 0 to 1 at column", "scene.tif"]);
 }
 
 /// Every part of a model folder that is damaged is named; nothing is labelled.
