@@ -311,9 +311,9 @@ pub enum Error {
         /// Why.
         source: swath_models::Error,
     },
-    /// A valid pixel whose score is NaN, or no probability.
-    #[error("expected a probability of 0 to 1 at column {x}, row {y} of {}, got {score} for class {class}", path.display())]
-    NoProbability {
+    /// A valid pixel without a finite score.
+    #[error("expected a probability at column {x}, row {y} of {}, got {score} for class {class}", path.display())]
+    NotFinite {
         /// The scene.
         path: PathBuf,
         /// The class's place among the network's outputs.

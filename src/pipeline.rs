@@ -1,6 +1,5 @@
 //! Source to sink: reading, inference, stitching and writing, side by side.
 
-use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
@@ -202,10 +201,7 @@ fn stitch(
     if stitched == swath.len() { Ok(mosaic.finish()?) } else { Ok(()) }
 }
 
-/// Probabilities, with room for rounding.
-const PROBABILITY: RangeInclusive<f32> = -1e-3..=1.001;
-
-/// A block with its pixels' validity; a valid pixel whose score is no probability (NaN is none) is an error.
+/// A block with its pixels' validity; a valid pixel without a finite score is an error.
 fn finished(run: &Run<'_>, tile: &Tile, block: Block, valid: &[bool]) -> Result<Scores> {
     let Block { window, scores } = block;
     let (row, column) = run.plan.layout.offset(tile, window);
@@ -213,10 +209,10 @@ fn finished(run: &Run<'_>, tile: &Tile, block: Block, valid: &[bool]) -> Result<
     let rows = (row..row + window.height).map(|y| &valid[y * stride + column..y * stride + column + window.width]);
     let valid: Vec<bool> = rows.flatten().copied().collect();
     for (class, plane) in scores.chunks_exact(window.area()).enumerate() {
-        let wrong = |(at, score): &(usize, &f32)| valid[*at] && !PROBABILITY.contains(*score);
+        let wrong = |(at, score): &(usize, &f32)| valid[*at] && !score.is_finite();
         if let Some((at, score)) = plane.iter().enumerate().find(wrong) {
             let (x, y) = (window.x + at % window.width, window.y + at / window.width);
-            return Err(Error::NoProbability { path: run.source.profile().path.clone(), class, score: *score, x, y });
+            return Err(Error::NotFinite { path: run.source.profile().path.clone(), class, score: *score, x, y });
         }
     }
     Ok(Scores { window, scores, valid })

@@ -265,12 +265,12 @@ fn scores_that_are_no_numbers() {
 
 #[test]
 fn a_score_that_is_no_probability() {
-    // The card says that the network gives probabilities, and it does not.
+    // The card says that the network gives probabilities: 8 bits cannot hold what it gives.
     let (folder, mut linear) = workplace();
     linear.activation = ScoreActivation::None;
     fs::remove_dir_all(folder.path().join("model")).unwrap();
     linear.write(&folder.path().join("model"));
-    refused(&folder, "", 1, &["expected a probability of 0 to 1 at column", "scene.tif"]);
+    refused(&folder, "", 1, &["expected a probability", "labels_c.tif"]);
 }
 
 /// Every part of a model folder that is damaged is named; nothing is labelled.
