@@ -45,7 +45,7 @@ pub(crate) enum Command {
 /// What decides the tiles.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct TileArgs {
-    /// Side of the tiles that the network sees, in pixels [default: the largest of about 1024 that fits in memory]
+    /// Side of the tiles that the network sees, in pixels [default: 1024, with the halo around it for `crop`; less if `--max-memory` asks for it]
     #[arg(long, value_name = "PX")]
     pub(crate) tile: Option<usize>,
     /// Pixels that neighbouring tiles share, or `auto`: what the network's halo asks for
