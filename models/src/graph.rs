@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Extent, Op, Result, ScoreActivation, Shape};
+use crate::{Error, Extent, Op, Padding, Result, ScoreActivation, Shape};
 
 /// Which node of a graph: its place in topological order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -112,6 +112,12 @@ impl Graph {
             }
             if matches!(node.op, Op::Input { .. }) != (index == 0) {
                 return Err(fail("exactly one input, as the first node", format!("{} at place {index}", node.op.label())));
+            }
+            if rank == Rank::Planar && !is_planar(&node.op) {
+                return Err(fail(
+                    "nothing along depth in a planar network",
+                    "a kernel, stride, padding or dilation there".into(),
+                ));
             }
             if let Some(late) = node.inputs.iter().find(|i| i.0 >= index) {
                 return Err(fail("inputs from earlier nodes", format!("node {} as an input of node {index}", late.0)));
@@ -225,4 +231,16 @@ impl Graph {
         self.output = NodeId(self.nodes.len() - 1);
         self
     }
+}
+
+/// Whether an operation leaves depth alone.
+fn is_planar(op: &Op) -> bool {
+    let (steps, padding) = match op {
+        Op::Conv(c) => (vec![c.kernel, c.stride, c.dilation], c.padding),
+        Op::ConvTranspose(c) => (vec![c.kernel, c.stride, c.dilation, c.output_padding.map(|n| n.saturating_add(1))], c.padding),
+        Op::Pool(p) => (vec![p.kernel, p.stride], p.padding),
+        Op::Pad { padding, .. } => (Vec::new(), *padding),
+        _ => return true,
+    };
+    steps.into_iter().all(|step| step.z == 1) && padding.z == Padding::default()
 }
