@@ -28,6 +28,7 @@ mod digest;
 mod error;
 mod font;
 mod georeference;
+mod heap;
 mod labels;
 mod pipeline;
 pub mod plan;

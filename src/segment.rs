@@ -9,6 +9,7 @@ use swath_models::{Executor, Fused, Golden, Model, ModelCard};
 use swath_tiling::{Size, Window};
 
 use crate::digest::Digest;
+use crate::heap;
 use crate::labels::Labeller;
 use crate::pipeline::{self, Observer};
 use crate::plan::{Plan, PlanRequest};
@@ -207,6 +208,7 @@ impl Segmenter {
             }
             sinks.labels.write(window, &labels.values)
         })?;
+        heap::trim();
         let labels = sinks.finish(|| {
             let path = scene.profile().path.clone();
             if observer.is_cancelled() { Err(Error::Cancelled { path }) } else { Ok(()) }

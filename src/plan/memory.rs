@@ -29,7 +29,7 @@ pub struct MemoryPlan {
     pub weights: usize,
     /// The weights while the model is loaded: as they were read, as they are rewritten, and as they are kept.
     pub loading: usize,
-    /// Values between the network's layers.
+    /// Values between the network's layers; the executor keeps their buffers for the next scene.
     pub network: usize,
     /// Pixels read, scores computed and labels found that wait for the next stage.
     pub waiting: usize,
@@ -43,8 +43,8 @@ impl MemoryPlan {
     /// The peak.
     #[must_use]
     pub fn total(&self) -> usize {
-        let running = (self.network + self.waiting + self.mosaic).max(self.finish);
-        self.base + self.loading.max(self.cache + self.blocks + self.weights + running)
+        let stage = (self.waiting + self.mosaic).max(self.finish);
+        self.base + self.loading.max(self.cache + self.blocks + self.weights + self.network + stage)
     }
 
     /// Adds up what a layout holds when it is run swath by swath.

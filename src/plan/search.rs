@@ -215,7 +215,7 @@ impl Search<'_> {
                 let finish_threads = writing.threads;
                 return Ok(Found { layout, swaths, memory, readers, finish_threads, needed });
             }
-            if memory.finish > memory.network + memory.waiting + memory.mosaic && writing.threads > 1 {
+            if memory.finish > memory.waiting + memory.mosaic && writing.threads > 1 {
                 writing.threads -= 1;
             } else if narrowest {
                 writing.threads = 1;
