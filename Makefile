@@ -3,6 +3,7 @@ CARGO ?= cargo
 CARGO_FLAGS ?=
 DEMO_FLAGS ?=
 DEMO_OUTPUT := demo-output
+TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build demo test lint doc check clean
@@ -18,7 +19,7 @@ build: setup ## Build target/release/swath
 
 demo: build ## Generate a scene, label it, and show where the label map and the preview are
 	rm -rf $(DEMO_OUTPUT)
-	target/release/swath demo --output $(DEMO_OUTPUT) $(DEMO_FLAGS)
+	$(TARGET)/release/swath demo --output $(DEMO_OUTPUT) $(DEMO_FLAGS)
 	@if command -v gdalinfo >/dev/null; then gdalinfo $(DEMO_OUTPUT)/labels.tif; fi
 
 test: setup ## Run all tests; those that need real data look for SWATH_DATA, else ../shared/data
