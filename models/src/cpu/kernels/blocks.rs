@@ -59,6 +59,8 @@ pub(super) struct Gather<'a> {
     pub(super) blocks: &'a Blocks,
     pub(super) input: &'a [f32],
     pub(super) patch: Patch,
+    /// One zero per channel: what lies outside.
+    pub(super) zeros: &'a [f32],
     /// Which block of `v` it is.
     pub(super) index: usize,
     /// Elements from one plane of `v` to the next.
@@ -71,36 +73,50 @@ impl Job for Gather<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Shape { channels, extent } = self.blocks.input;
-        // Where the channels of each position start; `None` outside.
-        let mut starts = [[None; INPUTS]; INPUTS];
-        for (y, starts) in starts.iter_mut().enumerate() {
-            for (x, start) in starts.iter_mut().enumerate() {
+        assert_eq!(self.zeros.len(), channels);
+        assert!(self.v.len() >= (INPUTS * INPUTS - 1) * self.stride + (self.index + 1) * channels);
+        let mut patch = [[self.zeros; INPUTS]; INPUTS];
+        for (y, row) in patch.iter_mut().enumerate() {
+            for (x, values) in row.iter_mut().enumerate() {
                 let (y, x) = (self.patch.y + y as isize, self.patch.x + x as isize);
                 if (0..extent.y as isize).contains(&y) && (0..extent.x as isize).contains(&x) {
-                    *start = Some(((self.patch.z * extent.y + y as usize) * extent.x + x as usize) * channels);
+                    let position = (self.patch.z * extent.y + y as usize) * extent.x + x as usize;
+                    *values = &self.input[position * channels..][..channels];
                 }
             }
         }
-        for first in (0..channels).step_by(S::LANES) {
-            let end = (first + S::LANES).min(channels);
-            let mut columns = [[simd.splat(0.0); INPUTS]; INPUTS];
-            for x in 0..INPUTS {
-                let mut values = [simd.splat(0.0); INPUTS];
-                for y in 0..INPUTS {
-                    if let Some(start) = starts[y][x] {
-                        values[y] = simd.load(&self.input[start + first..start + end]);
-                    }
-                }
-                columns[x] = transform::input(simd, values);
+        let whole = channels / S::LANES * S::LANES;
+        for first in (0..whole).step_by(S::LANES) {
+            self.channels(simd, &patch, first, S::LANES);
+        }
+        if whole < channels {
+            self.channels(simd, &patch, whole, channels - whole);
+        }
+    }
+}
+
+impl Gather<'_> {
+    /// Transforms `len` channels of the patch, at most as many as there are lanes. Every position of the patch has `first + len` channels.
+    #[inline(always)]
+    fn channels<S: Simd>(&self, simd: S, patch: &[[&[f32]; INPUTS]; INPUTS], first: usize, len: usize) {
+        let mut columns = [[simd.splat(0.0); INPUTS]; INPUTS];
+        for (x, column) in columns.iter_mut().enumerate() {
+            let mut values = [simd.splat(0.0); INPUTS];
+            for (value, row) in values.iter_mut().zip(patch) {
+                #[expect(unsafe_code, reason = "36 checks would cost as much as the transform")]
+                // SAFETY: every position of the patch was cut to all channels, and `first + len` is at most their number.
+                let channels = unsafe { row[x].get_unchecked(first..first + len) };
+                *value = simd.load(channels);
             }
-            for (y, row) in transform::transpose(&columns).iter().enumerate() {
-                for (x, &value) in transform::input(simd, *row).iter().enumerate() {
-                    let at = (y * INPUTS + x) * self.stride + self.index * channels;
-                    #[expect(unsafe_code, reason = "blocks interleave in the planes")]
-                    // SAFETY: only the job of this block writes these channels of it, and the reference ends with the store.
-                    let to = unsafe { self.v.part(at + first..at + end) };
-                    simd.store(value, to);
-                }
+            *column = transform::input(simd, values);
+        }
+        for (y, row) in transform::transpose(&columns).iter().enumerate() {
+            for (x, &value) in transform::input(simd, *row).iter().enumerate() {
+                let at = (y * INPUTS + x) * self.stride + self.index * self.zeros.len() + first;
+                #[expect(unsafe_code, reason = "blocks interleave in the planes")]
+                // SAFETY: the last plane has room for this block, as asserted; only this job writes it, and the reference ends with the store.
+                let to = unsafe { self.v.part(at..at + len) };
+                simd.store(value, to);
             }
         }
     }
@@ -128,6 +144,7 @@ impl Job for Scatter<'_> {
     fn run<S: Simd>(self, simd: S) {
         let Shape { channels, extent } = self.blocks.output;
         let bounds = self.epilogue.bounds();
+        assert_eq!(self.output.len(), extent.product() * channels);
         for (index, block) in self.range.enumerate() {
             let origin = self.blocks.origin(block);
             let start = ((origin.z * extent.y + origin.y) * extent.x + origin.x) * channels + self.channels.start;
@@ -135,13 +152,18 @@ impl Job for Scatter<'_> {
             for first in (0..self.channels.len()).step_by(S::LANES) {
                 let end = (first + S::LANES).min(self.channels.len());
                 let m = &self.m[index * self.lanes + first..];
+                assert!(m.len() >= (INPUTS * INPUTS - 1) * self.stride + S::LANES);
                 let mut columns = [[simd.splat(0.0); OUTPUTS]; INPUTS];
-                for x in 0..INPUTS {
+                for (x, column) in columns.iter_mut().enumerate() {
                     let mut values = [simd.splat(0.0); INPUTS];
-                    for y in 0..INPUTS {
-                        values[y] = simd.load(&m[(y * INPUTS + x) * self.stride..][..S::LANES]);
+                    for (y, value) in values.iter_mut().enumerate() {
+                        let at = (y * INPUTS + x) * self.stride;
+                        #[expect(unsafe_code, reason = "36 checks would cost as much as the transform")]
+                        // SAFETY: a vector of the last plane lies inside, as asserted above.
+                        let products = unsafe { m.get_unchecked(at..at + S::LANES) };
+                        *value = simd.load(products);
                     }
-                    columns[x] = transform::output(simd, values);
+                    *column = transform::output(simd, values);
                 }
                 let bias = simd.load(&self.bias[first..end]);
                 for (y, row) in transform::transpose(&columns).iter().enumerate() {
@@ -156,7 +178,8 @@ impl Job for Scatter<'_> {
                             value = simd.add(value, simd.load(&residual[at + first..at + end]));
                         }
                         #[expect(unsafe_code, reason = "panels interleave in the output")]
-                        // SAFETY: only the job of this block and panel writes these channels of the pixel, and the reference ends with the store.
+                        // SAFETY: the pixel lies in the output, whose length is asserted; only this job writes the panel's channels of it, and the
+                        // reference ends with the store.
                         let to = unsafe { self.output.part(at + first..at + end) };
                         simd.store(bounds.apply(simd, value), to);
                     }

@@ -18,15 +18,20 @@ impl<'a> Shared<'a> {
         Self { start: values.as_mut_ptr(), len: values.len(), borrow: PhantomData }
     }
 
+    /// Number of values.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
     /// The values in `range`.
     ///
     /// # Safety
-    /// As long as the result lives, no other part that overlaps it may.
+    /// `range` must lie inside, and as long as the result lives, no other part that overlaps it may.
     #[inline]
     #[expect(clippy::mut_from_ref, reason = "what the safety section is about")]
     pub(super) unsafe fn part(&self, range: Range<usize>) -> &mut [f32] {
-        assert!(range.start <= range.end && range.end <= self.len, "part {range:?} of {} values", self.len);
-        // SAFETY: the range lies in the slice that is borrowed for 'a, and the caller lets no other reference overlap it.
+        debug_assert!(range.start <= range.end && range.end <= self.len, "part {range:?} of {} values", self.len);
+        // SAFETY: the slice is borrowed for 'a; the caller's range lies in it, and the caller lets no other reference overlap it.
         unsafe { std::slice::from_raw_parts_mut(self.start.add(range.start), range.len()) }
     }
 }

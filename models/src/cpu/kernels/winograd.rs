@@ -83,7 +83,8 @@ impl Winograd {
 
     pub(super) fn run(&self, simd: impl Simd, input: &[f32], shape: Shape, epilogue: &Epilogue<'_>, output: &mut [f32]) {
         let blocks = Blocks::new(shape, self.padding, self.out_channels);
-        let (layer, output) = (Pass { layer: self, simd, blocks, input, epilogue }, Shared::new(output));
+        let (layer, output) =
+            (Pass { layer: self, simd, blocks, input, zeros: vec![0.0; self.in_channels], epilogue }, Shared::new(output));
         if self.in_channels <= FEW_CHANNELS { layer.block_by_block(&output) } else { layer.panel_by_panel(&output) }
     }
 
@@ -122,6 +123,7 @@ struct Pass<'a, S> {
     simd: S,
     blocks: Blocks,
     input: &'a [f32],
+    zeros: Vec<f32>,
     epilogue: &'a Epilogue<'a>,
 }
 
@@ -162,7 +164,15 @@ impl<S: Simd> Pass<'_, S> {
     fn gather(&self, blocks: Range<usize>, first: usize, stride: usize, v: &Shared<'_>) {
         for block in blocks {
             let patch = self.blocks.patch(block);
-            self.simd.vectorize(Gather { blocks: &self.blocks, input: self.input, patch, index: block - first, stride, v });
+            self.simd.vectorize(Gather {
+                blocks: &self.blocks,
+                input: self.input,
+                patch,
+                zeros: &self.zeros,
+                index: block - first,
+                stride,
+                v,
+            });
         }
     }
 
