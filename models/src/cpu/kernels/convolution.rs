@@ -63,7 +63,21 @@ impl Convolution {
         }
     }
 
-    /// A pixel's value is the same in every tile if the layer's output of each tile starts on a multiple of so many pixels in the plane.
+    /// Bytes that [`Convolution::run`] holds beside its arguments on the current pool, apart from tables of less than 1 MiB per thread. They are
+    /// kept for the next layer: a network holds about as much as its hungriest layer.
+    pub(crate) fn scratch_bytes(&self, input: Shape) -> usize {
+        let values = match &self.method {
+            Method::Direct(direct) => direct.scratch(input),
+            Method::Depthwise(_) => 0,
+            Method::Winograd(winograd) => winograd.scratch(input),
+        };
+        values * size_of::<f32>()
+    }
+
+    /// Outputs are computed in square blocks of this side in the plane, the first of which starts at the first output.
+    ///
+    /// A pixel's value is the same bit for bit in every tile whose first output at this layer lies on a multiple of it, and which holds all inputs
+    /// of the pixel's block: for 4, output `p` of a 3x3 kernel with padding 1 sees inputs `p / 4 * 4 - 1` to `p / 4 * 4 + 4`, up to 4 away.
     pub(crate) fn block(&self) -> usize {
         match &self.method {
             Method::Direct(_) | Method::Depthwise(_) => 1,

@@ -10,6 +10,7 @@ use super::{
     epilogue::Finish,
     product::{Product, Start},
     rows::{Input, Rows, pixels_per_job},
+    scratch::Scratch,
     simd::Simd,
     sums::Target,
     window::Window,
@@ -106,6 +107,14 @@ impl Direct {
         self.weights.bytes() + size_of_val(self.bias.as_slice())
     }
 
+    /// Values held for the time of a run.
+    pub(super) fn scratch(&self, shape: Shape) -> usize {
+        match self.taps {
+            Taps::Positions => 0,
+            Taps::Lines { padding, .. } => shape.extent.z * shape.extent.y * (shape.extent.x + padding.total()) * shape.channels,
+        }
+    }
+
     pub(super) fn run(&self, simd: impl Simd, input: &[f32], shape: Shape, epilogue: &Epilogue<'_>, output: &mut [f32]) {
         let zeros = vec![0.0; self.depth.max(self.in_channels)];
         match self.taps {
@@ -120,12 +129,13 @@ impl Direct {
                 );
             }
             Taps::Lines { padding, kernel } => {
-                let padded = pad_lines(input, shape, padding);
                 let width = shape.extent.x + padding.total();
+                let mut padded = Scratch::take(self.scratch(shape));
+                pad_lines(input, shape, padding, padded.as_mut_slice());
                 // A line of the kernel can start where it ends inside the padded line.
                 let extent = Axes { x: width + 1 - kernel, ..shape.extent };
                 let (step, line, zeros) = (self.in_channels, width * self.in_channels, &zeros[..self.depth]);
-                self.multiply(simd, Input { values: &padded, extent, step, line, zeros }, epilogue, output);
+                self.multiply(simd, Input { values: padded.as_slice(), extent, step, line, zeros }, epilogue, output);
             }
         }
     }
@@ -189,12 +199,14 @@ struct Slice {
     weights: Range<usize>,
 }
 
-/// A copy of the input with zeros before and after every line along x.
-fn pad_lines(input: &[f32], shape: Shape, padding: Padding) -> Vec<f32> {
+/// Copies the input with zeros before and after every line along x.
+fn pad_lines(input: &[f32], shape: Shape, padding: Padding, padded: &mut [f32]) {
     let (line, width) = (shape.extent.x * shape.channels, (shape.extent.x + padding.total()) * shape.channels);
-    let mut padded = vec![0.0; shape.extent.z * shape.extent.y * width];
     padded.par_chunks_exact_mut(width).zip(input.par_chunks_exact(line)).for_each(|(padded, input)| {
-        padded[padding.before * shape.channels..][..line].copy_from_slice(input);
+        let (before, rest) = padded.split_at_mut(padding.before * shape.channels);
+        let (middle, after) = rest.split_at_mut(line);
+        before.fill(0.0);
+        middle.copy_from_slice(input);
+        after.fill(0.0);
     });
-    padded
 }

@@ -76,7 +76,7 @@ impl<const N: usize> Job for Wide<'_, N> {
                 }
             }
         }
-        // Without this copy the compiler may keep the sums in memory all along, because the stores index them.
+        // Without this copy the compiler may keep the sums in memory all along for the sake of the stores.
         let sums = black_box(sums);
         target.store::<S, N>(simd, &sums, finish.as_ref());
     }

@@ -39,22 +39,24 @@ impl<'a> Rows<'a> {
             [window.stride.into_array()[axis], window.dilation.into_array()[axis], padding, input.extent.into_array()[axis]]
         };
         let [z, y, x] = [along(0), along(1), along(2)];
-        for (index, pixel) in pixels.clone().enumerate() {
-            let (line, out_x) = (pixel / output.x, pixel % output.x);
+        let mut index = 0;
+        while index < pixels.len() {
+            // The rest of a line of outputs, or of the pixels.
+            let (line, first_x) = ((pixels.start + index) / output.x, (pixels.start + index) % output.x);
             let (out_z, out_y) = (line / output.y, line % output.y);
-            let (group, slot) = (&mut groups[index / PIXELS * taps..][..taps], index % PIXELS);
-            for tap_z in 0..window.kernel.z {
-                let Some(z) = position(out_z, tap_z, z) else { continue };
-                for tap_y in 0..window.kernel.y {
-                    let Some(y) = position(out_y, tap_y, y) else { continue };
-                    let (line, first) = (z * input.extent.y + y, (tap_z * window.kernel.y + tap_y) * window.kernel.x);
-                    for (tap_x, tap) in group[first..][..window.kernel.x].iter_mut().enumerate() {
-                        if let Some(x) = position(out_x, tap_x, x) {
-                            tap[slot] = &input.values[line * input.line + x * input.step..][..input.zeros.len()];
-                        }
+            let len = (output.x - first_x).min(pixels.len() - index);
+            for tap in 0..taps {
+                let (tap_line, tap_x) = (tap / window.kernel.x, tap % window.kernel.x);
+                let (tap_z, tap_y) = (tap_line / window.kernel.y, tap_line % window.kernel.y);
+                let (Some(z), Some(y)) = (position(out_z, tap_z, z), position(out_y, tap_y, y)) else { continue };
+                let values = &input.values[(z * input.extent.y + y) * input.line..];
+                for (index, out_x) in (index..index + len).zip(first_x..) {
+                    if let Some(x) = position(out_x, tap_x, x) {
+                        groups[index / PIXELS * taps + tap][index % PIXELS] = &values[x * input.step..][..input.zeros.len()];
                     }
                 }
             }
+            index += len;
         }
         Self { groups, taps, pixels: pixels.len() }
     }

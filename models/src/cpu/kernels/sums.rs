@@ -27,17 +27,20 @@ impl Target<'_> {
     /// The elements of one vector.
     #[inline(always)]
     fn span<S: Simd>(&self, pixel: usize, column: usize) -> Range<usize> {
-        let channels = (column * S::LANES).min(self.channels)..((column + 1) * S::LANES).min(self.channels);
-        pixel * self.stride + channels.start..pixel * self.stride + channels.end
+        let start = pixel * self.stride + (column * S::LANES).min(self.channels);
+        let end = pixel * self.stride + ((column + 1) * S::LANES).min(self.channels);
+        start..end
     }
 
     /// The sums stored earlier.
     #[inline(always)]
     pub(super) fn load<S: Simd, const N: usize>(&self, simd: S) -> Sums<S, N> {
         let mut sums = [[simd.splat(0.0); N]; PIXELS];
-        for (pixel, sums) in sums.iter_mut().enumerate().take(self.pixels) {
+        for (pixel, sums) in sums.iter_mut().enumerate() {
             for (column, sum) in sums.iter_mut().enumerate() {
-                *sum = simd.load(&self.output[self.span::<S>(pixel, column)]);
+                if pixel < self.pixels {
+                    *sum = simd.load(&self.output[self.span::<S>(pixel, column)]);
+                }
             }
         }
         sums
@@ -46,12 +49,22 @@ impl Target<'_> {
     /// Stores the sums, through the epilogue if there is one.
     #[inline(always)]
     pub(super) fn store<S: Simd, const N: usize>(&mut self, simd: S, sums: &Sums<S, N>, finish: Option<&Finish<'_>>) {
-        for (pixel, sums) in sums.iter().enumerate().take(self.pixels) {
+        let mut bias = [simd.splat(0.0); N];
+        if let Some(finish) = finish {
+            for (column, bias) in bias.iter_mut().enumerate() {
+                *bias = simd.load(&finish.bias[column * S::LANES..]);
+            }
+        }
+        // Loops of fixed length are unrolled, and the sums stay in registers.
+        for (pixel, sums) in sums.iter().enumerate() {
             for (column, &sum) in sums.iter().enumerate() {
+                if pixel >= self.pixels {
+                    continue;
+                }
                 let span = self.span::<S>(pixel, column);
                 let mut value = sum;
                 if let Some(finish) = finish {
-                    value = simd.add(value, simd.load(&finish.bias[column * S::LANES..]));
+                    value = simd.add(value, bias[column]);
                     if let Some(residual) = finish.residual {
                         value = simd.add(value, simd.load(&residual[span.clone()]));
                     }

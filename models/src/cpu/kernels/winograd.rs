@@ -30,7 +30,7 @@ const LEAST_CHANNELS: usize = 32;
 /// Up to so many input channels a job takes its blocks through all steps, because `V` then stays in its core's cache.
 const FEW_CHANNELS: usize = 128;
 /// Blocks per job.
-const JOB_BLOCKS: usize = 36;
+const JOB_BLOCKS: usize = 48;
 /// Values of `V` that are held at most where it is made for many jobs together (16 MiB).
 const LARGEST_V: usize = 4 * 1024 * 1024;
 
@@ -86,6 +86,24 @@ impl Winograd {
         let (layer, output) =
             (Pass { layer: self, simd, blocks, input, zeros: vec![0.0; self.in_channels], epilogue }, Shared::new(output));
         if self.in_channels <= FEW_CHANNELS { layer.block_by_block(&output) } else { layer.panel_by_panel(&output) }
+    }
+
+    /// Values held for the time of a run on the current pool.
+    pub(super) fn scratch(&self, shape: Shape) -> usize {
+        let (threads, count) = (rayon::current_num_threads(), Blocks::new(shape, self.padding, self.out_channels).count());
+        let planes = |blocks: usize, channels: usize| PLANES * (blocks * channels + GAP);
+        let job_blocks = count.min(JOB_BLOCKS + PIXELS);
+        let m = threads * planes(job_blocks, self.widest);
+        if self.in_channels <= FEW_CHANNELS {
+            m + threads * planes(job_blocks, self.in_channels)
+        } else {
+            m + planes(count.min(self.blocks_at_once()), self.in_channels)
+        }
+    }
+
+    /// Blocks that are transformed before any is multiplied, where weights are read panel by panel.
+    fn blocks_at_once(&self) -> usize {
+        (LARGEST_V / PLANES / self.in_channels).next_multiple_of(JOB_BLOCKS)
     }
 
     /// Number of panels of output channels.
@@ -144,7 +162,7 @@ impl<S: Simd> Pass<'_, S> {
     /// All blocks are transformed first; then a job is one panel of output channels for some blocks, so that weights are read once.
     fn panel_by_panel(&self, output: &Shared<'_>) {
         let (threads, channels) = (rayon::current_num_threads(), self.layer.in_channels);
-        let most = (LARGEST_V / PLANES / channels).next_multiple_of(JOB_BLOCKS);
+        let most = self.layer.blocks_at_once();
         for start in (0..self.blocks.count()).step_by(most) {
             let part = start..(start + most).min(self.blocks.count());
             let stride = part.len() * channels + GAP;
