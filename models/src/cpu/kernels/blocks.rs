@@ -145,6 +145,7 @@ impl Job for Scatter<'_> {
         let Shape { channels, extent } = self.blocks.output;
         let bounds = self.epilogue.bounds();
         assert_eq!(self.output.len(), extent.product() * channels);
+        assert!(self.range.end <= self.blocks.count() && self.channels.end <= channels);
         for (index, block) in self.range.enumerate() {
             let origin = self.blocks.origin(block);
             let start = ((origin.z * extent.y + origin.y) * extent.x + origin.x) * channels + self.channels.start;

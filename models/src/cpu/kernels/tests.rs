@@ -182,7 +182,7 @@ fn any_case() -> impl Strategy<Value = Case> {
 fn winograd_case() -> impl Strategy<Value = Case> {
     let padding = (0..3_usize, 0..3_usize).prop_map(|(before, after)| Padding { before, after });
     let extent = (1..4_usize, 1..19_usize, 1..19_usize).prop_map(|(z, y, x)| Axes { z, y, x });
-    ((32..80_usize, 32..90_usize), extent, (padding.clone(), padding), any::<bool>(), activation(), any::<bool>(), any::<u32>())
+    ((16..80_usize, 16..90_usize), extent, (padding.clone(), padding), any::<bool>(), activation(), any::<bool>(), any::<u32>())
         .prop_map(|((inputs, outputs), extent, (pad_y, pad_x), bias, activation, residual, seed)| {
             let padding = Axes { z: Padding::default(), y: pad_y, x: pad_x };
             let extent = Axes { y: extent.y.max(3), x: extent.x.max(3), ..extent };

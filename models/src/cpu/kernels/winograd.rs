@@ -26,7 +26,7 @@ const PLANES: usize = INPUTS * INPUTS;
 /// Planes are a cache line further apart than they are long: at a distance of a power of two all 36 would share the same cache sets.
 const GAP: usize = 16;
 /// From so many channels in and out the products outweigh the transforms.
-const LEAST_CHANNELS: usize = 32;
+const LEAST_CHANNELS: usize = 16;
 /// Up to so many input channels a job takes its blocks through all steps, because `V` then stays in its core's cache.
 const FEW_CHANNELS: usize = 128;
 /// Blocks per job.
