@@ -115,7 +115,7 @@ impl Gather<'_> {
                 let at = (y * INPUTS + x) * self.stride + self.index * self.zeros.len() + first;
                 #[expect(unsafe_code, reason = "blocks interleave in the planes")]
                 // SAFETY: the last plane has room for this block, as asserted; only this job writes it, and the reference ends with the store.
-                let to = unsafe { self.v.part(at..at + len) };
+                let to = unsafe { self.v.part(at, len) };
                 simd.store(value, to);
             }
         }
@@ -143,48 +143,59 @@ impl Job for Scatter<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Shape { channels, extent } = self.blocks.output;
-        let bounds = self.epilogue.bounds();
-        assert_eq!(self.output.len(), extent.product() * channels);
-        assert!(self.range.end <= self.blocks.count() && self.channels.end <= channels);
-        for (index, block) in self.range.enumerate() {
+        assert!(self.output.len() == extent.product() * channels && self.channels.end <= channels);
+        assert!(self.range.end <= self.blocks.count());
+        let whole = self.channels.len() / S::LANES * S::LANES;
+        for (index, block) in self.range.clone().enumerate() {
             let origin = self.blocks.origin(block);
-            let start = ((origin.z * extent.y + origin.y) * extent.x + origin.x) * channels + self.channels.start;
-            let (height, width) = ((extent.y - origin.y).min(OUTPUTS), (extent.x - origin.x).min(OUTPUTS));
-            for first in (0..self.channels.len()).step_by(S::LANES) {
-                let end = (first + S::LANES).min(self.channels.len());
-                let m = &self.m[index * self.lanes + first..];
-                assert!(m.len() >= (INPUTS * INPUTS - 1) * self.stride + S::LANES);
-                let mut columns = [[simd.splat(0.0); OUTPUTS]; INPUTS];
-                for (x, column) in columns.iter_mut().enumerate() {
-                    let mut values = [simd.splat(0.0); INPUTS];
-                    for (y, value) in values.iter_mut().enumerate() {
-                        let at = (y * INPUTS + x) * self.stride;
-                        #[expect(unsafe_code, reason = "36 checks would cost as much as the transform")]
-                        // SAFETY: a vector of the last plane lies inside, as asserted above.
-                        let products = unsafe { m.get_unchecked(at..at + S::LANES) };
-                        *value = simd.load(products);
-                    }
-                    *column = transform::output(simd, values);
+            for first in (0..whole).step_by(S::LANES) {
+                self.channels(simd, index, origin, first, S::LANES);
+            }
+            if whole < self.channels.len() {
+                self.channels(simd, index, origin, whole, self.channels.len() - whole);
+            }
+        }
+    }
+}
+
+impl Scatter<'_> {
+    /// Transforms `len` of the panel's channels back, at most as many as there are lanes, of block number `index`.
+    #[inline(always)]
+    fn channels<S: Simd>(&self, simd: S, index: usize, origin: Axes<usize>, first: usize, len: usize) {
+        let m = &self.m[index * self.lanes + first..];
+        assert!(m.len() >= (INPUTS * INPUTS - 1) * self.stride + S::LANES);
+        let mut columns = [[simd.splat(0.0); OUTPUTS]; INPUTS];
+        for (x, column) in columns.iter_mut().enumerate() {
+            let mut values = [simd.splat(0.0); INPUTS];
+            for (y, value) in values.iter_mut().enumerate() {
+                let at = (y * INPUTS + x) * self.stride;
+                #[expect(unsafe_code, reason = "36 checks would cost as much as the transform")]
+                // SAFETY: a vector of the last plane lies inside, as asserted above.
+                let products = unsafe { m.get_unchecked(at..at + S::LANES) };
+                *value = simd.load(products);
+            }
+            *column = transform::output(simd, values);
+        }
+        let Shape { channels, extent } = self.blocks.output;
+        let start = ((origin.z * extent.y + origin.y) * extent.x + origin.x) * channels + self.channels.start + first;
+        let (height, width) = (extent.y - origin.y, extent.x - origin.x);
+        let (bias, bounds) = (simd.load(&self.bias[first..first + len]), self.epilogue.bounds());
+        for (y, row) in transform::transpose(&columns).iter().enumerate() {
+            for (x, &value) in transform::output(simd, *row).iter().enumerate() {
+                // Not `take`: loops of fixed length are unrolled, and the values stay in registers.
+                if y >= height || x >= width {
+                    continue;
                 }
-                let bias = simd.load(&self.bias[first..end]);
-                for (y, row) in transform::transpose(&columns).iter().enumerate() {
-                    for (x, &value) in transform::output(simd, *row).iter().enumerate() {
-                        // Not `take`: loops of fixed length are unrolled, and the values stay in registers.
-                        if y >= height || x >= width {
-                            continue;
-                        }
-                        let at = start + (y * extent.x + x) * channels;
-                        let mut value = simd.add(value, bias);
-                        if let Some(residual) = self.epilogue.residual {
-                            value = simd.add(value, simd.load(&residual[at + first..at + end]));
-                        }
-                        #[expect(unsafe_code, reason = "panels interleave in the output")]
-                        // SAFETY: the pixel lies in the output, whose length is asserted; only this job writes the panel's channels of it, and the
-                        // reference ends with the store.
-                        let to = unsafe { self.output.part(at + first..at + end) };
-                        simd.store(bounds.apply(simd, value), to);
-                    }
+                let at = start + (y * extent.x + x) * channels;
+                let mut value = simd.add(value, bias);
+                if let Some(residual) = self.epilogue.residual {
+                    value = simd.add(value, simd.load(&residual[at..at + len]));
                 }
+                #[expect(unsafe_code, reason = "panels interleave in the output")]
+                // SAFETY: a block's pixel and a panel's channels lie in the output, as `run` asserted; only this job writes them, and the reference
+                // ends with the store.
+                let to = unsafe { self.output.part(at, len) };
+                simd.store(bounds.apply(simd, value), to);
             }
         }
     }

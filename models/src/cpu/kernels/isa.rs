@@ -2,6 +2,7 @@
 
 #[cfg(target_arch = "x86_64")]
 use super::{avx2::Avx2, avx512::Avx512};
+use super::{portable::Portable, simd::Simd};
 
 /// The environment variable that forces a choice.
 const VARIABLE: &str = "SWATH_ISA";
@@ -58,10 +59,10 @@ impl Isa {
     pub(super) fn lanes(self) -> usize {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512(_) => 16,
+            Self::Avx512(_) => Avx512::LANES,
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2(_) => 8,
-            Self::Portable => 4,
+            Self::Avx2(_) => Avx2::LANES,
+            Self::Portable => Portable::LANES,
         }
     }
 

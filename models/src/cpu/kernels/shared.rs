@@ -1,7 +1,7 @@
 //! A slice that several threads write, each in its own places.
 #![expect(unsafe_code, reason = "the places interleave, so that no safe split exists")]
 
-use std::{marker::PhantomData, ops::Range};
+use std::marker::PhantomData;
 
 /// A mutable slice of which disjoint parts may be written at the same time.
 pub(super) struct Shared<'a> {
@@ -23,15 +23,15 @@ impl<'a> Shared<'a> {
         self.len
     }
 
-    /// The values in `range`.
+    /// `len` values from index `start` on.
     ///
     /// # Safety
-    /// `range` must lie inside, and as long as the result lives, no other part that overlaps it may.
+    /// They must lie inside, and as long as the result lives, no other part that overlaps them may.
     #[inline]
     #[expect(clippy::mut_from_ref, reason = "what the safety section is about")]
-    pub(super) unsafe fn part(&self, range: Range<usize>) -> &mut [f32] {
-        debug_assert!(range.start <= range.end && range.end <= self.len, "part {range:?} of {} values", self.len);
-        // SAFETY: the slice is borrowed for 'a; the caller's range lies in it, and the caller lets no other reference overlap it.
-        unsafe { std::slice::from_raw_parts_mut(self.start.add(range.start), range.len()) }
+    pub(super) unsafe fn part(&self, start: usize, len: usize) -> &mut [f32] {
+        debug_assert!(start + len <= self.len, "{len} values at {start} of {}", self.len);
+        // SAFETY: the slice is borrowed for 'a; the caller's values lie in it, and the caller lets no other reference overlap them.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(start), len) }
     }
 }
