@@ -223,9 +223,16 @@ fn large() -> Vec<Case> {
     ]
 }
 
+/// Volumetric, with an activation that takes another pass.
+fn volume() -> Case {
+    let conv = Conv { kernel: Axes::cube(3), padding: Axes::cube(1).map(Padding::both), ..Conv::square(40, 3) };
+    let shape = Shape { channels: 24, extent: Axes { z: 5, y: 14, x: 13 } };
+    Case { conv, shape, activation: Some(Activation::Sigmoid), residual: true, seed: 8 }
+}
+
 #[test]
 fn large_layers_equal_the_naive_ones() {
-    for case in large() {
+    for case in large().into_iter().chain([volume()]) {
         let winograd = case.layer(Isa::Portable).block() > 1;
         case.check(if winograd { WINOGRAD_TOLERANCE } else { TOLERANCE });
     }
@@ -233,7 +240,7 @@ fn large_layers_equal_the_naive_ones() {
 
 #[test]
 fn threads_change_no_bit() {
-    for case in large() {
+    for case in large().into_iter().chain([volume()]) {
         for isa in Isa::available() {
             let on = |threads: usize| {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
