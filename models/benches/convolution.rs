@@ -2,7 +2,11 @@
 //! unit of the machine. `cargo bench -p swath-models --bench convolution`.
 //!
 //! The kernels are private to the crate, so they are compiled in here once more.
-#![allow(dead_code, unused_imports, reason = "the bench uses a part of the kernels")]
+#![expect(
+    dead_code,
+    unused_imports,
+    reason = "the bench uses a part of the kernels, and benches are built with cfg(test), but no tests"
+)]
 
 use std::hint::black_box;
 

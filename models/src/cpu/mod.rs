@@ -1,4 +1,5 @@
 //! Fast inference on the CPU.
 
-#[allow(dead_code, unused_imports, reason = "the executor that calls the kernels is written beside them")]
+#[expect(dead_code, reason = "the executor that calls the kernels is written beside them")]
+#[cfg_attr(not(test), expect(unused_imports, reason = "the executor that calls the kernels is written beside them"))]
 mod kernels;
