@@ -275,15 +275,13 @@ pub enum Error {
         /// The only height.
         height: usize,
     },
-    /// An overlap that no tile of the scene could have.
-    #[error("expected an overlap below the {size} pixels of {}, got {overlap}", path.display())]
-    OverlapOutside {
-        /// The scene.
-        path: PathBuf,
+    /// An overlap that tiles of no raster could have.
+    #[error("expected an overlap of at most {most} pixels, got {overlap}")]
+    Overlap {
         /// The overlap asked for.
         overlap: usize,
-        /// The scene's size.
-        size: Size,
+        /// The largest one.
+        most: usize,
     },
     /// Crop for a network that has no halo.
     #[error("cropping cannot equal the whole scene: node `{node}` of the network sees the whole tile")]

@@ -675,3 +675,20 @@ fn interrupt(signal: &str) {
     assert_eq!(output.stdout, b"");
     assert_nothing_left(folder.path());
 }
+
+/// A scene of one tile needs no overlap, however much is asked for; an absurd one is an error at once.
+#[test]
+fn overlaps_larger_than_the_scene() {
+    let (folder, ..) = workplace(40, 30);
+    segment(folder.path(), "scene.tif --model model --tile 64 --output plain.tif").succeeds();
+    segment(folder.path(), "scene.tif --model model --tile 64 --overlap 50 --output labels.tif").succeeds();
+    assert_eq!(fs::read(folder.path().join("plain.tif")).unwrap(), fs::read(folder.path().join("labels.tif")).unwrap());
+    for (overlap, words) in [
+        ("2000000000", "the smallest one that works is 2000000001"),
+        ("1000000000000000000", "expected an overlap of at most 2147483647 pixels"),
+        ("18446744073709551615", "expected an overlap of at most 2147483647 pixels"),
+    ] {
+        let arguments = format!("plan scene.tif --model model --tile 16 --overlap {overlap}");
+        swath(folder.path(), &arguments).fails(2, &[words]);
+    }
+}

@@ -3,9 +3,6 @@
 
 mod common;
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-
 use common::networks::{choices, network, noise, weights};
 use common::{onnx, operators};
 use proptest::prelude::*;
@@ -83,16 +80,7 @@ fn fcn_resnet50_is_that_of_the_reference() {
 
 #[test]
 fn networks_of_other_people_are_those_of_the_reference() {
-    let data = std::env::var_os("SWATH_DATA")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"), PathBuf::from);
-    let folder = data.join("weights");
-    if !folder.is_dir() {
-        // Written past the test harness, which would swallow it.
-        std::io::stderr()
-            .write_all(format!("SKIPPED: no ONNX files in {}; set SWATH_DATA\n", folder.display()).as_bytes())
-            .unwrap();
-        return;
-    }
+    let Some(folder) = common::data::weights() else { return };
     let planar = Extent::planar(64, 96);
     let volume = Extent { z: 12, y: 14, x: 16 };
     for (file, extent) in [

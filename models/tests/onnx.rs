@@ -3,9 +3,7 @@
 
 mod common;
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::{env, fs};
+use std::fs;
 
 use common::onnx::{Case, cases, golden, models};
 use swath_models::onnx::{self, Imported};
@@ -231,16 +229,7 @@ enum Outcome {
 fn files_of_other_people_are_imported() {
     use Outcome::{Gives, Refused};
 
-    let data =
-        env::var_os("SWATH_DATA").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"), PathBuf::from);
-    let folder = data.join("weights");
-    if !folder.is_dir() {
-        // Written past the test harness, which would swallow it.
-        std::io::stderr()
-            .write_all(format!("SKIPPED: no ONNX files in {}; set SWATH_DATA\n", folder.display()).as_bytes())
-            .unwrap();
-        return;
-    }
+    let Some(folder) = common::data::weights() else { return };
     let tile = Extent::planar(512, 512);
     let one = || Gives(tile, Shape::planar(1, 512, 512));
     let two = || Gives(tile, Shape::planar(2, 512, 512));

@@ -13,6 +13,9 @@ use crate::{Error, Result};
 /// Sides of tiles that are tried where neither user nor network say, largest first: large tiles lose less to overlap.
 const SIDES: [usize; 12] = [1024, 896, 768, 640, 512, 384, 320, 256, 192, 128, 64, 32];
 
+/// Most pixels that tiles may share: no raster that GDAL reads is wider or higher. A scene of one tile needs none, however much is asked for.
+const MOST_OVERLAP: usize = i32::MAX as usize;
+
 /// Most threads that read: more wait for the network.
 const MOST_READERS: usize = 4;
 
@@ -64,8 +67,8 @@ impl Plan {
         }
         let bytes = scene.bands().numbers().iter().map(|number| profile.bands[number - 1].bytes).sum();
         let search = Search { profile, window, geometry: &geometry, executor, request, fixed, bytes };
-        if let Some(overlap) = request.overlap.filter(|overlap| *overlap >= profile.size.width.max(profile.size.height)) {
-            return Err(Error::OverlapOutside { path: profile.path.clone(), overlap, size: profile.size });
+        if let Some(overlap) = request.overlap.filter(|overlap| *overlap > MOST_OVERLAP) {
+            return Err(Error::Overlap { overlap, most: MOST_OVERLAP });
         }
         if let (Some(tile), Some(fixed)) = (request.tile, fixed)
             && [fixed.x, fixed.y] != [tile; 2]
@@ -74,7 +77,7 @@ impl Plan {
         }
         let found = search.best()?;
         let tiles: usize = found.swaths.iter().map(TileGrid::len).sum();
-        let flops = executor.graph().cost(found.layout.input)?.flops * tiles as u64;
+        let flops = executor.graph().cost(found.layout.input)?.flops.saturating_mul(tiles as u64);
         let bytes_to_read = (tiles * found.layout.input.product() * bytes) as u64;
         Ok(Self {
             blend: request.blend,

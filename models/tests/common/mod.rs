@@ -1,6 +1,7 @@
 //! Golden values that several tests share.
 #![allow(dead_code, unreachable_pub, reason = "each test uses some of it")]
 
+pub mod data;
 pub mod networks;
 pub mod onnx;
 pub mod operators;
