@@ -6,6 +6,7 @@ use std::error::Error;
 use swath::demo::{DemoScene, model};
 use swath::plan::{BlendChoice, PlanRequest};
 use swath::{Existing, NoObserver, Outputs, Segmenter};
+use swath_models::Arithmetic;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
@@ -14,7 +15,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let scene = DemoScene::new(7, 1024).write(folder.path())?.scene;
 
     // A model: this one is bundled; `Segmenter::open` reads a model folder.
-    let segmenter = Segmenter::new(model()?)?;
+    let segmenter = Segmenter::new(model()?, Arithmetic::default())?;
 
     // The card names the bands that the network takes; they are found in the scene by name.
     let scene = segmenter.scene(&scene, None)?;

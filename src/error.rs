@@ -289,6 +289,9 @@ pub enum Error {
         /// The node.
         node: String,
     },
+    /// Crop with convolutions whose values depend on where tiles are cut.
+    #[error("cropping cannot equal the whole scene with Winograd's convolutions: open the model with `Convolutions::Direct`")]
+    CropWinograd,
     /// No tiling fits in memory.
     #[error("labelling {} needs at least {} MiB of memory, the limit is {} MiB", path.display(), needed.div_ceil(1 << 20), limit >> 20)]
     Memory {

@@ -11,10 +11,11 @@
 //! ```
 //! use swath::plan::PlanRequest;
 //! use swath::{Existing, NoObserver, Outputs, Segmenter, demo};
+//! use swath_models::Arithmetic;
 //!
 //! let folder = tempfile::tempdir()?;
 //! let scene = demo::DemoScene::new(1, 256).write(folder.path())?.scene;
-//! let segmenter = Segmenter::new(demo::model()?)?;
+//! let segmenter = Segmenter::new(demo::model()?, Arithmetic::default())?;
 //! let scene = segmenter.scene(&scene, None)?;
 //! let plan = segmenter.plan(&scene, &PlanRequest::new(1 << 30, 2))?;
 //! let outputs = Outputs::labels(folder.path().join("labels.tif"), Existing::Refuse);

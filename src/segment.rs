@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
-use swath_models::{Executor, Fused, Golden, Model, ModelCard};
+use swath_models::{Arithmetic, Executor, Fused, Golden, Model, ModelCard};
 use swath_tiling::{Size, Window};
 
 use crate::digest::Digest;
@@ -103,16 +103,16 @@ impl Segmenter {
     ///
     /// # Errors
     /// If card, graph and weights disagree.
-    pub fn new(model: Model) -> Result<Self> {
+    pub fn new(model: Model, arithmetic: Arithmetic) -> Result<Self> {
         let origin = Origin { href: format!("swath:{}", model.card.name), digest: None };
-        Self::prepare(model, origin)
+        Self::prepare(model, origin, arithmetic)
     }
 
     /// Reads a model folder and makes it ready.
     ///
     /// # Errors
     /// If a file of it is missing or damaged, or card, graph and weights disagree.
-    pub fn open(folder: &Path) -> Result<Self> {
+    pub fn open(folder: &Path, arithmetic: Arithmetic) -> Result<Self> {
         let model = Model::read(folder)?;
         let files = Model::files(folder);
         let mut digest = Digest::default();
@@ -120,11 +120,11 @@ impl Segmenter {
             digest.add_file(path).map_err(|source| Error::File { action: "read", path: path.clone(), source })?;
         }
         let href = fs::canonicalize(&files[0]).unwrap_or_else(|_| files[0].clone()).display().to_string();
-        Self::prepare(model, Origin { href, digest: Some(digest.hex()) })
+        Self::prepare(model, Origin { href, digest: Some(digest.hex()) }, arithmetic)
     }
 
-    fn prepare(model: Model, origin: Origin) -> Result<Self> {
-        let executor = Fused::new(model.probabilities(), &model.weights)?;
+    fn prepare(model: Model, origin: Origin, arithmetic: Arithmetic) -> Result<Self> {
+        let executor = Fused::new(model.probabilities(), &model.weights, arithmetic)?;
         Ok(Self { card: model.card, executor: Box::new(executor), origin })
     }
 
@@ -148,7 +148,7 @@ impl Segmenter {
     pub fn check_golden(folder: &Path) -> Result<Option<f32>> {
         let Some(golden) = Golden::read(folder)? else { return Ok(None) };
         let model = Model::read(folder)?;
-        Ok(Some(golden.check(&Fused::new(model.graph, &model.weights)?)?))
+        Ok(Some(golden.check(&Fused::new(model.graph, &model.weights, Arithmetic::default())?)?))
     }
 
     /// Looks at a scene and finds the model's bands in it: those of the card by name, or those that the user chose.
@@ -263,7 +263,8 @@ impl Segmenter {
             "blend": plan.blend.name(),
             "window": { "x": x, "y": y, "width": width, "height": height },
             "device": "cpu",
-            "precision": "f32",
+            "precision": self.executor.arithmetic().precision.name(),
+            "convolutions": self.executor.arithmetic().convolutions.name(),
             "equals_whole": plan.equals_whole(),
         });
         parameters.as_object().cloned().unwrap_or_default()

@@ -17,7 +17,7 @@ use gdal::raster::GdalDataType;
 use swath::plan::{BlendChoice, Plan, PlanRequest};
 use swath::source::{BandProfile, BandRequest, Patch, RasterProfile, RasterSource, Scene, WindowReader};
 use swath::{Error, Georeference, NoObserver, Observer, Result, Scores};
-use swath_models::{Builder, Conv, Executor, Extent, Graph, Rank, Scaling, Scope, Shape, Tensor};
+use swath_models::{Arithmetic, Builder, Conv, Executor, Extent, Graph, Rank, Scaling, Scope, Shape, Tensor};
 use swath_tiling::{Size, Window};
 use tempfile::TempDir;
 
@@ -102,6 +102,10 @@ impl Executor for Echo {
         &self.graph
     }
 
+    fn arithmetic(&self) -> Arithmetic {
+        Arithmetic::default()
+    }
+
     fn run(&self, tile: Tensor) -> swath_models::Result<Tensor> {
         if self.fail == Some(self.calls.fetch_add(1, Ordering::Relaxed)) {
             return Err(swath_models::Error::MissingTensor { tensor: "fault".into() });
@@ -109,7 +113,7 @@ impl Executor for Echo {
         Ok(tile)
     }
 
-    fn peak_bytes(&self, tile: Extent) -> swath_models::Result<usize> {
+    fn peak_bytes(&self, tile: Extent, _threads: usize) -> swath_models::Result<usize> {
         Ok(2 * Shape { channels: 1, extent: tile }.bytes())
     }
 

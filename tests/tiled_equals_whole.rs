@@ -15,8 +15,8 @@ use common::{Raster, difference};
 use swath::plan::{BlendChoice, Plan, PlanRequest};
 use swath::{Error, Existing, LayerEncoding, NoObserver, Outputs, ProbabilityOutput, Segmenter};
 use swath_models::{
-    Axes, Builder, Class, Conv, ConvTranspose, Coordinates, Graph, Interpolation, Model, ModelCard, NodeId, Op, Padding, Pool,
-    PoolKind, Rank, Resize, ResizeTo, Scaling, Scope, ScoreActivation, Weights, onnx, zoo,
+    Arithmetic, Axes, Builder, Class, Conv, ConvTranspose, Coordinates, Graph, Interpolation, Model, ModelCard, NodeId, Op,
+    Padding, Pool, PoolKind, Rank, Resize, ResizeTo, Scaling, Scope, ScoreActivation, Weights, onnx, zoo,
 };
 use swath_tiling::{Size, Window};
 use tempfile::TempDir;
@@ -62,7 +62,7 @@ impl Bench {
     fn new(model: Model, size: Size) -> Self {
         let folder = TempDir::new().unwrap();
         Raster::noise(model.graph.input_channels() as u32, size).write(&folder.path().join("scene.tif"), None);
-        Self { segmenter: Segmenter::new(model).unwrap(), folder }
+        Self { segmenter: Segmenter::new(model, Arithmetic::default()).unwrap(), folder }
     }
 
     fn request() -> PlanRequest {

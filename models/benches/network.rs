@@ -3,12 +3,12 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use swath_models::{Executor, Extent, Fused, Result, ScoreActivation, Shape, Tensor, zoo};
+use swath_models::{Arithmetic, Executor, Extent, Fused, Result, ScoreActivation, Shape, Tensor, zoo};
 
 fn fcn_resnet50() -> Result<Fused> {
     let graph = zoo::build("fcn_resnet50", 3, 6)?.with_activation(ScoreActivation::Softmax);
     let weights = zoo::random_weights(&graph, 1);
-    Fused::new(graph, &weights)
+    Fused::new(graph, &weights, Arithmetic::default())
 }
 
 fn network(c: &mut Criterion) {

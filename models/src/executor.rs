@@ -1,11 +1,14 @@
 //! What runs a network.
 
-use crate::{Extent, Graph, Result, Tensor};
+use crate::{Arithmetic, Extent, Graph, Result, Tensor};
 
 /// Runs a network on one tile after the other. Implementations may be called from several threads at once.
 pub trait Executor: Send + Sync {
     /// The network that is run.
     fn graph(&self) -> &Graph;
+
+    /// How it computes the network.
+    fn arithmetic(&self) -> Arithmetic;
 
     /// The scores for one tile.
     ///
@@ -13,11 +16,11 @@ pub trait Executor: Send + Sync {
     /// If the tile's shape does not fit the network; the error names the node.
     fn run(&self, tile: Tensor) -> Result<Tensor>;
 
-    /// Bytes that one call of [`Executor::run`] holds at its peak, beside the weights, for a tile of the given extent.
+    /// Bytes that one call of [`Executor::run`] on a pool of so many threads holds at its peak, beside the weights, for a tile of the given extent.
     ///
     /// # Errors
     /// If the network cannot take a tile of this extent.
-    fn peak_bytes(&self, tile: Extent) -> Result<usize>;
+    fn peak_bytes(&self, tile: Extent, threads: usize) -> Result<usize>;
 
     /// Bytes that the executor holds all the time: its weights, in whatever form it keeps them.
     fn resident_bytes(&self) -> usize;

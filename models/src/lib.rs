@@ -11,6 +11,7 @@
 // What needs the processor's vector instructions is the only exception.
 #![deny(unsafe_code)]
 
+mod arithmetic;
 mod axes;
 mod builder;
 mod card;
@@ -36,6 +37,7 @@ mod tensor;
 mod weights;
 pub mod zoo;
 
+pub use arithmetic::{Arithmetic, Convolutions, Precision};
 pub use axes::{Axes, Padding};
 pub use builder::{Builder, Chain, Scope};
 pub use card::{GsdRange, ModelCard};

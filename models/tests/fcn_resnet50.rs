@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use swath_models::{Executor, Fused, Reference, ScoreActivation, Shape, Tensor, Weights, zoo};
+use swath_models::{Arithmetic, Executor, Fused, Reference, ScoreActivation, Shape, Tensor, Weights, zoo};
 
 fn golden() -> Weights {
     Weights::read(&PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/fcn_resnet50.safetensors")).unwrap()
@@ -54,7 +54,7 @@ fn probabilities_are_those_of_pytorch_at_sizes_that_fit_the_stride_and_at_others
     }
     let graph = graph.with_activation(ScoreActivation::Softmax);
     assert_probabilities("reference", &Reference::new(graph.clone(), &weights).unwrap(), &golden);
-    assert_probabilities("fused", &Fused::new(graph, &weights).unwrap(), &golden);
+    assert_probabilities("fused", &Fused::new(graph, &weights, Arithmetic::default()).unwrap(), &golden);
 }
 
 fn assert_probabilities(executor: &str, network: &impl Executor, golden: &Weights) {

@@ -11,8 +11,8 @@ use proptest::test_runner::TestRunner;
 use rayon::ThreadPoolBuilder;
 use swath_models::onnx::Imported;
 use swath_models::{
-    Activation, Axes, Builder, Conv, Executor, Extent, Fused, Graph, Op, Pool, PoolKind, Rank, Reference, Scope, ScoreActivation,
-    Shape, Tensor, Weights, zoo,
+    Activation, Arithmetic, Axes, Builder, Conv, Executor, Extent, Fused, Graph, Op, Pool, PoolKind, Rank, Reference, Scope,
+    ScoreActivation, Shape, Tensor, Weights, zoo,
 };
 
 /// Fails if a value is not within `tolerance`, relative to it or to 1, whichever is more.
@@ -40,7 +40,7 @@ fn run(what: &str, network: &Fused, input: &Tensor) -> Tensor {
 
 fn compare(what: &str, graph: &Graph, weights: &Weights, input: &Tensor, tolerance: f32) {
     let expected = Reference::new(graph.clone(), weights).unwrap().run(input.clone()).unwrap();
-    let fused = Fused::new(graph.clone(), weights).unwrap_or_else(|e| panic!("{what}: {e}"));
+    let fused = Fused::new(graph.clone(), weights, Arithmetic::default()).unwrap_or_else(|e| panic!("{what}: {e}"));
     assert_near(what, &run(what, &fused, input), &expected, tolerance);
 }
 
@@ -51,7 +51,8 @@ fn noisy(shape: Shape, seed: u64) -> Tensor {
 #[test]
 fn operators_give_the_golden_values() {
     for case in operators::cases() {
-        let network = Fused::new(case.graph().unwrap(), &case.tensors).unwrap_or_else(|e| panic!("{}: {e}", case.name));
+        let network = Fused::new(case.graph().unwrap(), &case.tensors, Arithmetic::default())
+            .unwrap_or_else(|e| panic!("{}: {e}", case.name));
         assert_near(&case.name, &run(&case.name, &network, &case.input), &case.output, 1e-5);
     }
 }
@@ -59,7 +60,8 @@ fn operators_give_the_golden_values() {
 #[test]
 fn imported_models_give_the_values_of_onnx_runtime() {
     for case in onnx::cases() {
-        let network = Fused::new(case.imported.graph, &case.imported.weights).unwrap_or_else(|e| panic!("{}: {e}", case.name));
+        let network = Fused::new(case.imported.graph, &case.imported.weights, Arithmetic::default())
+            .unwrap_or_else(|e| panic!("{}: {e}", case.name));
         assert_near(&case.name, &run(&case.name, &network, &case.input), &case.output, 1e-5);
     }
 }
@@ -69,7 +71,7 @@ fn fcn_resnet50_is_that_of_the_reference() {
     let graph = zoo::build("fcn_resnet50", 3, 6).unwrap().with_activation(ScoreActivation::Softmax);
     let weights = weights(&graph, 3);
     let expected = Reference::new(graph.clone(), &weights).unwrap();
-    let fused = Fused::new(graph.clone(), &weights).unwrap();
+    let fused = Fused::new(graph.clone(), &weights, Arithmetic::default()).unwrap();
     // In turn, so that what is kept for one extent does not serve another; some of the maps are smaller than their kernels.
     for (height, width) in [(64, 64), (65, 31), (1, 1), (33, 97), (64, 64)] {
         let input = noisy(Shape::planar(3, height, width), 5);
@@ -149,7 +151,7 @@ fn branches_are_those_of_the_reference() {
 #[test]
 fn calls_at_the_same_time_do_not_meet() {
     let graph = zoo::build("fcn_resnet50", 3, 2).unwrap();
-    let fused = Fused::new(graph.clone(), &weights(&graph, 1)).unwrap();
+    let fused = Fused::new(graph.clone(), &weights(&graph, 1), Arithmetic::default()).unwrap();
     let inputs: Vec<Tensor> = (0..4).map(|seed| noisy(Shape::planar(3, 40 + 8 * (seed as usize % 2), 40), seed)).collect();
     let alone: Vec<Tensor> = inputs.iter().map(|input| fused.run(input.clone()).unwrap()).collect();
     std::thread::scope(|scope| {
@@ -167,7 +169,7 @@ fn a_tile_gives_the_bits_of_the_whole() {
     let x = g.conv(x, &Scope::root("b"), Conv::square(5, 3)).node();
     let x = g.resize_like(x, g.input()).softmax().node();
     let graph = g.build(x).unwrap();
-    let fused = Fused::new(graph.clone(), &weights(&graph, 1)).unwrap();
+    let fused = Fused::new(graph.clone(), &weights(&graph, 1), Arithmetic::default()).unwrap();
     let (size, from, side) = (96, 32, 48);
     let whole = noisy(Shape::planar(3, size, size), 4);
     let cut: Vec<f32> = (0..3 * side * side)
@@ -242,14 +244,14 @@ fn nan_stays_nan() {
 #[test]
 fn what_cannot_be_computed_names_the_node() {
     let graph = zoo::build("fcn_resnet50", 3, 2).unwrap();
-    let fused = Fused::new(graph.clone(), &zoo::random_weights(&graph, 1)).unwrap();
+    let fused = Fused::new(graph.clone(), &zoo::random_weights(&graph, 1), Arithmetic::default()).unwrap();
     let message = fused.run(noisy(Shape::planar(4, 8, 8), 1)).unwrap_err().to_string();
     assert_eq!(message, "node `input`: expected (3, 8, 8), got (4, 8, 8)");
-    assert!(Fused::new(graph, &Weights::new()).is_err());
+    assert!(Fused::new(graph, &Weights::new(), Arithmetic::default()).is_err());
     let mut g = Builder::new("reflects", Rank::Planar, 1);
     let pad = Op::Pad { padding: Axes::plane_padding(3), fill: swath_models::PadFill::Reflect };
     let output = g.push("pad", pad, vec![g.input()]).node();
-    let fused = Fused::new(g.build(output).unwrap(), &Weights::new()).unwrap();
+    let fused = Fused::new(g.build(output).unwrap(), &Weights::new(), Arithmetic::default()).unwrap();
     let message = fused.run(noisy(Shape::planar(1, 3, 8), 1)).unwrap_err().to_string();
     assert_eq!(message, "node `pad`: expected more positions than are reflected, got an input of 1 x 3 x 8");
 }
@@ -257,9 +259,9 @@ fn what_cannot_be_computed_names_the_node() {
 #[test]
 fn memory_is_that_of_the_values_alive_at_once() {
     let graph = zoo::build("fcn_resnet50", 3, 6).unwrap();
-    let fused = Fused::new(graph.clone(), &zoo::random_weights(&graph, 1)).unwrap();
+    let fused = Fused::new(graph.clone(), &zoo::random_weights(&graph, 1), Arithmetic::default()).unwrap();
     let tile = Extent::planar(512, 512);
-    let (peak, alive) = (fused.peak_bytes(tile).unwrap(), graph.cost(tile).unwrap().activation_bytes);
+    let (peak, alive) = (fused.peak_bytes(tile, 2).unwrap(), graph.cost(tile).unwrap().activation_bytes);
     println!("{peak} bytes, {alive} alive in the graph as it is; weights {}", fused.resident_bytes());
     assert!(peak < alive * 5 / 4, "{peak} bytes, {alive} alive in the graph as it is");
 }

@@ -9,9 +9,7 @@ use swath_models::{Class, Scaling};
 use swath_tiling::Window;
 
 use super::bytes::parse_bytes;
-use super::parse::{
-    Device, Overlap, Precision, parse_class, parse_device, parse_gsd, parse_overlap, parse_precision, parse_scaling, parse_window,
-};
+use super::parse::{Device, Overlap, parse_class, parse_device, parse_gsd, parse_overlap, parse_scaling, parse_window};
 
 /// Label every pixel of rasters too large for memory.
 ///
@@ -69,9 +67,9 @@ pub(crate) struct TileArgs {
     /// What computes: `auto` or `cpu`
     #[arg(long, value_name = "auto|cpu", default_value = "auto", value_parser = parse_device)]
     pub(crate) device: Device,
-    /// Precision of the network: `f32`
-    #[arg(long, value_name = "f32", default_value = "f32", value_parser = parse_precision)]
-    pub(crate) precision: Precision,
+    /// How the network's values are kept
+    #[arg(long, value_enum, value_name = "PRECISION", default_value_t)]
+    pub(crate) precision: PrecisionChoice,
     /// Also write each class's probability: a file, or a folder for several scenes
     #[arg(long, value_name = "PATH")]
     pub(crate) probabilities: Option<PathBuf>,
@@ -81,6 +79,16 @@ pub(crate) struct TileArgs {
     /// Also write the label's probability in 8 bits: a file, or a folder for several scenes
     #[arg(long, value_name = "PATH")]
     pub(crate) confidence: Option<PathBuf>,
+}
+
+/// How the network's values are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PrecisionChoice {
+    /// 32-bit floating point
+    #[default]
+    F32,
+    /// 16 bits: scores change by up to 2e-2, labels rarely
+    Bf16,
 }
 
 /// How probabilities are stored.

@@ -8,6 +8,7 @@ use serde_json::json;
 use swath::demo::{self, Confusion, DemoScene};
 use swath::plan::{PlanRequest, Tiles};
 use swath::{Error, Existing, Outputs, Panels, Segmenter, preview};
+use swath_models::Arithmetic;
 
 use super::args::DemoArgs;
 use super::fail::{self, AnyError, Exit};
@@ -25,7 +26,7 @@ pub(super) fn run(args: &DemoArgs) -> Result<Exit, AnyError> {
     existing::refuse(&files, existing)?;
     fs::create_dir_all(&args.output).map_err(|source| Error::File { action: "create", path: args.output.clone(), source })?;
     existing::check(&outputs)?;
-    let segmenter = Segmenter::new(demo::model()?)?;
+    let segmenter = Segmenter::new(demo::model()?, Arithmetic::default())?;
     let request = PlanRequest { tiles: Tiles::Keep, ..PlanRequest::new(half_of_free_memory()?, cores()) };
     match show(args, &segmenter, &request, &outputs, &picture) {
         Err(error) if Exit::of(error.as_ref()) == Exit::NotStarted => {

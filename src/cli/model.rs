@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::json;
 use swath::Segmenter;
-use swath_models::{Class, Extent, Fused, Golden, Model, ModelCard, Reach, Scaling, ScoreActivation, onnx, zoo};
+use swath_models::{Arithmetic, Class, Extent, Fused, Golden, Model, ModelCard, Reach, Scaling, ScoreActivation, onnx, zoo};
 
 use super::args::{CheckArgs, ImportArgs, InspectArgs, ModelArgs, ModelCommand, NewArgs, ScoreKind};
 use super::bytes::{show_bytes, show_count};
@@ -80,7 +80,7 @@ fn import(args: &ImportArgs) -> Result<(), AnyError> {
     let model = Model { card, graph: imported.graph, weights: imported.weights };
     if let Some(path) = &args.golden {
         let golden = Golden::open(path)?;
-        let difference = golden.check(&Fused::new(model.graph.clone(), &model.weights)?)?;
+        let difference = golden.check(&Fused::new(model.graph.clone(), &model.weights, Arithmetic::default())?)?;
         model.write_with_golden(&args.output, &golden)?;
         print_golden(&args.output, Some(difference))?;
     } else {
@@ -111,7 +111,7 @@ fn numbered(classes: Vec<Class>) -> Result<Vec<Class>, String> {
 }
 
 fn check(args: &CheckArgs) -> Result<(), AnyError> {
-    let segmenter = Segmenter::open(&args.model)?;
+    let segmenter = Segmenter::open(&args.model, Arithmetic::default())?;
     segmenter.executor().graph().geometry()?;
     print::line(format!("{}: card, graph and weights agree", args.model.display()))?;
     check_golden(&args.model)

@@ -13,12 +13,6 @@ pub(crate) enum Device {
     Cpu,
 }
 
-/// Precision of the network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Precision {
-    F32,
-}
-
 /// Pixels shared by neighbouring tiles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Overlap {
@@ -60,14 +54,6 @@ pub(super) fn parse_device(text: &str) -> Result<Device, String> {
         "cpu" => Ok(Device::Cpu),
         cuda if cuda.starts_with("cuda") => Err("this build of swath computes on the CPU only".into()),
         _ => Err("expected `auto` or `cpu`".into()),
-    }
-}
-
-pub(super) fn parse_precision(text: &str) -> Result<Precision, String> {
-    match text {
-        "f32" => Ok(Precision::F32),
-        "bf16" => Err("this build of swath computes in f32 only".into()),
-        _ => Err("expected `f32`".into()),
     }
 }
 

@@ -13,7 +13,7 @@ use super::fail::{AnyError, Exit};
 use super::print;
 
 pub(super) fn run(args: &PlanArgs) -> Result<Exit, AnyError> {
-    let segmenter = Segmenter::open(&args.model)?;
+    let segmenter = Segmenter::open(&args.model, args.tiles.arithmetic())?;
     for path in &args.scenes {
         let scene = segmenter.scene(path, args.tiles.bands.as_deref())?;
         let plan = segmenter.plan(&scene, &args.tiles.request()?)?;

@@ -4,10 +4,11 @@ use std::thread;
 
 use swath::LayerEncoding;
 use swath::plan::{Layers, PlanRequest, Tiles};
+use swath_models::{Arithmetic, Precision};
 
-use super::args::{ProbabilityType, TileArgs};
+use super::args::{PrecisionChoice, ProbabilityType, TileArgs};
 use super::fail::AnyError;
-use super::parse::{Device, Overlap, Precision};
+use super::parse::{Device, Overlap};
 
 impl TileArgs {
     /// The request that these arguments make of a plan.
@@ -17,7 +18,6 @@ impl TileArgs {
     pub(super) fn request(&self) -> Result<PlanRequest, AnyError> {
         // There is one of each so far; a further one must be heeded here.
         let (Device::Auto | Device::Cpu) = self.device;
-        let Precision::F32 = self.precision;
         Ok(PlanRequest {
             tile: self.tile,
             overlap: match self.overlap {
@@ -34,6 +34,17 @@ impl TileArgs {
                 confidence: self.confidence.as_ref().map(|_| LayerEncoding::U8),
             },
         })
+    }
+
+    /// How the network is computed: fast, unless every pixel is to be that of the whole scene.
+    pub(super) fn arithmetic(&self) -> Arithmetic {
+        Arithmetic {
+            precision: match self.precision {
+                PrecisionChoice::F32 => Precision::F32,
+                PrecisionChoice::Bf16 => Precision::Bf16,
+            },
+            convolutions: self.blend.convolutions(),
+        }
     }
 
     /// How probabilities are stored.

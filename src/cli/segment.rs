@@ -18,7 +18,7 @@ use super::{existing, interrupt, print};
 pub(super) fn run(args: &SegmentArgs) -> Result<Exit, AnyError> {
     interrupt::watch()?;
     let outputs = outputs(args)?;
-    let segmenter = Segmenter::open(&args.model)?;
+    let segmenter = Segmenter::open(&args.model, args.tiles.arithmetic())?;
     let request = args.tiles.request()?;
     let mut failures = 0;
     let mut jobs = Vec::new();

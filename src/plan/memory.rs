@@ -54,6 +54,7 @@ impl MemoryPlan {
         executor: &dyn Executor,
         reading: Reading,
         writing: Writing,
+        threads: usize,
     ) -> Result<Self> {
         let (bands, channels) = (executor.graph().input_channels(), executor.graph().output_channels());
         let input = layout.input.product();
@@ -69,7 +70,7 @@ impl MemoryPlan {
             blocks: reading.blocks,
             weights: executor.resident_bytes(),
             loading: 3 * executor.resident_bytes(),
-            network: executor.peak_bytes(layout.input)?,
+            network: executor.peak_bytes(layout.input, threads)?,
             waiting: patches + predicted + scores * writing.pixel_bytes(),
             mosaic: swaths.iter().map(|swath| Mosaic::bytes(swath, channels, layout.blend)).max().unwrap_or(0),
             finish: writing.finish_bytes(layout.window.width),

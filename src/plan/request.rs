@@ -1,5 +1,6 @@
 //! What the user may decide.
 
+use swath_models::Convolutions;
 use swath_tiling::{Blend, Taper, Window};
 
 use crate::LayerEncoding;
@@ -27,6 +28,16 @@ impl BlendChoice {
             Self::Gaussian => Blend::Taper(Taper::MonaiGaussian),
             Self::Flat => Blend::Taper(Taper::Flat),
             Self::Crop => Blend::Crop,
+        }
+    }
+
+    /// How a network's convolutions are computed: a crop promises what the whole scene at once would give, bit for bit, which Winograd's algorithm
+    /// would keep only with far larger overlaps.
+    #[must_use]
+    pub fn convolutions(self) -> Convolutions {
+        match self {
+            Self::Hann | Self::Gaussian | Self::Flat => Convolutions::Winograd,
+            Self::Crop => Convolutions::Direct,
         }
     }
 

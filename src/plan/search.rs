@@ -1,6 +1,6 @@
 //! Finding the tiles that fit.
 
-use swath_models::{Executor, Extent, Geometry, Reach};
+use swath_models::{Convolutions, Executor, Extent, Geometry, Reach};
 use swath_tiling::{Blend, TileGrid, Window};
 
 use super::layout::{self, Layout};
@@ -59,6 +59,10 @@ impl Plan {
             && let Reach::WholeTile { node } = &geometry.reach
         {
             return Err(Error::CropWholeTile { node: node.clone() });
+        }
+        let convolutions = executor.arithmetic().convolutions;
+        if request.blend.blend() == Blend::Crop && convolutions != Convolutions::Direct {
+            return Err(Error::CropWinograd);
         }
         let all = Window::all(profile.size);
         let window = request.window.unwrap_or(all);
@@ -211,7 +215,7 @@ impl Search<'_> {
         let mut columns = self.window.width;
         loop {
             let swaths = layout.grid.swaths(columns);
-            let memory = MemoryPlan::new(&layout, &swaths, self.executor, reading, writing)?;
+            let memory = MemoryPlan::new(&layout, &swaths, self.executor, reading, writing, self.request.threads)?;
             let narrowest = layout.blend == Blend::Crop || columns <= 2 * layout.grid.tile_size().width;
             if memory.total() <= limit || (narrowest && writing.threads == 1) {
                 let needed = reading.needed(&memory);

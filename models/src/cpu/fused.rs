@@ -9,18 +9,18 @@ use super::layer::Layer;
 use super::ops;
 use super::program::Program;
 use crate::passes::{drop_identities, drop_unused, fold_batch_norm};
-use crate::{Error, Executor, Extent, Graph, Result, Shape, Tensor, Weights};
+use crate::{Arithmetic, Error, Executor, Extent, Graph, Result, Shape, Tensor, Weights};
 
 /// Runs a graph on the CPU with what follows a convolution made part of it, on all threads of the rayon pool that it is called from.
 ///
 /// The scores are those of [`Reference`](crate::Reference) up to rounding, and the same to the bit for any number of threads.
 ///
 /// ```
-/// use swath_models::{zoo, Executor, Fused, Shape, Tensor};
+/// use swath_models::{zoo, Arithmetic, Executor, Fused, Shape, Tensor};
 ///
 /// let graph = zoo::build("fcn_resnet50", 3, 2)?;
 /// let weights = zoo::random_weights(&graph, 1);
-/// let executor = Fused::new(graph, &weights)?;
+/// let executor = Fused::new(graph, &weights, Arithmetic::default())?;
 /// let shape = Shape::planar(3, 40, 33);
 /// let scores = executor.run(Tensor::new(shape, vec![0.5; shape.elements()])?)?;
 /// assert_eq!(scores.shape(), Shape::planar(2, 40, 33));
@@ -34,6 +34,7 @@ pub struct Fused {
     /// Of every node of `lowered`.
     layers: Vec<Option<Layer>>,
     isa: Isa,
+    arithmetic: Arithmetic,
     ready: Mutex<Ready>,
 }
 
@@ -56,13 +57,13 @@ impl Fused {
     ///
     /// # Errors
     /// If the weights are not exactly those of the graph, or the environment variable `SWATH_ISA` asks for instructions that the processor lacks.
-    pub fn new(graph: Graph, weights: &Weights) -> Result<Self> {
+    pub fn new(graph: Graph, weights: &Weights, arithmetic: Arithmetic) -> Result<Self> {
         weights.check(&graph)?;
         let isa = Isa::detect().map_err(|reason| Error::Processor { reason })?;
         let (lowered, weights) = drop_unused(&drop_identities(&graph)?, weights.clone())?;
         let (lowered, weights) = fold_batch_norm(&lowered, weights)?;
         let layers = lowered.nodes().iter().map(|node| Layer::new(node, &lowered, &weights, isa)).collect::<Result<_>>()?;
-        Ok(Self { graph, lowered, layers, isa, ready: Mutex::default() })
+        Ok(Self { graph, lowered, layers, isa, arithmetic, ready: Mutex::default() })
     }
 
     /// A program for tiles of an extent, and an arena if there is a free one.
@@ -90,6 +91,10 @@ impl Executor for Fused {
         &self.graph
     }
 
+    fn arithmetic(&self) -> Arithmetic {
+        self.arithmetic
+    }
+
     fn run(&self, tile: Tensor) -> Result<Tensor> {
         let shape = tile.shape();
         if shape.channels != self.graph.input_channels() {
@@ -112,8 +117,8 @@ impl Executor for Fused {
         Tensor::new(program.head.shape, scores)
     }
 
-    fn peak_bytes(&self, tile: Extent) -> Result<usize> {
-        Ok(Program::new(&self.lowered, &self.layers, tile)?.peak_bytes())
+    fn peak_bytes(&self, tile: Extent, threads: usize) -> Result<usize> {
+        Ok(Program::new(&self.lowered, &self.layers, tile)?.peak_bytes(threads))
     }
 
     fn resident_bytes(&self) -> usize {

@@ -44,9 +44,9 @@ impl Program {
         Ok(Self { tile, shapes, steps, head, buffers, buffer_of })
     }
 
-    /// Bytes that one tile needs: buffers, the tile or its scores, and what the kernels hold on the current pool.
-    pub(super) fn peak_bytes(&self) -> usize {
-        let kernels = self.steps.iter().map(|step| step.kernel_bytes(self)).max().unwrap_or(0);
+    /// Bytes that one tile needs: buffers, the tile or its scores, and what the kernels hold on a pool of so many threads.
+    pub(super) fn peak_bytes(&self, threads: usize) -> usize {
+        let kernels = self.steps.iter().map(|step| step.kernel_bytes(self, threads)).max().unwrap_or(0);
         self.buffers.bytes() + self.shapes[0].bytes().max(self.head.shape.bytes()) + kernels
     }
 }

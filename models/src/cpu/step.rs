@@ -88,10 +88,12 @@ impl Step {
     }
 
     /// Bytes that its convolution holds while it runs.
-    pub(super) fn kernel_bytes(&self, program: &Program) -> usize {
+    pub(super) fn kernel_bytes(&self, program: &Program, threads: usize) -> usize {
         match (&self.work, self.inputs.first()) {
-            (Work::Layer(Layer::Convolution(convolution)), Some(&input)) => convolution.scratch_bytes(program.shapes[input]),
-            (Work::Layer(Layer::Transposed(transposed)), Some(&input)) => transposed.kernel_bytes(program.shapes[input]),
+            (Work::Layer(Layer::Convolution(convolution)), Some(&input)) => {
+                convolution.scratch_bytes(program.shapes[input], threads)
+            }
+            (Work::Layer(Layer::Transposed(transposed)), Some(&input)) => transposed.kernel_bytes(program.shapes[input], threads),
             _ => 0,
         }
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use candle_core::{Device, Tensor as Values};
 
 use super::{conv, ops, pool, resize};
-use crate::{Axes, Error, Executor, Extent, Graph, Node, NodeId, Op, Rank, Result, Shape, Tensor, Weights};
+use crate::{Arithmetic, Axes, Error, Executor, Extent, Graph, Node, NodeId, Op, Rank, Result, Shape, Tensor, Weights};
 
 /// Runs a graph through candle's operators on the CPU. Slow and plain: what other executors are held against.
 ///
@@ -85,6 +85,10 @@ impl Executor for Reference {
         &self.graph
     }
 
+    fn arithmetic(&self) -> Arithmetic {
+        Arithmetic::default()
+    }
+
     fn run(&self, tile: Tensor) -> Result<Tensor> {
         let fail = |node: &Node| {
             let node = node.name.clone();
@@ -116,7 +120,7 @@ impl Executor for Reference {
         Tensor::new(shapes[output.index()], data)
     }
 
-    fn peak_bytes(&self, tile: Extent) -> Result<usize> {
+    fn peak_bytes(&self, tile: Extent, _threads: usize) -> Result<usize> {
         let shapes = self.graph.shapes(tile)?;
         let output = shapes[self.graph.output().index()].bytes();
         // What candle holds while it computes a node, beside inputs and result: padded, re-ordered and intermediate copies.

@@ -59,9 +59,9 @@ impl Convolution {
         }
     }
 
-    /// Bytes that [`Convolution::run`] holds beside its arguments on the current pool, apart from tables of less than 1 MiB per thread. They are
+    /// Bytes that [`Convolution::run`] holds beside its arguments on a pool of so many threads, apart from tables of less than 1 MiB per thread. They are
     /// kept for the next layer: a network holds about as much as its hungriest layer.
-    pub(crate) fn scratch_bytes(&self, input: Shape) -> usize {
+    pub(crate) fn scratch_bytes(&self, input: Shape, _threads: usize) -> usize {
         let values = match &self.method {
             Method::Direct(direct) => direct.scratch(input),
             Method::Depthwise(_) => 0,

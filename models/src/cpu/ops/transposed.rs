@@ -79,8 +79,8 @@ impl Transposed {
     }
 
     /// Bytes that a convolution holds while it runs.
-    pub(in crate::cpu) fn kernel_bytes(&self, input: Shape) -> usize {
-        self.parts.iter().map(|part| part.convolution.scratch_bytes(input)).max().unwrap_or(0)
+    pub(in crate::cpu) fn kernel_bytes(&self, input: Shape, threads: usize) -> usize {
+        self.parts.iter().map(|part| part.convolution.scratch_bytes(input, threads)).max().unwrap_or(0)
     }
 
     /// Writes the result, which is `extent` large.

@@ -1,0 +1,53 @@
+//! How the values of a network are computed.
+
+/// How the values of a network are computed. Runs of the same arithmetic on the same tiles give the same bytes, on however many threads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Arithmetic {
+    /// How values between layers, and the weights that they are multiplied with, are kept.
+    pub precision: Precision,
+    /// How convolutions are computed.
+    pub convolutions: Convolutions,
+}
+
+/// How values between layers, and the weights that they are multiplied with, are kept. Sums are always `f32`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// 32-bit floating point.
+    #[default]
+    F32,
+    /// 16-bit floating point with the exponent of 32 bits and 8 bits of significand: half the memory, twice the speed where the processor multiplies it.
+    Bf16,
+}
+
+impl Precision {
+    /// The name on the command line and in a STAC item.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+        }
+    }
+}
+
+/// How convolutions are computed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Convolutions {
+    /// Sums whose order the layer alone fixes: the bits of a value depend on the inputs that it sees, and not on where in its tile it lies.
+    #[default]
+    Direct,
+    /// By Winograd's algorithm (Lavin & Gray 2016, arXiv 1509.09308) where that takes fewer operations. A value is computed together with its
+    /// neighbours, and rounded differently (by less than 3e-5 of the largest) if its tile is cut elsewhere.
+    Winograd,
+}
+
+impl Convolutions {
+    /// The name in a plan and in a STAC item.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Winograd => "winograd",
+        }
+    }
+}
