@@ -7,12 +7,12 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use swath_models::{Activation, Axes, Conv, Extent, Padding, Shape};
+use swath_models::{Activation, Axes, Conv, Convolutions, Extent, Padding, Shape};
 
 #[path = "../src/cpu/kernels/mod.rs"]
 mod kernels;
 
-use kernels::{Convolution, Epilogue, Isa};
+use kernels::{Bf16, Convolution, Element, Epilogue, Isa, Maps};
 
 /// Input channels, side of the square input, and the convolution.
 fn layers() -> Vec<(&'static str, usize, usize, Conv)> {
@@ -33,23 +33,35 @@ fn layers() -> Vec<(&'static str, usize, usize, Conv)> {
     ]
 }
 
+fn bench<E: Element>(c: &mut Criterion, isa: Isa, precision: &str, convolutions: Convolutions) {
+    let mut group = c.benchmark_group(format!("{}/{precision}/{}", isa.name(), convolutions.name()));
+    for (name, channels, side, conv) in layers() {
+        let is_plain = conv.kernel == Axes::plane(3) && conv.stride == Axes::cube(1) && conv.groups == 1;
+        if convolutions == Convolutions::Winograd && !is_plain {
+            continue;
+        }
+        let taps = channels / conv.groups * conv.kernel.product();
+        let weight: Vec<f32> = (0..conv.out_channels * taps).map(|index| (index % 17) as f32 / 17.0 - 0.5).collect();
+        let input: Vec<E> = (0..channels * side * side).map(|index| E::new((index % 13) as f32 / 13.0)).collect();
+        let side_out = side.div_ceil(conv.stride.x);
+        let mut output = vec![E::default(); side_out * side_out * conv.out_channels];
+        let maps = if side_out > 16 { Maps::Large } else { Maps::Small };
+        let layer = Convolution::new(conv, channels, &weight, None, isa, (convolutions, maps));
+        let epilogue = Epilogue { residual: None, activation: Some(Activation::Relu) };
+        group.throughput(Throughput::Elements((2 * taps * output.len()) as u64));
+        group.bench_function(BenchmarkId::from_parameter(name), |b| {
+            b.iter(|| layer.run(black_box(&input), Shape::planar(channels, side, side), &epilogue, black_box(&mut output)));
+        });
+    }
+    group.finish();
+}
+
 fn convolution(c: &mut Criterion) {
     for isa in Isa::available() {
-        let mut group = c.benchmark_group(isa.name());
-        for (name, channels, side, conv) in layers() {
-            let taps = channels / conv.groups * conv.kernel.product();
-            let weight: Vec<f32> = (0..conv.out_channels * taps).map(|index| (index % 17) as f32 / 17.0 - 0.5).collect();
-            let input: Vec<f32> = (0..channels * side * side).map(|index| (index % 13) as f32 / 13.0).collect();
-            let side_out = side.div_ceil(conv.stride.x);
-            let mut output = vec![0.0; side_out * side_out * conv.out_channels];
-            let layer = Convolution::new(conv, channels, &weight, None, isa);
-            let epilogue = Epilogue { residual: None, activation: Some(Activation::Relu) };
-            group.throughput(Throughput::Elements((2 * taps * output.len()) as u64));
-            group.bench_function(BenchmarkId::from_parameter(name), |b| {
-                b.iter(|| layer.run(black_box(&input), Shape::planar(channels, side, side), &epilogue, black_box(&mut output)));
-            });
-        }
-        group.finish();
+        bench::<f32>(c, isa, "f32", Convolutions::Direct);
+        bench::<f32>(c, isa, "f32", Convolutions::Winograd);
+        bench::<Bf16>(c, isa, "bf16", Convolutions::Direct);
+        bench::<Bf16>(c, isa, "bf16", Convolutions::Winograd);
     }
 }
 

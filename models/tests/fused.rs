@@ -11,8 +11,8 @@ use proptest::test_runner::TestRunner;
 use rayon::ThreadPoolBuilder;
 use swath_models::onnx::Imported;
 use swath_models::{
-    Activation, Arithmetic, Axes, Builder, Conv, Executor, Extent, Fused, Graph, Op, Pool, PoolKind, Rank, Reference, Scope,
-    ScoreActivation, Shape, Tensor, Weights, zoo,
+    Activation, Arithmetic, Axes, Builder, Conv, Convolutions, Executor, Extent, Fused, Graph, Op, Pool, PoolKind, Precision,
+    Rank, Reference, Scope, ScoreActivation, Shape, Tensor, Weights, zoo,
 };
 
 /// Fails if a value is not within `tolerance`, relative to it or to 1, whichever is more.
@@ -38,10 +38,34 @@ fn run(what: &str, network: &Fused, input: &Tensor) -> Tensor {
     scores
 }
 
+/// Every arithmetic, and by how much its values may differ from exact ones, where direct sums in `f32` may differ by `tolerance`.
+fn arithmetics(tolerance: f32) -> [(Arithmetic, f32); 4] {
+    let of = |precision, convolutions| Arithmetic { precision, convolutions };
+    [
+        (of(Precision::F32, Convolutions::Direct), tolerance),
+        (of(Precision::F32, Convolutions::Winograd), 3.0 * tolerance),
+        (of(Precision::Bf16, Convolutions::Direct), BF16_TOLERANCE),
+        (of(Precision::Bf16, Convolutions::Winograd), BF16_TOLERANCE),
+    ]
+}
+
+/// Roundings to 8 bits, layer after layer, of the largest value; the kernels have tests of their own that are as tight as the format.
+const BF16_TOLERANCE: f32 = 6e-2;
+
 fn compare(what: &str, graph: &Graph, weights: &Weights, input: &Tensor, tolerance: f32) {
     let expected = Reference::new(graph.clone(), weights).unwrap().run(input.clone()).unwrap();
-    let fused = Fused::new(graph.clone(), weights, Arithmetic::default()).unwrap_or_else(|e| panic!("{what}: {e}"));
-    assert_near(what, &run(what, &fused, input), &expected, tolerance);
+    check(what, graph, weights, input, &expected, tolerance);
+}
+
+/// Compares with expected scores, in every arithmetic.
+fn check(what: &str, graph: &Graph, weights: &Weights, input: &Tensor, expected: &Tensor, tolerance: f32) {
+    for (arithmetic, tolerance) in arithmetics(tolerance) {
+        let what = format!("{what} ({arithmetic:?})");
+        let fused = Fused::new(graph.clone(), weights, arithmetic).unwrap_or_else(|e| panic!("{what}: {e}"));
+        let largest = expected.data().iter().fold(1.0, |largest: f32, value| largest.max(value.abs()));
+        let tolerance = if arithmetic.precision == Precision::Bf16 { tolerance * largest } else { tolerance };
+        assert_near(&what, &run(&what, &fused, input), expected, tolerance);
+    }
 }
 
 fn noisy(shape: Shape, seed: u64) -> Tensor {
@@ -51,18 +75,14 @@ fn noisy(shape: Shape, seed: u64) -> Tensor {
 #[test]
 fn operators_give_the_golden_values() {
     for case in operators::cases() {
-        let network = Fused::new(case.graph().unwrap(), &case.tensors, Arithmetic::default())
-            .unwrap_or_else(|e| panic!("{}: {e}", case.name));
-        assert_near(&case.name, &run(&case.name, &network, &case.input), &case.output, 1e-5);
+        check(&case.name, &case.graph().unwrap(), &case.tensors, &case.input, &case.output, 1e-5);
     }
 }
 
 #[test]
 fn imported_models_give_the_values_of_onnx_runtime() {
     for case in onnx::cases() {
-        let network = Fused::new(case.imported.graph, &case.imported.weights, Arithmetic::default())
-            .unwrap_or_else(|e| panic!("{}: {e}", case.name));
-        assert_near(&case.name, &run(&case.name, &network, &case.input), &case.output, 1e-5);
+        check(&case.name, &case.imported.graph, &case.imported.weights, &case.input, &case.output, 1e-5);
     }
 }
 

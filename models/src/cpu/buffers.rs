@@ -47,9 +47,9 @@ impl Buffers {
         Self { sizes, of }
     }
 
-    /// Bytes of all buffers of `f32`.
-    pub(super) fn bytes(&self) -> usize {
-        self.sizes.iter().sum::<usize>() * size_of::<f32>()
+    /// Elements of all buffers.
+    pub(super) fn elements(&self) -> usize {
+        self.sizes.iter().sum()
     }
 }
 

@@ -1,15 +1,11 @@
 //! The executor.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
 
-use super::arena::Arena;
-use super::kernels::Isa;
-use super::layer::Layer;
-use super::ops;
-use super::program::Program;
+use super::engine::Engine;
+use super::kernels::{Bf16, Isa};
 use crate::passes::{drop_identities, drop_unused, fold_batch_norm};
-use crate::{Arithmetic, Error, Executor, Extent, Graph, Result, Shape, Tensor, Weights};
+use crate::{Arithmetic, Error, Executor, Extent, Graph, Precision, Result, Shape, Tensor, Weights};
 
 /// Runs a graph on the CPU with what follows a convolution made part of it, on all threads of the rayon pool that it is called from.
 ///
@@ -29,26 +25,20 @@ use crate::{Arithmetic, Error, Executor, Extent, Graph, Result, Shape, Tensor, W
 pub struct Fused {
     /// The graph as given.
     graph: Graph,
-    /// What is computed.
-    lowered: Graph,
-    /// Of every node of `lowered`.
-    layers: Vec<Option<Layer>>,
-    isa: Isa,
     arithmetic: Arithmetic,
-    ready: Mutex<Ready>,
+    engine: EngineOf,
 }
 
-/// What is kept for tiles of the same extent as the last one.
-#[derive(Default)]
-struct Ready {
-    program: Option<Arc<Program>>,
-    /// Of calls that are over.
-    arenas: Vec<Arena>,
+/// An engine for each precision.
+#[derive(Debug)]
+enum EngineOf {
+    F32(Engine<f32>),
+    Bf16(Engine<Bf16>),
 }
 
 impl fmt::Debug for Fused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Fused").field("graph", &self.graph.name()).field("isa", &self.isa).finish_non_exhaustive()
+        f.debug_struct("Fused").field("engine", &self.engine).field("arithmetic", &self.arithmetic).finish_non_exhaustive()
     }
 }
 
@@ -62,27 +52,11 @@ impl Fused {
         let isa = Isa::detect().map_err(|reason| Error::Processor { reason })?;
         let (lowered, weights) = drop_unused(&drop_identities(&graph)?, weights.clone())?;
         let (lowered, weights) = fold_batch_norm(&lowered, weights)?;
-        let layers = lowered.nodes().iter().map(|node| Layer::new(node, &lowered, &weights, isa)).collect::<Result<_>>()?;
-        Ok(Self { graph, lowered, layers, isa, arithmetic, ready: Mutex::default() })
-    }
-
-    /// A program for tiles of an extent, and an arena if there is a free one.
-    fn claim(&self, tile: Extent) -> Result<(Arc<Program>, Option<Arena>)> {
-        let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(program) = ready.program.clone().filter(|program| program.tile == tile) {
-            return Ok((program, ready.arenas.pop()));
-        }
-        let program = Arc::new(Program::new(&self.lowered, &self.layers, tile)?);
-        *ready = Ready { program: Some(Arc::clone(&program)), arenas: Vec::new() };
-        Ok((program, None))
-    }
-
-    /// Keeps an arena for the next tile, unless that has another extent.
-    fn release(&self, program: &Arc<Program>, arena: Arena) {
-        let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
-        if ready.program.as_ref().is_some_and(|current| Arc::ptr_eq(current, program)) {
-            ready.arenas.push(arena);
-        }
+        let engine = match arithmetic.precision {
+            Precision::F32 => EngineOf::F32(Engine::new(lowered, &weights, isa, arithmetic.convolutions)?),
+            Precision::Bf16 => EngineOf::Bf16(Engine::new(lowered, &weights, isa, arithmetic.convolutions)?),
+        };
+        Ok(Self { graph, arithmetic, engine })
     }
 }
 
@@ -102,26 +76,23 @@ impl Executor for Fused {
             let node = self.graph.nodes()[0].name.clone();
             return Err(Error::Node { node, expected: want.to_string(), got: shape.to_string() });
         }
-        let (program, arena) = self.claim(shape.extent)?;
-        let mut arena = arena.unwrap_or_else(|| Arena::new(&program));
-        let mut input = arena.take(program.buffer_of[0]);
-        ops::channels_last(shape, tile.data(), &mut input[..shape.elements()]);
-        arena.put(program.buffer_of[0], input);
-        drop(tile);
-        for step in &program.steps {
-            step.run(self.isa, &program, &mut arena);
+        match &self.engine {
+            EngineOf::F32(engine) => engine.run(tile),
+            EngineOf::Bf16(engine) => engine.run(tile),
         }
-        let mut scores = vec![0.0; program.head.shape.elements()];
-        program.head.run(self.isa, |node| arena.values(&program, node), &mut scores);
-        self.release(&program, arena);
-        Tensor::new(program.head.shape, scores)
     }
 
     fn peak_bytes(&self, tile: Extent, threads: usize) -> Result<usize> {
-        Ok(Program::new(&self.lowered, &self.layers, tile)?.peak_bytes(threads))
+        match &self.engine {
+            EngineOf::F32(engine) => engine.peak_bytes(tile, threads),
+            EngineOf::Bf16(engine) => engine.peak_bytes(tile, threads),
+        }
     }
 
     fn resident_bytes(&self) -> usize {
-        self.layers.iter().flatten().map(Layer::bytes).sum()
+        match &self.engine {
+            EngineOf::F32(engine) => engine.resident_bytes(),
+            EngineOf::Bf16(engine) => engine.resident_bytes(),
+        }
     }
 }

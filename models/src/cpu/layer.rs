@@ -3,20 +3,20 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::kernels::{Convolution, Isa};
+use super::kernels::{Convolution, Element, Isa, Maps};
 use super::ops::{Scale, Transposed};
 use crate::passes::Scaling;
-use crate::{Graph, Node, Op, Result, Weights};
+use crate::{Convolutions, Graph, Node, Op, Result, Weights};
 
 /// The tensors of a node, in the form in which they are used; shared by the programs of all extents.
 #[derive(Clone)]
-pub(super) enum Layer {
-    Convolution(Arc<Convolution>),
-    Transposed(Arc<Transposed>),
+pub(super) enum Layer<E: Element> {
+    Convolution(Arc<Convolution<E>>),
+    Transposed(Arc<Transposed<E>>),
     Scale(Arc<Scale>),
 }
 
-impl fmt::Debug for Layer {
+impl<E: Element> fmt::Debug for Layer<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Convolution(_) => "Convolution",
@@ -26,14 +26,20 @@ impl fmt::Debug for Layer {
     }
 }
 
-impl Layer {
-    /// Packs the tensors of a node; `None` if it has none.
-    pub(super) fn new(node: &Node, graph: &Graph, weights: &Weights, isa: Isa) -> Result<Option<Self>> {
+impl<E: Element> Layer<E> {
+    /// Packs the tensors of a node, which has maps of usually the given size; `None` if it has none.
+    pub(super) fn new(
+        node: &Node,
+        graph: &Graph,
+        weights: &Weights,
+        isa: Isa,
+        how: (Convolutions, Maps),
+    ) -> Result<Option<Self>> {
         let get = |part: &str| weights.get(&format!("{}.{part}", node.name));
         Ok(match node.op {
             Op::Conv(conv) => {
                 let bias = conv.bias.then(|| get("bias")).transpose()?;
-                let convolution = Convolution::new(conv, graph.channels(node.inputs[0]), get("weight")?, bias, isa);
+                let convolution = Convolution::new(conv, graph.channels(node.inputs[0]), get("weight")?, bias, isa, how);
                 Some(Self::Convolution(Arc::new(convolution)))
             }
             Op::ConvTranspose(conv) => {

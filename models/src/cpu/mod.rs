@@ -7,6 +7,7 @@
 
 mod arena;
 mod buffers;
+mod engine;
 mod fused;
 mod fusion;
 mod kernels;

@@ -2,6 +2,7 @@
 
 use super::buffers::{Buffers, Lifetime};
 use super::fusion::Fusion;
+use super::kernels::Element;
 use super::layer::Layer;
 use super::ops::{Head, Map, Sampling};
 use super::step::Step;
@@ -9,25 +10,25 @@ use crate::{Extent, Graph, Op, Result, Shape};
 
 /// What is computed for tiles of one extent. Values are called by the node that gives them.
 #[derive(Debug)]
-pub(super) struct Program {
+pub(super) struct Program<E: Element> {
     /// Extent of the tiles.
     pub(super) tile: Extent,
     /// Of every node's values.
     pub(super) shapes: Vec<Shape>,
-    pub(super) steps: Vec<Step>,
+    pub(super) steps: Vec<Step<E>>,
     pub(super) head: Head,
     pub(super) buffers: Buffers,
     /// The buffer of every node's values; nodes computed with others have none.
     pub(super) buffer_of: Vec<Option<usize>>,
 }
 
-impl Program {
+impl<E: Element> Program<E> {
     /// The program for tiles of the given extent.
-    pub(super) fn new(graph: &Graph, layers: &[Option<Layer>], tile: Extent) -> Result<Self> {
+    pub(super) fn new(graph: &Graph, layers: &[Option<Layer<E>>], tile: Extent) -> Result<Self> {
         let shapes = graph.shapes(tile)?;
         let fusion = Fusion::new(graph, &shapes);
         let groups = fusion.groups.iter().filter(|group| group.node != 0);
-        let mut steps: Vec<Step> = groups.map(|group| Step::new(graph, layers, &shapes, group)).collect::<Result<_>>()?;
+        let mut steps: Vec<Step<E>> = groups.map(|group| Step::new(graph, layers, &shapes, group)).collect::<Result<_>>()?;
         let maps = fusion.maps.iter().map(|&id| {
             let (node, index) = (&graph.nodes()[id.index()], id.index());
             match node.op {
@@ -47,13 +48,13 @@ impl Program {
     /// Bytes that one tile needs: buffers, the tile or its scores, and what the kernels hold on a pool of so many threads.
     pub(super) fn peak_bytes(&self, threads: usize) -> usize {
         let kernels = self.steps.iter().map(|step| step.kernel_bytes(self, threads)).max().unwrap_or(0);
-        self.buffers.bytes() + self.shapes[0].bytes().max(self.head.shape.bytes()) + kernels
+        self.buffers.elements() * size_of::<E>() + self.shapes[0].bytes().max(self.head.shape.bytes()) + kernels
     }
 }
 
 /// Gives every value its buffer, and lets steps write over an input that nobody reads later. The tile is written at time 0, the values of the
 /// first step at time 1, and so on; the head reads last.
-fn place(steps: &mut [Step], head: &Head, shapes: &[Shape]) -> (Buffers, Vec<Option<usize>>) {
+fn place<E: Element>(steps: &mut [Step<E>], head: &Head, shapes: &[Shape]) -> (Buffers, Vec<Option<usize>>) {
     let mut last_read = vec![0; shapes.len()];
     for (index, step) in steps.iter().enumerate() {
         step.inputs.iter().for_each(|&input| last_read[input] = index + 1);

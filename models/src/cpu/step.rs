@@ -4,7 +4,7 @@ use std::mem;
 
 use super::arena::Arena;
 use super::fusion::Fused;
-use super::kernels::{Epilogue, Isa};
+use super::kernels::{Element, Epilogue, Isa};
 use super::layer::Layer;
 use super::ops::{self, Combination, Operand, Positions, Sampling};
 use super::program::Program;
@@ -12,8 +12,8 @@ use crate::{Activation, Error, Graph, Op, Pool, Result, Shape};
 
 /// One operation of a program. Values are called by the node that gives them.
 #[derive(Debug)]
-pub(super) struct Step {
-    pub(super) work: Work,
+pub(super) struct Step<E: Element> {
+    pub(super) work: Work<E>,
     /// Applied to the result.
     activation: Option<Activation>,
     /// The second input of a convolution, if there is one, is added to its result before the activation.
@@ -28,8 +28,8 @@ pub(super) struct Step {
 
 /// What a step computes.
 #[derive(Debug)]
-pub(super) enum Work {
-    Layer(Layer),
+pub(super) enum Work<E: Element> {
+    Layer(Layer<E>),
     Combine(Combination),
     Activate,
     Softmax,
@@ -41,16 +41,16 @@ pub(super) enum Work {
     Pad(Positions),
 }
 
-impl Work {
+impl<E: Element> Work<E> {
     /// Whether an output value needs no other input value than the one at its place, or those of its pixel.
     pub(super) fn is_local(&self) -> bool {
         matches!(self, Self::Layer(Layer::Scale(_)) | Self::Combine(_) | Self::Activate | Self::Softmax)
     }
 }
 
-impl Step {
+impl<E: Element> Step<E> {
     /// The step that computes a group of nodes.
-    pub(super) fn new(graph: &Graph, layers: &[Option<Layer>], shapes: &[Shape], group: &Fused) -> Result<Self> {
+    pub(super) fn new(graph: &Graph, layers: &[Option<Layer<E>>], shapes: &[Shape], group: &Fused) -> Result<Self> {
         let node = &graph.nodes()[group.node];
         let input = node.inputs.first().map_or(shapes[0], |input| shapes[input.index()]);
         let mut activation = group.activation;
@@ -88,7 +88,7 @@ impl Step {
     }
 
     /// Bytes that its convolution holds while it runs.
-    pub(super) fn kernel_bytes(&self, program: &Program, threads: usize) -> usize {
+    pub(super) fn kernel_bytes(&self, program: &Program<E>, threads: usize) -> usize {
         match (&self.work, self.inputs.first()) {
             (Work::Layer(Layer::Convolution(convolution)), Some(&input)) => {
                 convolution.scratch_bytes(program.shapes[input], threads)
@@ -99,7 +99,7 @@ impl Step {
     }
 
     /// Computes the output's values in its buffer.
-    pub(super) fn run(&self, isa: Isa, program: &Program, arena: &mut Arena) {
+    pub(super) fn run(&self, isa: Isa, program: &Program<E>, arena: &mut Arena<E>) {
         let mut buffer = arena.take(program.buffer_of[self.output]);
         let mut scratch = arena.take(self.scratch_buffer);
         let shape = program.shapes[self.output];
@@ -108,7 +108,7 @@ impl Step {
         arena.put(self.scratch_buffer, mem::take(&mut scratch));
     }
 
-    fn compute(&self, isa: Isa, program: &Program, arena: &Arena, scratch: &mut [f32], output: &mut [f32]) {
+    fn compute(&self, isa: Isa, program: &Program<E>, arena: &Arena<E>, scratch: &mut [E], output: &mut [E]) {
         let Self { activation, .. } = *self;
         let shape = program.shapes[self.output];
         let (channels, width) = (shape.channels, shape.extent.x);
@@ -148,7 +148,7 @@ impl Step {
     }
 
     /// Computes the output from the input in its buffer.
-    fn compute_in_place(&self, isa: Isa, shape: Shape, values: &mut [f32]) {
+    fn compute_in_place(&self, isa: Isa, shape: Shape, values: &mut [E]) {
         match &self.work {
             Work::Layer(Layer::Scale(scale)) => scale.run(isa, self.activation, shape.extent.x, values),
             Work::Softmax => ops::softmax(isa, shape, values),

@@ -2,30 +2,62 @@
 
 use rayon::prelude::*;
 
-use super::{Epilogue, Isa, depthwise::Depthwise, direct::Direct, portable::Portable, simd::Simd};
-use crate::{Activation, Conv, Shape};
+use super::{
+    Epilogue, Isa,
+    depthwise::Depthwise,
+    direct::Direct,
+    element::Element,
+    portable::Portable,
+    simd::Simd,
+    transform::{F2, F4},
+    winograd::{self, Winograd},
+};
+use crate::{Activation, Conv, Convolutions, Shape};
 
-/// A convolution with its weights packed for an ISA. Any kernel, stride, padding, dilation, groups (depthwise included), planar or volumetric,
-/// any channel counts.
+/// A convolution of `E` with its weights packed for an ISA. Any kernel, stride, padding, dilation, groups (depthwise included), planar or
+/// volumetric, any channel counts.
 #[derive(Debug)]
-pub(crate) struct Convolution {
+pub(crate) struct Convolution<E: Element> {
     isa: Isa,
-    method: Method,
+    method: Method<E>,
 }
 
-/// How it is computed; depends on the layer and the ISA, never on the tile.
+/// How it is computed; depends on the layer, the ISA and what is asked for, never on the tile.
 #[derive(Debug)]
-enum Method {
-    Direct(Direct),
+enum Method<E: Element> {
+    Direct(Direct<E>),
     Depthwise(Depthwise),
+    Blocks2(Winograd<F2, 2, 4>),
+    Blocks4(Winograd<F4, 4, 6>),
 }
 
-impl Convolution {
+/// How large a layer's maps usually are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Maps {
+    /// So small that reading the weights takes longer than multiplying: 16 x 16 or less.
+    Small,
+    /// Larger.
+    Large,
+}
+
+impl<E: Element> Convolution<E> {
     /// Packs the weights, `(out, in / groups, kernel z, kernel y, kernel x)`, and the bias, one value per output channel.
-    pub(crate) fn new(conv: Conv, in_channels: usize, weight: &[f32], bias: Option<&[f32]>, isa: Isa) -> Self {
+    pub(crate) fn new(
+        conv: Conv,
+        in_channels: usize,
+        weight: &[f32],
+        bias: Option<&[f32]>,
+        isa: Isa,
+        (convolutions, maps): (Convolutions, Maps),
+    ) -> Self {
         let bias = bias.map_or_else(|| vec![0.0; conv.out_channels], <[f32]>::to_vec);
         let method = if Depthwise::fits(&conv, in_channels) {
             Method::Depthwise(Depthwise::new(&conv, weight, bias, isa))
+        } else if convolutions == Convolutions::Winograd && winograd::fits(&conv, in_channels) {
+            match maps {
+                Maps::Small => Method::Blocks2(Winograd::new(F2, &conv, in_channels, weight, bias, isa)),
+                Maps::Large => Method::Blocks4(Winograd::new(F4, &conv, in_channels, weight, bias, isa)),
+            }
         } else {
             Method::Direct(Direct::new(&conv, in_channels, weight, bias, isa))
         };
@@ -34,8 +66,10 @@ impl Convolution {
 
     /// Computes the convolution of an input of the given shape on all threads of the current pool. Both arrays are
     /// `(depth, height, width, channels)`; the output has the extent that the parameters give.
-    pub(crate) fn run(&self, input: &[f32], shape: Shape, epilogue: &Epilogue<'_>, output: &mut [f32]) {
+    pub(crate) fn run(&self, input: &[E], shape: Shape, epilogue: &Epilogue<'_, E>, output: &mut [E]) {
         match self.isa {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512Bf16(simd) => self.run_on(simd, input, shape, epilogue, output),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512(simd) => self.run_on(simd, input, shape, epilogue, output),
             #[cfg(target_arch = "x86_64")]
@@ -45,7 +79,7 @@ impl Convolution {
         if epilogue.activation == Some(Activation::Sigmoid) {
             output.par_chunks_mut(SIGMOIDS).for_each(|values| {
                 for value in values {
-                    *value = 1.0 / (1.0 + (-*value).exp());
+                    *value = E::new(1.0 / (1.0 + (-value.to_f32()).exp()));
                 }
             });
         }
@@ -56,23 +90,28 @@ impl Convolution {
         match &self.method {
             Method::Direct(direct) => direct.bytes(),
             Method::Depthwise(depthwise) => depthwise.bytes(),
+            Method::Blocks2(winograd) => winograd.bytes(),
+            Method::Blocks4(winograd) => winograd.bytes(),
         }
     }
 
-    /// Bytes that [`Convolution::run`] holds beside its arguments on a pool of so many threads, apart from tables of less than 1 MiB per thread. They are
-    /// kept for the next layer: a network holds about as much as its hungriest layer.
-    pub(crate) fn scratch_bytes(&self, input: Shape, _threads: usize) -> usize {
-        let values = match &self.method {
-            Method::Direct(direct) => direct.scratch(input),
+    /// Bytes that [`Convolution::run`] holds beside its arguments on a pool of so many threads, apart from tables of less than 1 MiB per thread.
+    /// They are kept for the next layer: a network holds about as much as its hungriest layer.
+    pub(crate) fn scratch_bytes(&self, input: Shape, threads: usize) -> usize {
+        match &self.method {
+            Method::Direct(direct) => direct.scratch(input) * size_of::<E>(),
             Method::Depthwise(_) => 0,
-        };
-        values * size_of::<f32>()
+            Method::Blocks2(winograd) => winograd.scratch(input, threads) * size_of::<f32>(),
+            Method::Blocks4(winograd) => winograd.scratch(input, threads) * size_of::<f32>(),
+        }
     }
 
-    fn run_on(&self, simd: impl Simd, input: &[f32], shape: Shape, epilogue: &Epilogue<'_>, output: &mut [f32]) {
+    fn run_on(&self, simd: impl Simd, input: &[E], shape: Shape, epilogue: &Epilogue<'_, E>, output: &mut [E]) {
         match &self.method {
             Method::Direct(direct) => direct.run(simd, input, shape, epilogue, output),
             Method::Depthwise(depthwise) => depthwise.run(simd, input, shape, epilogue, output),
+            Method::Blocks2(winograd) => winograd.run(simd, input, shape, epilogue, output),
+            Method::Blocks4(winograd) => winograd.run(simd, input, shape, epilogue, output),
         }
     }
 }

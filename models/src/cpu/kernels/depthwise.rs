@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use super::{
     Epilogue, Isa,
     aligned::Aligned,
+    element::Element,
     epilogue::{Bounds, Finish},
     rows::{Group, Input, Rows, pixels_per_job},
     simd::{Job, Simd},
@@ -14,13 +15,13 @@ use super::{
 };
 use crate::{Conv, Shape};
 
-/// A depthwise convolution, vectorised over channels.
+/// A depthwise convolution, vectorised over channels; its few weights are `f32` whatever the elements.
 #[derive(Debug)]
 pub(super) struct Depthwise {
     window: Window,
     channels: usize,
     /// Per vector of channels `(taps, lanes)`.
-    weights: Aligned,
+    weights: Aligned<f32>,
     bias: Vec<f32>,
 }
 
@@ -46,8 +47,15 @@ impl Depthwise {
         self.weights.bytes() + size_of_val(self.bias.as_slice())
     }
 
-    pub(super) fn run(&self, simd: impl Simd, input: &[f32], shape: Shape, epilogue: &Epilogue<'_>, output: &mut [f32]) {
-        let zeros = vec![0.0; self.channels];
+    pub(super) fn run<E: Element>(
+        &self,
+        simd: impl Simd,
+        input: &[E],
+        shape: Shape,
+        epilogue: &Epilogue<'_, E>,
+        output: &mut [E],
+    ) {
+        let zeros = vec![E::default(); self.channels];
         let line = shape.extent.x * self.channels;
         let input = Input { values: input, extent: shape.extent, step: self.channels, line, zeros: &zeros };
         let pixels = self.window.output(shape.extent).product();
@@ -66,15 +74,15 @@ impl Depthwise {
 }
 
 /// All channels of six pixels.
-struct Sweep<'a> {
+struct Sweep<'a, E> {
     layer: &'a Depthwise,
-    group: Group<'a>,
-    residual: Option<&'a [f32]>,
+    group: Group<'a, E>,
+    residual: Option<&'a [E]>,
     bounds: Bounds,
-    output: &'a mut [f32],
+    output: &'a mut [E],
 }
 
-impl Job for Sweep<'_> {
+impl<E: Element> Job for Sweep<'_, E> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Depthwise { channels, weights, bias, .. } = self.layer;
@@ -86,7 +94,7 @@ impl Job for Sweep<'_> {
             for (rows, weights) in self.group.taps.iter().zip(weights.chunks_exact(S::LANES)) {
                 let weights = simd.load(weights);
                 for (sum, row) in sums.iter_mut().zip(rows) {
-                    sum[0] = simd.mul_add(simd.load(&row[first..end]), weights, sum[0]);
+                    sum[0] = simd.mul_add(E::load(simd, &row[first..end]), weights, sum[0]);
                 }
             }
             let residual = self.residual.map(|residual| &residual[first..]);

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use super::{
     Epilogue, Isa,
     aligned::Aligned,
+    element::Element,
     epilogue::Finish,
     product::{Product, Start},
     rows::{Input, Rows, pixels_per_job},
@@ -17,15 +18,15 @@ use super::{
 };
 use crate::{Axes, Conv, Padding, Shape};
 
-/// Weights that stay in a core's cache while all pixels of a job pass by (half a MiB, and an eighth more
-/// so that 3x3 taps of 256 channels are not cut), in values.
-const SLICE: usize = 144 * 1024;
+/// Bytes of weights that stay in a core's cache while all pixels of a job pass by: half a MiB, and an eighth more so that 3x3 taps of 256 channels
+/// are not cut.
+const SLICE: usize = 576 * 1024;
 /// With up to so many input channels the taps along x are read as one long row, because a loop over few channels is mostly overhead.
 const FEW_CHANNELS: usize = 16;
 
 /// A convolution with its weights in panels of output channels.
 #[derive(Debug)]
-pub(super) struct Direct {
+pub(super) struct Direct<E: Element> {
     window: Window,
     in_channels: usize,
     out_channels: usize,
@@ -33,8 +34,8 @@ pub(super) struct Direct {
     depth: usize,
     taps: Taps,
     panels: Vec<Panel>,
-    /// Per panel `(taps, depth, lanes)`.
-    weights: Aligned,
+    /// Per panel `(taps, depth, lanes)`, where as many input channels as are multiplied at once count as one.
+    weights: Aligned<E::Weights>,
     /// Per output channel.
     bias: Vec<f32>,
 }
@@ -66,9 +67,16 @@ struct Panel {
     weights: Range<usize>,
 }
 
-impl Direct {
+impl<E: Element> Direct<E> {
     pub(super) fn new(conv: &Conv, in_channels: usize, weight: &[f32], bias: Vec<f32>, isa: Isa) -> Self {
         let (out_channels, kernel, group_in) = (conv.out_channels, conv.kernel.product(), in_channels / conv.groups);
+        let (mut window, mut depth, mut taps) = (Window::new(conv), group_in, Taps::Positions);
+        if conv.groups == 1 && conv.kernel.x > 1 && conv.dilation.x == 1 && in_channels <= FEW_CHANNELS {
+            taps = Taps::Lines { padding: conv.padding.x, kernel: conv.kernel.x };
+            depth *= conv.kernel.x;
+            (window.kernel.x, window.padding.x) = (1, Padding::default());
+        }
+        let rows = window.taps() * depth.div_ceil(E::CHANNELS);
         let mut panels = Vec::new();
         let mut end = 0;
         for group in 0..conv.groups {
@@ -77,27 +85,23 @@ impl Direct {
                 let channels = first..(first + isa.lanes() * isa.vectors()).min(outputs.end);
                 let vectors = channels.len().div_ceil(isa.lanes());
                 let start = end;
-                end += kernel * group_in * vectors * isa.lanes();
-                panels.push(Panel { channels, inputs: group * group_in..(group + 1) * group_in, vectors, weights: start..end });
+                end += rows * vectors * isa.lanes();
+                panels.push(Panel { channels, inputs: group * depth..(group + 1) * depth, vectors, weights: start..end });
             }
         }
         let mut weights = Aligned::zeros(end);
+        let mut lane_weights = vec![0.0; kernel * group_in];
         for panel in &panels {
             let (lanes, packed) = (panel.vectors * isa.lanes(), &mut weights.as_mut_slice()[panel.weights.clone()]);
             for (lane, channel) in panel.channels.clone().enumerate() {
                 let weight = &weight[channel * group_in * kernel..][..group_in * kernel];
-                for (row, packed) in packed.chunks_exact_mut(lanes).enumerate() {
-                    packed[lane] = weight[row % group_in * kernel + row / group_in];
+                for (at, value) in lane_weights.iter_mut().enumerate() {
+                    *value = weight[at % group_in * kernel + at / group_in];
                 }
-            }
-        }
-        let (mut window, mut depth, mut taps) = (Window::new(conv), group_in, Taps::Positions);
-        if conv.groups == 1 && conv.kernel.x > 1 && conv.dilation.x == 1 && in_channels <= FEW_CHANNELS {
-            taps = Taps::Lines { padding: conv.padding.x, kernel: conv.kernel.x };
-            depth *= conv.kernel.x;
-            (window.kernel.x, window.padding.x) = (1, Padding::default());
-            for panel in &mut panels {
-                panel.inputs = 0..depth;
+                let channels = lane_weights.chunks_exact(depth).flat_map(|tap| tap.chunks(E::CHANNELS));
+                for (packed, channels) in packed.chunks_exact_mut(lanes).zip(channels) {
+                    packed[lane] = E::weights(channels);
+                }
             }
         }
         Self { window, in_channels, out_channels, depth, taps, panels, weights, bias }
@@ -115,8 +119,8 @@ impl Direct {
         }
     }
 
-    pub(super) fn run(&self, simd: impl Simd, input: &[f32], shape: Shape, epilogue: &Epilogue<'_>, output: &mut [f32]) {
-        let zeros = vec![0.0; self.depth.max(self.in_channels)];
+    pub(super) fn run(&self, simd: impl Simd, input: &[E], shape: Shape, epilogue: &Epilogue<'_, E>, output: &mut [E]) {
+        let zeros = vec![E::default(); self.depth.max(self.in_channels)];
         match self.taps {
             Taps::Positions => {
                 let line = shape.extent.x * self.in_channels;
@@ -140,7 +144,7 @@ impl Direct {
         }
     }
 
-    fn multiply(&self, simd: impl Simd, input: Input<'_>, epilogue: &Epilogue<'_>, output: &mut [f32]) {
+    fn multiply(&self, simd: impl Simd, input: Input<'_, E>, epilogue: &Epilogue<'_, E>, output: &mut [E]) {
         let pixels = self.window.output(input.extent).product();
         let job_pixels = pixels_per_job(pixels, self.window.taps());
         output.par_chunks_mut(job_pixels * self.out_channels).enumerate().for_each(|(job, output)| {
@@ -177,17 +181,18 @@ impl Direct {
     }
 
     /// Cuts a panel's sum so that each part's weights stay in the cache: between taps, or between the input channels of the only tap. The order of
-    /// the sum stays the same.
+    /// the sum stays the same. A sum that would lose bits between its parts is not cut.
     fn slices(&self, panel: &Panel) -> impl Iterator<Item = Slice> {
-        let (taps, first, lanes) =
-            (self.window.taps(), panel.weights.start, panel.weights.len() / self.window.taps() / self.depth);
-        let parts = panel.weights.len().div_ceil(SLICE);
-        let rows = if taps == 1 { self.depth.div_ceil(parts) } else { taps.div_ceil(parts) * self.depth };
-        let (depth, inputs) = (self.depth, panel.inputs.clone());
-        (0..taps * depth).step_by(rows).map(move |start| {
-            let end = (start + rows).min(taps * depth);
-            let inputs = if taps == 1 { inputs.start + start..inputs.start + end } else { inputs.clone() };
-            Slice { taps: start / depth..end.div_ceil(depth), inputs, weights: first + start * lanes..first + end * lanes }
+        let (taps, first, depth, inputs) = (self.window.taps(), panel.weights.start, self.depth, panel.inputs.clone());
+        let steps = depth.div_ceil(E::CHANNELS);
+        let lanes = panel.weights.len() / taps / steps;
+        let parts = if E::HOLDS_SUMS { (panel.weights.len() * size_of::<E::Weights>()).div_ceil(SLICE) } else { 1 };
+        let rows = if taps == 1 { steps.div_ceil(parts) } else { taps.div_ceil(parts) * steps };
+        (0..taps * steps).step_by(rows).map(move |start| {
+            let end = (start + rows).min(taps * steps);
+            let channels = |step: usize| inputs.start + (step * E::CHANNELS).min(depth);
+            let inputs = if taps == 1 { channels(start)..channels(end) } else { inputs.clone() };
+            Slice { taps: start / steps..end.div_ceil(steps), inputs, weights: first + start * lanes..first + end * lanes }
         })
     }
 }
@@ -200,13 +205,13 @@ struct Slice {
 }
 
 /// Copies the input with zeros before and after every line along x.
-fn pad_lines(input: &[f32], shape: Shape, padding: Padding, padded: &mut [f32]) {
+fn pad_lines<E: Element>(input: &[E], shape: Shape, padding: Padding, padded: &mut [E]) {
     let (line, width) = (shape.extent.x * shape.channels, (shape.extent.x + padding.total()) * shape.channels);
     padded.par_chunks_exact_mut(width).zip(input.par_chunks_exact(line)).for_each(|(padded, input)| {
         let (before, rest) = padded.split_at_mut(padding.before * shape.channels);
         let (middle, after) = rest.split_at_mut(line);
-        before.fill(0.0);
+        before.fill(E::default());
         middle.copy_from_slice(input);
-        after.fill(0.0);
+        after.fill(E::default());
     });
 }

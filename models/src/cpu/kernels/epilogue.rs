@@ -5,15 +5,15 @@ use super::simd::Simd;
 use crate::Activation;
 
 /// Applied to a result before it is stored: (sum + bias) + residual, then activation.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Epilogue<'a> {
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Epilogue<'a, E> {
     /// Added to the result, which it is as large as.
-    pub(crate) residual: Option<&'a [f32]>,
+    pub(crate) residual: Option<&'a [E]>,
     /// Applied last.
     pub(crate) activation: Option<Activation>,
 }
 
-impl Epilogue<'_> {
+impl<E> Epilogue<'_, E> {
     /// The part of the activation that the kernels apply; a sigmoid takes another pass.
     pub(super) fn bounds(&self) -> Bounds {
         let free = Bounds { slope: 1.0, low: f32::NEG_INFINITY, high: f32::INFINITY };
@@ -46,10 +46,10 @@ impl Bounds {
 
 /// The epilogue of one panel of channels at some pixels.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Finish<'a> {
+pub(super) struct Finish<'a, E> {
     /// One value per channel of the panel.
     pub(super) bias: &'a [f32],
     /// Laid out as the output, from the same element on.
-    pub(super) residual: Option<&'a [f32]>,
+    pub(super) residual: Option<&'a [E]>,
     pub(super) bounds: Bounds,
 }

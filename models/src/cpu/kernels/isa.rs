@@ -9,9 +9,12 @@ const VARIABLE: &str = "SWATH_ISA";
 /// What the machine's vector unit can do. A value other than `Portable` proves that the machine has the unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Isa {
+    /// 16 lanes with masks, and products of 16-bit floating point.
+    #[cfg(target_arch = "x86_64")]
+    Avx512Bf16(Avx512<true>),
     /// 16 lanes with masks.
     #[cfg(target_arch = "x86_64")]
-    Avx512(Avx512),
+    Avx512(Avx512<false>),
     /// 8 lanes with fused multiply-add.
     #[cfg(target_arch = "x86_64")]
     Avx2(Avx2),
@@ -20,7 +23,7 @@ pub(crate) enum Isa {
 }
 
 impl Isa {
-    /// The best that the machine has, or what the environment variable `SWATH_ISA` (`avx512`, `avx2`, `portable`) forces.
+    /// The best that the machine has, or what the environment variable `SWATH_ISA` (`avx512bf16`, `avx512`, `avx2`, `portable`) forces.
     ///
     /// # Errors
     /// If the variable names something that this machine lacks; the message lists what it has.
@@ -36,6 +39,7 @@ impl Isa {
         let mut available = Vec::new();
         #[cfg(target_arch = "x86_64")]
         {
+            available.extend(Avx512::detect().map(Self::Avx512Bf16));
             available.extend(Avx512::detect().map(Self::Avx512));
             available.extend(Avx2::detect().map(Self::Avx2));
         }
@@ -46,6 +50,8 @@ impl Isa {
     /// How the environment variable calls it.
     pub(crate) fn name(self) -> &'static str {
         match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Bf16(_) => "avx512bf16",
             #[cfg(target_arch = "x86_64")]
             Self::Avx512(_) => "avx512",
             #[cfg(target_arch = "x86_64")]
@@ -58,7 +64,7 @@ impl Isa {
     pub(super) fn lanes(self) -> usize {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512(_) => 16,
+            Self::Avx512Bf16(_) | Self::Avx512(_) => 16,
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) => 8,
             Self::Portable => 4,
@@ -69,7 +75,7 @@ impl Isa {
     pub(super) fn vectors(self) -> usize {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512(_) => 4,
+            Self::Avx512Bf16(_) | Self::Avx512(_) => 4,
             _ => 2,
         }
     }

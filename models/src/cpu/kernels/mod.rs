@@ -1,32 +1,41 @@
-//! Convolutions in `f32` on dense `(depth, height, width, channels)` arrays, for whatever vector unit the machine has.
+//! Convolutions on dense `(depth, height, width, channels)` arrays, for whatever vector unit the machine has.
 //!
 //! A [`Convolution`] chooses once, from its parameters alone, how it is computed: directly (a sum of shifted matrix products, one code path for
-//! all kernels, strides, dilations and ranks) or per channel (depthwise). The kernels are written once over [`simd::Simd`],
-//! the operations of a vector unit; `avx512.rs`, `avx2.rs` and `portable.rs` supply them.
+//! all kernels, strides, dilations and ranks), per channel (depthwise), or by Winograd's algorithm. The kernels are written once over
+//! [`simd::Simd`], the operations of a vector unit, which `avx512.rs`, `avx2.rs` and `portable.rs` supply, and over [`element::Element`], what values
+//! between layers are kept as: `f32`, or [`bf16::Bf16`] whose products are summed in `f32`.
 //!
-//! Every output value is one chain of fused multiply-adds in an order that the layer alone fixes. How the pixels are dealt to threads, how large
-//! the tile is and where in it a pixel lies change no bit of the result.
+//! Every output value is one chain of fused multiply-adds in an order that the layer alone fixes. How the pixels are dealt to threads changes no bit
+//! of the result; nor do the size of the tile and a pixel's place in it, unless by Winograd's algorithm, which computes pixels in blocks.
 
 mod aligned;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod bf16;
+mod blocks;
 mod convolution;
 mod depthwise;
 mod direct;
+mod element;
 mod epilogue;
 mod isa;
 mod portable;
 mod product;
 mod rows;
 mod scratch;
+mod shared;
 mod simd;
 mod sums;
 #[cfg(test)]
 mod tests;
+mod transform;
 mod window;
+mod winograd;
 
-pub(crate) use convolution::Convolution;
+pub(crate) use bf16::Bf16;
+pub(crate) use convolution::{Convolution, Maps};
+pub(crate) use element::Element;
 pub(crate) use epilogue::Epilogue;
 pub(crate) use isa::Isa;

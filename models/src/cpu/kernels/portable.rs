@@ -1,7 +1,10 @@
 //! Plain Rust for any machine, in loops of fixed length that the compiler turns into whatever vectors the target has.
 #![expect(clippy::inline_always, reason = "an operation on eight values must not become a call")]
 
-use super::simd::{Job, Simd};
+use super::{
+    bf16::Bf16,
+    simd::{Job, Simd},
+};
 
 /// No vector unit in particular.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +30,7 @@ fn each(f: impl Fn(usize) -> f32) -> Vector {
 
 impl Simd for Portable {
     type Vector = Vector;
+    type Pairs = [[Bf16; 2]; LANES];
     const LANES: usize = LANES;
 
     #[inline(always)]
@@ -55,13 +59,56 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    fn load_bf16(self, from: &[Bf16]) -> Vector {
+        each(|lane| from.get(lane).copied().unwrap_or_default().to_f32())
+    }
+
+    #[inline(always)]
+    fn store_bf16(self, vector: Vector, to: &mut [Bf16]) {
+        to.iter_mut().zip(vector).for_each(|(to, value)| *to = Bf16::new(value));
+    }
+
+    #[inline(always)]
+    fn splat_pair(self, pair: [Bf16; 2]) -> Self::Pairs {
+        [pair; LANES]
+    }
+
+    #[inline(always)]
+    fn load_pairs(self, from: &[[Bf16; 2]]) -> Self::Pairs {
+        let mut pairs = [[Bf16::default(); 2]; LANES];
+        pairs.copy_from_slice(&from[..LANES]);
+        pairs
+    }
+
+    #[inline(always)]
     fn add(self, a: Vector, b: Vector) -> Vector {
         each(|lane| a[lane] + b[lane])
     }
 
     #[inline(always)]
+    fn sub(self, a: Vector, b: Vector) -> Vector {
+        each(|lane| a[lane] - b[lane])
+    }
+
+    #[inline(always)]
+    fn mul(self, a: Vector, b: Vector) -> Vector {
+        each(|lane| a[lane] * b[lane])
+    }
+
+    #[inline(always)]
     fn mul_add(self, a: Vector, b: Vector, c: Vector) -> Vector {
         each(|lane| fused(a[lane], b[lane], c[lane]))
+    }
+
+    #[inline(always)]
+    fn neg_mul_add(self, a: Vector, b: Vector, c: Vector) -> Vector {
+        each(|lane| fused(-a[lane], b[lane], c[lane]))
+    }
+
+    #[inline(always)]
+    fn dot(self, a: Self::Pairs, b: Self::Pairs, c: Vector) -> Vector {
+        let of = |pairs: Self::Pairs, at: usize| each(|lane| pairs[lane][at].to_f32());
+        self.mul_add(of(a, 0), of(b, 0), self.mul_add(of(a, 1), of(b, 1), c))
     }
 
     #[inline(always)]

@@ -4,9 +4,10 @@
 use std::{hint::black_box, ops::Range};
 
 use super::{
+    element::Element,
     epilogue::Finish,
     simd::{Job, Simd},
-    sums::{PIXELS, Target},
+    sums::{PIXELS, Sums, Target},
 };
 
 /// What a product adds to.
@@ -19,35 +20,35 @@ pub(super) enum Start {
 }
 
 /// A sum over taps and input channels: `output[pixel][o] (+)= sum over t, c of rows[t][pixel][c] * weights[t][c][o]`, in this order.
-pub(super) struct Product<'a> {
+pub(super) struct Product<'a, E: Element> {
     /// For every tap the input's channels at each pixel.
-    pub(super) rows: &'a [[&'a [f32]; PIXELS]],
+    pub(super) rows: &'a [[&'a [E]; PIXELS]],
     /// Which of these channels take part.
     pub(super) channels: Range<usize>,
-    /// `(taps, channels, lanes of the panel)`
-    pub(super) weights: &'a [f32],
+    /// `(taps, channels, lanes of the panel)`, where as many channels as are multiplied at once count as one.
+    pub(super) weights: &'a [E::Weights],
     pub(super) start: Start,
     /// `None` where more of the sum is to come.
-    pub(super) finish: Option<Finish<'a>>,
-    pub(super) target: Target<'a>,
+    pub(super) finish: Option<Finish<'a, E>>,
+    pub(super) target: Target<'a, E>,
 }
 
-impl Product<'_> {
+impl<E: Element> Product<'_, E> {
     /// Computes the product with a panel of so many vectors.
     pub(super) fn run(self, simd: impl Simd, vectors: usize) {
         match vectors {
-            1 => simd.vectorize(Wide::<1>(self)),
-            2 => simd.vectorize(Wide::<2>(self)),
-            3 => simd.vectorize(Wide::<3>(self)),
-            _ => simd.vectorize(Wide::<4>(self)),
+            1 => simd.vectorize(Wide::<E, 1>(self)),
+            2 => simd.vectorize(Wide::<E, 2>(self)),
+            3 => simd.vectorize(Wide::<E, 3>(self)),
+            _ => simd.vectorize(Wide::<E, 4>(self)),
         }
     }
 }
 
 /// A product with a panel of `N` vectors.
-struct Wide<'a, const N: usize>(Product<'a>);
+struct Wide<'a, E: Element, const N: usize>(Product<'a, E>);
 
-impl<const N: usize> Job for Wide<'_, N> {
+impl<E: Element, const N: usize> Job for Wide<'_, E, N> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Product { rows, channels, weights, start, finish, mut target } = self.0;
@@ -56,28 +57,46 @@ impl<const N: usize> Job for Wide<'_, N> {
             Start::Zero => [[simd.splat(0.0); N]; PIXELS],
             Start::Output => target.load::<S, N>(simd),
         };
-        for (rows, weights) in rows.iter().zip(weights.chunks_exact(depth * width)) {
+        let whole = depth / E::CHANNELS;
+        for (rows, weights) in rows.iter().zip(weights.chunks_exact(depth.div_ceil(E::CHANNELS) * width)) {
             let mut inputs = [[].as_slice(); PIXELS];
             for (input, row) in inputs.iter_mut().zip(rows) {
                 *input = &row[channels.clone()];
             }
-            for (channel, weights) in weights.chunks_exact(width).enumerate() {
-                let mut columns = [simd.splat(0.0); N];
-                for (column, vector) in columns.iter_mut().enumerate() {
-                    *vector = simd.load(&weights[column * S::LANES..(column + 1) * S::LANES]);
-                }
-                for pixel in 0..PIXELS {
+            let (weights, last) = weights.split_at(whole * width);
+            for (step, weights) in weights.chunks_exact(width).enumerate() {
+                let mut values = [[].as_slice(); PIXELS];
+                for (value, input) in values.iter_mut().zip(&inputs) {
                     #[expect(unsafe_code, reason = "a check per value would cost as much as the product")]
-                    // SAFETY: there are `depth` chunks of weights in this loop, and every input was cut to `depth` channels above.
-                    let value = simd.splat(unsafe { *inputs[pixel].get_unchecked(channel) });
-                    for column in 0..N {
-                        sums[pixel][column] = simd.mul_add(value, columns[column], sums[pixel][column]);
-                    }
+                    // SAFETY: there are `whole` chunks of weights in this loop, and every input was cut to `depth` channels above, which is at
+                    // least `whole * E::CHANNELS`.
+                    let channels = unsafe { input.get_unchecked(step * E::CHANNELS..(step + 1) * E::CHANNELS) };
+                    *value = channels;
                 }
+                add(simd, values, weights, &mut sums);
+            }
+            if !last.is_empty() {
+                add(simd, inputs.map(|input| &input[whole * E::CHANNELS..]), last, &mut sums);
             }
         }
         // Without this copy the compiler may keep the sums in memory all along for the sake of the stores.
         let sums = black_box(sums);
         target.store::<S, N>(simd, &sums, finish.as_ref());
+    }
+}
+
+/// Adds what one instruction per sum multiplies: some channels of every pixel times a panel of weights.
+#[inline(always)]
+fn add<E: Element, S: Simd, const N: usize>(simd: S, channels: [&[E]; PIXELS], weights: &[E::Weights], sums: &mut Sums<S, N>) {
+    let first = E::load_weights(simd, &weights[..S::LANES]);
+    let mut columns = [first; N];
+    for (column, vector) in columns.iter_mut().enumerate().skip(1) {
+        *vector = E::load_weights(simd, &weights[column * S::LANES..(column + 1) * S::LANES]);
+    }
+    for pixel in 0..PIXELS {
+        let channels = E::splat(simd, channels[pixel]);
+        for column in 0..N {
+            sums[pixel][column] = E::mul_add(simd, channels, columns[column], sums[pixel][column]);
+        }
     }
 }

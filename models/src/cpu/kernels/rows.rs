@@ -10,28 +10,28 @@ use crate::Extent;
 
 /// An input as rows of channels, one row per position.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Input<'a> {
-    pub(super) values: &'a [f32],
+pub(super) struct Input<'a, E> {
+    pub(super) values: &'a [E],
     pub(super) extent: Extent,
     /// Elements from one position along x to the next.
     pub(super) step: usize,
     /// Elements from one line of positions to the next.
     pub(super) line: usize,
     /// As many zeros as a row has elements: what taps in the padding read.
-    pub(super) zeros: &'a [f32],
+    pub(super) zeros: &'a [E],
 }
 
 /// The rows for a range of output pixels: `[group of six pixels][tap][pixel]`.
 #[derive(Debug)]
-pub(super) struct Rows<'a> {
-    groups: Vec<[&'a [f32]; PIXELS]>,
+pub(super) struct Rows<'a, E> {
+    groups: Vec<[&'a [E]; PIXELS]>,
     taps: usize,
     pixels: usize,
 }
 
-impl<'a> Rows<'a> {
+impl<'a, E: Copy> Rows<'a, E> {
     /// `pixels` count the outputs along x, then y, then z.
-    pub(super) fn new(window: &Window, input: Input<'a>, pixels: Range<usize>) -> Self {
+    pub(super) fn new(window: &Window, input: Input<'a, E>, pixels: Range<usize>) -> Self {
         let (taps, output) = (window.taps(), window.output(input.extent));
         let mut groups = vec![[input.zeros; PIXELS]; pixels.len().div_ceil(PIXELS) * taps];
         let along = |axis: usize| {
@@ -62,7 +62,7 @@ impl<'a> Rows<'a> {
     }
 
     /// The groups: the index of the first pixel, how many pixels there are, and what each tap reads at them.
-    pub(super) fn groups(&self) -> impl Iterator<Item = Group<'_>> {
+    pub(super) fn groups(&self) -> impl Iterator<Item = Group<'_, E>> {
         self.groups.chunks_exact(self.taps).enumerate().map(|(index, taps)| {
             let first = index * PIXELS;
             Group { first, pixels: (self.pixels - first).min(PIXELS), taps }
@@ -72,13 +72,13 @@ impl<'a> Rows<'a> {
 
 /// Up to six neighbouring output pixels.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Group<'a> {
+pub(super) struct Group<'a, E> {
     /// Index of the first one in its range.
     pub(super) first: usize,
     /// How many there are.
     pub(super) pixels: usize,
     /// What each tap reads at them; zeros beyond the last one.
-    pub(super) taps: &'a [[&'a [f32]; PIXELS]],
+    pub(super) taps: &'a [[&'a [E]; PIXELS]],
 }
 
 /// Pixels per job so that all threads get equally many, in groups of six and few enough for the rows to stay in the cache.

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::{epilogue::Finish, simd::Simd};
+use super::{element::Element, epilogue::Finish, simd::Simd};
 
 /// Pixels that a kernel computes at once.
 pub(super) const PIXELS: usize = 6;
@@ -12,9 +12,9 @@ pub(super) const PIXELS: usize = 6;
 pub(super) type Sums<S, const N: usize> = [[<S as Simd>::Vector; N]; PIXELS];
 
 /// Where the sums of one panel of channels are stored.
-pub(super) struct Target<'a> {
+pub(super) struct Target<'a, E> {
     /// From the panel's first channel at the first pixel on.
-    pub(super) output: &'a mut [f32],
+    pub(super) output: &'a mut [E],
     /// Elements from one pixel to the next.
     pub(super) stride: usize,
     /// How many pixels there are, at most [`PIXELS`]; sums of the others are dropped.
@@ -23,7 +23,7 @@ pub(super) struct Target<'a> {
     pub(super) channels: usize,
 }
 
-impl Target<'_> {
+impl<E: Element> Target<'_, E> {
     /// The elements of one vector.
     #[inline(always)]
     fn span<S: Simd>(&self, pixel: usize, column: usize) -> Range<usize> {
@@ -39,7 +39,7 @@ impl Target<'_> {
         for (pixel, sums) in sums.iter_mut().enumerate() {
             for (column, sum) in sums.iter_mut().enumerate() {
                 if pixel < self.pixels {
-                    *sum = simd.load(&self.output[self.span::<S>(pixel, column)]);
+                    *sum = E::load(simd, &self.output[self.span::<S>(pixel, column)]);
                 }
             }
         }
@@ -48,7 +48,7 @@ impl Target<'_> {
 
     /// Stores the sums, through the epilogue if there is one.
     #[inline(always)]
-    pub(super) fn store<S: Simd, const N: usize>(&mut self, simd: S, sums: &Sums<S, N>, finish: Option<&Finish<'_>>) {
+    pub(super) fn store<S: Simd, const N: usize>(&mut self, simd: S, sums: &Sums<S, N>, finish: Option<&Finish<'_, E>>) {
         let mut bias = [simd.splat(0.0); N];
         if let Some(finish) = finish {
             for (column, bias) in bias.iter_mut().enumerate() {
@@ -66,11 +66,11 @@ impl Target<'_> {
                 if let Some(finish) = finish {
                     value = simd.add(value, bias[column]);
                     if let Some(residual) = finish.residual {
-                        value = simd.add(value, simd.load(&residual[span.clone()]));
+                        value = simd.add(value, E::load(simd, &residual[span.clone()]));
                     }
                     value = finish.bounds.apply(simd, value);
                 }
-                simd.store(value, &mut self.output[span]);
+                E::store(simd, value, &mut self.output[span]);
             }
         }
     }

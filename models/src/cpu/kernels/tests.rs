@@ -2,12 +2,13 @@
 
 use proptest::prelude::*;
 
-use super::{Convolution, Epilogue, Isa, window::Window};
-use crate::{Activation, Axes, Conv, Extent, Padding, Shape};
+use super::{Bf16, Convolution, Element, Epilogue, Isa, Maps, window::Window, winograd};
+use crate::{Activation, Axes, Conv, Convolutions, Extent, Padding, Shape};
 
 /// A convolution to test, with what it is applied to.
 #[derive(Clone, Debug)]
 struct Case {
+    how: (Convolutions, Maps),
     conv: Conv,
     shape: Shape,
     activation: Option<Activation>,
@@ -47,22 +48,31 @@ impl Case {
         self.residual.then(|| noise(self.output().product() * self.conv.out_channels, self.seed + 4))
     }
 
-    fn layer(&self, isa: Isa) -> Convolution {
-        Convolution::new(self.conv, self.shape.channels, &self.weight(), self.bias().as_deref(), isa)
+    /// Whether blocks of outputs are computed together.
+    fn is_winograd(&self) -> bool {
+        self.how.0 == Convolutions::Winograd && winograd::fits(&self.conv, self.shape.channels)
     }
 
-    fn run(&self, isa: Isa) -> Vec<f32> {
+    fn layer<E: Element>(&self, isa: Isa) -> Convolution<E> {
+        Convolution::new(self.conv, self.shape.channels, &self.weight(), self.bias().as_deref(), isa, self.how)
+    }
+
+    fn run<E: Element>(&self, isa: Isa) -> Vec<E> {
         // What the output held before must not matter.
-        let mut output = vec![f32::NAN; self.output().product() * self.conv.out_channels];
-        let residual = self.residual();
+        let mut output = elements(&vec![f32::NAN; self.output().product() * self.conv.out_channels]);
+        let residual: Option<Vec<E>> = self.residual().map(|residual| elements(&residual));
         let epilogue = Epilogue { residual: residual.as_deref(), activation: self.activation };
-        self.layer(isa).run(&self.input(), self.shape, &epilogue, &mut output);
+        self.layer(isa).run(&elements(&self.input()), self.shape, &epilogue, &mut output);
         output
     }
 
-    /// Expected values and the sums of magnitudes that their errors are relative to.
-    fn naive(&self) -> Vec<[f64; 2]> {
-        let (conv, input, weight, bias, residual) = (&self.conv, self.input(), self.weight(), self.bias(), self.residual());
+    /// Expected values and the sums of magnitudes that their errors are relative to, for inputs and weights that are rounded to elements; the
+    /// weights of some methods are not.
+    fn naive<E: Element>(&self) -> Vec<[f64; 2]> {
+        let depthwise = self.conv.groups == self.shape.channels && self.conv.out_channels == self.shape.channels;
+        let weight = if self.is_winograd() || depthwise { self.weight() } else { rounded::<E>(&self.weight()) };
+        let (conv, input, bias) = (&self.conv, rounded::<E>(&self.input()), self.bias());
+        let residual = self.residual().map(|residual| rounded::<E>(&residual));
         let (extent, output, channels) = (self.shape.extent, self.output(), self.shape.channels);
         let (group_in, group_out) = (channels / conv.groups, conv.out_channels / conv.groups);
         let at = |output: usize, tap: usize, stride: usize, dilation: usize, padding: Padding, len: usize| {
@@ -116,19 +126,37 @@ impl Case {
         result
     }
 
-    fn check(&self, tolerance: f64) {
-        let naive = self.naive();
+    /// Compares with the naive convolution, on every vector unit.
+    fn check<E: Element>(&self) {
+        // The results themselves are rounded, too: by half a unit in the last of so many places, a sigmoid's argument before it.
+        let places = if size_of::<E>() == size_of::<f32>() { 24 } else { 8 };
+        let argument = if self.activation == Some(Activation::Sigmoid) { 0.25 } else { 0.0 };
+        let naive = self.naive::<E>();
+        let tolerance = if self.is_winograd() { WINOGRAD_TOLERANCE } else { TOLERANCE };
         for isa in Isa::available() {
-            for (index, (&got, [expected, magnitude])) in self.run(isa).iter().zip(&naive).enumerate() {
+            for (index, (&got, [expected, magnitude])) in self.run::<E>(isa).iter().zip(&naive).enumerate() {
+                let (got, allowed) = (got.to_f32(), tolerance * magnitude + (expected.abs() + argument) * 0.5_f64.powi(places));
                 let error = (f64::from(got) - expected).abs();
-                assert!(error <= tolerance * magnitude, "{} at {index}: expected {expected}, got {got}", isa.name());
+                assert!(error <= allowed, "{} {:?} at {index}: expected {expected}, got {got}", isa.name(), self.how);
             }
         }
     }
 }
 
+fn elements<E: Element>(values: &[f32]) -> Vec<E> {
+    values.iter().map(|&value| E::new(value)).collect()
+}
+
+fn rounded<E: Element>(values: &[f32]) -> Vec<f32> {
+    values.iter().map(|&value| E::new(value).to_f32()).collect()
+}
+
+const DIRECT: (Convolutions, Maps) = (Convolutions::Direct, Maps::Large);
+
 /// Exact to rounding: sums of up to some thousand terms.
 const TOLERANCE: f64 = 1e-5;
+/// Winograd's transforms add and subtract values larger than the result.
+const WINOGRAD_TOLERANCE: f64 = 3e-5;
 
 fn axes<T: Clone + std::fmt::Debug>(value: impl Strategy<Value = T> + Clone) -> impl Strategy<Value = Axes<T>> {
     (value.clone(), value.clone(), value).prop_map(|(z, y, x)| Axes { z, y, x })
@@ -171,7 +199,24 @@ fn any_case() -> impl Strategy<Value = Case> {
             let extent = extent.map(|((reach, padding), extra)| reach.saturating_sub(padding.total()).max(1) + extra);
             let conv = Conv { out_channels: group_out * groups, kernel, stride, padding, dilation, groups, bias };
             let shape = Shape { channels: group_in * groups, extent };
-            Case { conv, shape, activation, residual, seed: seed.into() }
+            Case { how: DIRECT, conv, shape, activation, residual, seed: seed.into() }
+        },
+    )
+}
+
+/// 3x3 layers that Winograd's algorithm takes: any extent, padding and depth.
+fn winograd_case() -> impl Strategy<Value = Case> {
+    let padding = (0..3_usize, 0..3_usize).prop_map(|(before, after)| Padding { before, after });
+    let extent = (1..4_usize, 1..19_usize, 1..19_usize).prop_map(|(z, y, x)| Axes { z, y, x });
+    let maps = prop_oneof![Just(Maps::Small), Just(Maps::Large)];
+    let channels = (16..80_usize, 16..90_usize);
+    (maps, channels, extent, (padding.clone(), padding), any::<bool>(), activation(), any::<bool>(), any::<u32>()).prop_map(
+        |(maps, (inputs, outputs), extent, (pad_y, pad_x), bias, activation, residual, seed)| {
+            let padding = Axes { z: Padding::default(), y: pad_y, x: pad_x };
+            let extent = Axes { y: extent.y.max(3), x: extent.x.max(3), ..extent };
+            let conv = Conv { padding, bias, ..Conv::square(outputs, 3) };
+            let shape = Shape { channels: inputs, extent };
+            Case { how: (Convolutions::Winograd, maps), conv, shape, activation, residual, seed: seed.into() }
         },
     )
 }
@@ -181,12 +226,21 @@ proptest! {
 
     #[test]
     fn any_convolution_equals_the_naive_one(case in any_case()) {
-        case.check(TOLERANCE);
+        case.check::<f32>();
+        case.check::<Bf16>();
+    }
+
+    #[test]
+    fn winograd_equals_the_naive_convolution(case in winograd_case()) {
+        prop_assert!(case.is_winograd());
+        case.check::<f32>();
+        case.check::<Bf16>();
     }
 }
 
 fn planar(conv: Conv, channels: usize, height: usize, width: usize) -> Case {
-    Case { conv, shape: Shape::planar(channels, height, width), activation: Some(Activation::Relu), residual: true, seed: 7 }
+    let shape = Shape::planar(channels, height, width);
+    Case { how: DIRECT, conv, shape, activation: Some(Activation::Relu), residual: true, seed: 7 }
 }
 
 /// One layer of every kind, large enough for several jobs per thread and for sums in several parts.
@@ -202,23 +256,40 @@ fn large() -> Vec<Case> {
     ]
 }
 
+/// Those that Winograd's algorithm takes, and a volume with an activation that takes another pass.
+fn large_in_blocks() -> Vec<Case> {
+    let shape = Shape { channels: 24, extent: Axes { z: 5, y: 14, x: 13 } };
+    let volume = Case { shape, activation: Some(Activation::Sigmoid), ..planar(Conv::square(40, 3), 24, 14, 13) };
+    let cases = large().into_iter().chain([volume]);
+    let how = [Maps::Small, Maps::Large].map(|maps| (Convolutions::Winograd, maps));
+    let cases = cases.flat_map(|case| how.map(|how| Case { how, ..case.clone() }));
+    cases.filter(Case::is_winograd).collect()
+}
+
 #[test]
 fn large_layers_equal_the_naive_ones() {
-    for case in large() {
-        case.check(TOLERANCE);
+    assert_eq!(large_in_blocks().len(), 6);
+    for case in large().into_iter().chain(large_in_blocks()) {
+        case.check::<f32>();
+        case.check::<Bf16>();
     }
+}
+
+fn check_threads<E: Element + PartialEq>(case: &Case, isa: Isa) {
+    let on = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+        pool.install(|| case.run::<E>(isa))
+    };
+    let one = on(1);
+    assert!(on(2) == one && on(4) == one, "{} {:?} {:?}", isa.name(), case.how, case.conv);
 }
 
 #[test]
 fn threads_change_no_bit() {
-    for case in large() {
+    for case in large().into_iter().chain(large_in_blocks()) {
         for isa in Isa::available() {
-            let on = |threads: usize| {
-                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
-                pool.install(|| case.run(isa).into_iter().map(f32::to_bits).collect::<Vec<_>>())
-            };
-            let one = on(1);
-            assert!(on(2) == one && on(4) == one, "{} {:?}", isa.name(), case.conv);
+            check_threads::<f32>(&case, isa);
+            check_threads::<Bf16>(&case, isa);
         }
     }
 }
@@ -228,38 +299,42 @@ fn threads_change_no_bit() {
 fn a_crop_equals_the_whole() {
     for case in large() {
         for isa in Isa::available() {
-            let (c, whole) = (case.conv, Case { residual: false, ..case.clone() });
-            let (first, whole_out) = (Extent::planar(1, 2), case.output());
-            let origin = first.zip(c.stride).map(|(first, stride)| first * stride);
-            let origin = Axes { z: 0, ..origin };
-            let extent = Extent::planar(case.shape.extent.y - origin.y - 1, case.shape.extent.x - origin.x - 2);
-            let crop = Shape { channels: case.shape.channels, extent };
-            let (input, mut cropped) = (whole.input(), Vec::new());
-            for y in 0..extent.y {
-                let start = ((y + origin.y) * case.shape.extent.x + origin.x) * crop.channels;
-                cropped.extend_from_slice(&input[start..][..extent.x * crop.channels]);
-            }
-            let output = Window::new(&c).output(extent);
-            let mut part = vec![f32::NAN; output.product() * c.out_channels];
-            let epilogue = Epilogue { residual: None, activation: case.activation };
-            whole.layer(isa).run(&cropped, crop, &epilogue, &mut part);
-            let whole = whole.run(isa);
-            // Outputs that see the zeros around the crop differ.
-            let margin = |padding: Padding, stride: usize| (padding.before.max(padding.after) + 1).div_ceil(stride);
-            let (margin_y, margin_x) = (margin(c.padding.y, c.stride.y), margin(c.padding.x, c.stride.x));
-            let mut compared = 0;
-            for y in margin_y..output.y.saturating_sub(margin_y) {
-                for x in margin_x..output.x.saturating_sub(margin_x) {
-                    let at = ((y + first.y) * whole_out.x + x + first.x) * c.out_channels;
-                    let (whole, part) =
-                        (&whole[at..][..c.out_channels], &part[(y * output.x + x) * c.out_channels..][..c.out_channels]);
-                    assert!(whole.iter().zip(part).all(|(a, b)| a.to_bits() == b.to_bits()), "{} {c:?} at {x}, {y}", isa.name());
-                    compared += 1;
-                }
-            }
-            assert!(compared > 0, "{c:?}: nothing is compared");
+            check_crop::<f32>(&case, isa);
+            check_crop::<Bf16>(&case, isa);
         }
     }
+}
+
+fn check_crop<E: Element + PartialEq>(case: &Case, isa: Isa) {
+    let (c, whole) = (case.conv, Case { residual: false, ..case.clone() });
+    let (first, whole_out) = (Extent::planar(1, 2), case.output());
+    let origin = first.zip(c.stride).map(|(first, stride)| first * stride);
+    let origin = Axes { z: 0, ..origin };
+    let extent = Extent::planar(case.shape.extent.y - origin.y - 1, case.shape.extent.x - origin.x - 2);
+    let crop = Shape { channels: case.shape.channels, extent };
+    let (input, mut cropped) = (elements::<E>(&whole.input()), Vec::new());
+    for y in 0..extent.y {
+        let start = ((y + origin.y) * case.shape.extent.x + origin.x) * crop.channels;
+        cropped.extend_from_slice(&input[start..][..extent.x * crop.channels]);
+    }
+    let output = Window::new(&c).output(extent);
+    let mut part = elements(&vec![f32::NAN; output.product() * c.out_channels]);
+    let epilogue = Epilogue { residual: None, activation: case.activation };
+    whole.layer::<E>(isa).run(&cropped, crop, &epilogue, &mut part);
+    let whole = whole.run::<E>(isa);
+    // Outputs that see the zeros around the crop differ.
+    let margin = |padding: Padding, stride: usize| (padding.before.max(padding.after) + 1).div_ceil(stride);
+    let (margin_y, margin_x) = (margin(c.padding.y, c.stride.y), margin(c.padding.x, c.stride.x));
+    let mut compared = 0;
+    for y in margin_y..output.y.saturating_sub(margin_y) {
+        for x in margin_x..output.x.saturating_sub(margin_x) {
+            let at = ((y + first.y) * whole_out.x + x + first.x) * c.out_channels;
+            let (whole, part) = (&whole[at..][..c.out_channels], &part[(y * output.x + x) * c.out_channels..][..c.out_channels]);
+            assert!(whole == part, "{} {c:?} at {x}, {y}", isa.name());
+            compared += 1;
+        }
+    }
+    assert!(compared > 0, "{c:?}: nothing is compared");
 }
 
 #[test]
@@ -270,7 +345,7 @@ fn nan_stays_nan() {
         {
             let epilogue = Epilogue { residual: None, activation: Some(activation) };
             let mut output = [0.0];
-            let layer = Convolution::new(Conv::square(1, 1), 2, &[1.0, 1.0], None, isa);
+            let layer = Convolution::<f32>::new(Conv::square(1, 1), 2, &[1.0, 1.0], None, isa, DIRECT);
             layer.run(&[1.0, f32::NAN], Shape::planar(2, 1, 1), &epilogue, &mut output);
             assert!(output[0].is_nan(), "{} {activation:?}", isa.name());
         }

@@ -5,19 +5,19 @@ use rayon::prelude::*;
 use super::exp::exp;
 use super::vectorised::vectorised;
 use crate::Activation;
-use crate::cpu::kernels::Isa;
+use crate::cpu::kernels::{Element, Isa};
 
 /// Values that one thread takes at a time: more than dealing them out costs, less than a core's first cache.
 pub(super) const BLOCK: usize = 4096;
 
 /// Applies a function to every value.
-pub(in crate::cpu) fn activate(isa: Isa, activation: Activation, values: &mut [f32]) {
+pub(in crate::cpu) fn activate<E: Element>(isa: Isa, activation: Activation, values: &mut [E]) {
     values.par_chunks_mut(BLOCK).for_each(|block| activate_slice(isa, activation, block));
 }
 
 vectorised! {
     /// Applies a function to every value, on this thread. Compares rather than taking `f32::max`, which would lose NaN.
-    fn activate_slice(activation: Activation, values: &mut [f32]) {
+    fn activate_slice<E>(activation: Activation, values: &mut [E]) {
         match activation {
             Activation::Relu => each(values, |v| if v < 0.0 { 0.0 } else { v }),
             Activation::LeakyRelu { slope } => {
@@ -39,8 +39,8 @@ vectorised! {
 /// Puts `f(value)` in the place of every value.
 #[expect(clippy::inline_always, reason = "it must take on the instruction set of its caller")]
 #[inline(always)]
-pub(super) fn each(values: &mut [f32], f: impl Fn(f32) -> f32) {
+pub(super) fn each<E: Element>(values: &mut [E], f: impl Fn(f32) -> f32) {
     for value in values {
-        *value = f(*value);
+        *value = E::new(f(value.to_f32()));
     }
 }

@@ -3,19 +3,19 @@
 use rayon::prelude::*;
 
 use super::activation::activate_slice;
-use crate::cpu::kernels::Isa;
+use crate::cpu::kernels::{Element, Isa};
 use crate::{Activation, Axes, Shape};
 
 /// A value that is read element by element; channels and axes of length 1 are broadcast.
 #[derive(Clone, Copy)]
-pub(in crate::cpu) struct Operand<'a> {
-    pub(in crate::cpu) values: &'a [f32],
+pub(in crate::cpu) struct Operand<'a, E> {
+    pub(in crate::cpu) values: &'a [E],
     pub(in crate::cpu) shape: Shape,
 }
 
-impl<'a> Operand<'a> {
+impl<'a, E> Operand<'a, E> {
     /// The row that a row of the result reads.
-    fn row(&self, result: Shape, row: usize) -> &'a [f32] {
+    fn row(&self, result: Shape, row: usize) -> &'a [E] {
         let Axes { z, y, x } = self.shape.extent;
         let own = (row / result.extent.y).min(z - 1) * y + (row % result.extent.y).min(y - 1);
         let length = x * self.shape.channels;
@@ -31,14 +31,14 @@ pub(in crate::cpu) enum Combination {
 }
 
 /// Combines the output, or `first` where it is given, with another operand, and applies an activation.
-pub(in crate::cpu) fn combine(
+pub(in crate::cpu) fn combine<E: Element>(
     isa: Isa,
     combination: Combination,
-    first: Option<Operand<'_>>,
-    second: Operand<'_>,
+    first: Option<Operand<'_, E>>,
+    second: Operand<'_, E>,
     activation: Option<Activation>,
     shape: Shape,
-    output: &mut [f32],
+    output: &mut [E],
 ) {
     output.par_chunks_mut(shape.extent.x * shape.channels).enumerate().for_each(|(row, values)| {
         if let Some(first) = first {
@@ -55,8 +55,9 @@ pub(in crate::cpu) fn combine(
 }
 
 /// Combines a row with a row of one or all channels, at one or all positions.
-fn combine_row(row: &mut [f32], other: &[f32], other_channels: usize, channels: usize, with: impl Fn(f32, f32) -> f32) {
-    let zip = |row: &mut [f32], other: &[f32]| row.iter_mut().zip(other).for_each(|(a, b)| *a = with(*a, *b));
+fn combine_row<E: Element>(row: &mut [E], other: &[E], other_channels: usize, channels: usize, with: impl Fn(f32, f32) -> f32) {
+    let with = |a: E, b: E| E::new(with(a.to_f32(), b.to_f32()));
+    let zip = |row: &mut [E], other: &[E]| row.iter_mut().zip(other).for_each(|(a, b)| *a = with(*a, *b));
     match (other.len() == row.len(), other_channels == channels, other.len()) {
         (true, true, _) => zip(row, other),
         (_, true, _) => row.chunks_exact_mut(channels).for_each(|pixel| zip(pixel, other)),

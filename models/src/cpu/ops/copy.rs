@@ -5,14 +5,15 @@ use rayon::prelude::*;
 use super::activation::BLOCK;
 use super::combine::Operand;
 use crate::Shape;
+use crate::cpu::kernels::Element;
 
 /// Copies all values.
-pub(in crate::cpu) fn copy(input: &[f32], output: &mut [f32]) {
+pub(in crate::cpu) fn copy<E: Element>(input: &[E], output: &mut [E]) {
     output.par_chunks_mut(BLOCK).zip(input.par_chunks(BLOCK)).for_each(|(to, from)| to.copy_from_slice(from));
 }
 
 /// Copies the channels from `start` on, as many as the result has.
-pub(in crate::cpu) fn channels(input: Operand<'_>, start: usize, result: Shape, output: &mut [f32]) {
+pub(in crate::cpu) fn channels<E: Element>(input: Operand<'_, E>, start: usize, result: Shape, output: &mut [E]) {
     let (width, count, in_channels) = (result.extent.x, result.channels, input.shape.channels);
     output.par_chunks_mut(width * count).zip(input.values.par_chunks(width * in_channels)).for_each(|(to, from)| {
         for (to, from) in to.chunks_exact_mut(count).zip(from.chunks_exact(in_channels)) {
@@ -22,7 +23,7 @@ pub(in crate::cpu) fn channels(input: Operand<'_>, start: usize, result: Shape, 
 }
 
 /// Copies the channels of all parts, one after the other.
-pub(in crate::cpu) fn concat(parts: &[Operand<'_>], width: usize, output: &mut [f32]) {
+pub(in crate::cpu) fn concat<E: Element>(parts: &[Operand<'_, E>], width: usize, output: &mut [E]) {
     let channels: usize = parts.iter().map(|part| part.shape.channels).sum();
     output.par_chunks_mut(width * channels).enumerate().for_each(|(row, to)| {
         let mut start = 0;

@@ -7,7 +7,7 @@ use super::combine::Operand;
 use super::layout::planar_rows;
 use super::resize::{ChannelOf, Sampling};
 use super::softmax::softmax_planes;
-use crate::cpu::kernels::Isa;
+use crate::cpu::kernels::{Element, Isa};
 use crate::{Activation, Shape};
 
 /// What turns the sum into scores.
@@ -39,9 +39,9 @@ pub(in crate::cpu) struct Map {
 
 impl Head {
     /// Writes the scores `(channels, depth, height, width)`; `values` gives the values of a map's node.
-    pub(in crate::cpu) fn run<'a>(&self, isa: Isa, values: impl Fn(usize) -> &'a [f32], scores: &mut [f32]) {
+    pub(in crate::cpu) fn run<'a, E: Element>(&self, isa: Isa, values: impl Fn(usize) -> &'a [E], scores: &mut [f32]) {
         let (width, channels) = (self.shape.extent.x, self.shape.channels);
-        let maps: Vec<(&Map, &[f32])> = self.maps.iter().map(|map| (map, values(map.node))).collect();
+        let maps: Vec<(&Map, &[E])> = self.maps.iter().map(|map| (map, values(map.node))).collect();
         let rows = planar_rows(self.shape, scores);
         rows.into_par_iter().enumerate().for_each_init(
             || (Vec::new(), vec![0.0; width], vec![0.0; width]),
@@ -71,10 +71,11 @@ impl Head {
 }
 
 /// Adds one channel of a row of pixels to scores.
-fn add_channel(pixels: &[f32], from: ChannelOf, first: bool, scores: &mut [f32]) {
-    let values = scores.iter_mut().zip(pixels.iter().skip(from.channel).step_by(from.channels));
+fn add_channel<E: Element>(pixels: &[E], from: ChannelOf, first: bool, scores: &mut [f32]) {
+    let pixels = pixels.iter().skip(from.channel).step_by(from.channels).map(|value| value.to_f32());
+    let values = scores.iter_mut().zip(pixels);
     if first {
-        values.for_each(|(sum, value)| *sum = *value);
+        values.for_each(|(sum, value)| *sum = value);
     } else {
         values.for_each(|(sum, value)| *sum += value);
     }

@@ -3,14 +3,15 @@
 use rayon::prelude::*;
 
 use crate::Shape;
+use crate::cpu::kernels::Element;
 
 /// Copies `(channels, depth, height, width)` to `(depth, height, width, channels)`.
-pub(in crate::cpu) fn channels_last(shape: Shape, planes: &[f32], output: &mut [f32]) {
+pub(in crate::cpu) fn channels_last<E: Element>(shape: Shape, planes: &[f32], output: &mut [E]) {
     let (width, channels, positions) = (shape.extent.x, shape.channels, shape.extent.product());
     output.par_chunks_mut(width * channels).enumerate().for_each(|(row, pixels)| {
         for (channel, plane) in planes.chunks_exact(positions).enumerate() {
             let line = &plane[row * width..(row + 1) * width];
-            pixels.iter_mut().skip(channel).step_by(channels).zip(line).for_each(|(to, from)| *to = *from);
+            pixels.iter_mut().skip(channel).step_by(channels).zip(line).for_each(|(to, from)| *to = E::new(*from));
         }
     });
 }

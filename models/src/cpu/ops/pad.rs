@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::combine::Operand;
+use crate::cpu::kernels::Element;
 use crate::{Axes, Extent, PadFill, Padding, Shape};
 
 /// For every position of a result, along each axis, the input position that it holds; `None` where it holds the fill.
@@ -35,16 +36,16 @@ impl Positions {
     }
 
     /// Writes the padded value.
-    pub(in crate::cpu) fn run(&self, input: Operand<'_>, output: &mut [f32]) {
+    pub(in crate::cpu) fn run<E: Element>(&self, input: Operand<'_, E>, output: &mut [E]) {
         let Axes { z: zs, y: ys, x: xs } = &self.along;
         let Operand { values: input, shape: Shape { channels, extent } } = input;
         output.par_chunks_mut(xs.len() * channels).enumerate().for_each(|(row, values)| {
-            let (Some(z), Some(y)) = (zs[row / ys.len()], ys[row % ys.len()]) else { return values.fill(self.fill) };
+            let (Some(z), Some(y)) = (zs[row / ys.len()], ys[row % ys.len()]) else { return values.fill(E::new(self.fill)) };
             let line = &input[(z * extent.y + y) * extent.x * channels..][..extent.x * channels];
             for (pixel, x) in values.chunks_exact_mut(channels).zip(xs) {
                 match x {
                     Some(x) => pixel.copy_from_slice(&line[x * channels..(x + 1) * channels]),
-                    None => pixel.fill(self.fill),
+                    None => pixel.fill(E::new(self.fill)),
                 }
             }
         });

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::combine::Operand;
 use super::vectorised::vectorised;
-use crate::cpu::kernels::Isa;
+use crate::cpu::kernels::{Element, Isa};
 use crate::resample::{Taps, taps};
 use crate::{Axes, Extent, Resize};
 
@@ -43,7 +43,7 @@ impl Sampling {
     }
 
     /// Writes the resized value.
-    pub(in crate::cpu) fn run(&self, isa: Isa, input: Operand<'_>, output: &mut [f32]) {
+    pub(in crate::cpu) fn run<E: Element>(&self, isa: Isa, input: Operand<'_, E>, output: &mut [E]) {
         let channels = input.shape.channels;
         let length = self.taps.x.len() * channels;
         output.par_chunks_mut(length).enumerate().for_each_init(Vec::new, |line, (row, values)| {
@@ -53,7 +53,7 @@ impl Sampling {
     }
 
     /// Resamples one row along depth and height, as wide as the input.
-    pub(super) fn line(&self, isa: Isa, input: Operand<'_>, row: usize, line: &mut Vec<f32>) {
+    pub(super) fn line<E: Element>(&self, isa: Isa, input: Operand<'_, E>, row: usize, line: &mut Vec<f32>) {
         let height = self.taps.y.len();
         let (z, y) = (self.taps.z[row / height], self.taps.y[row % height]);
         let Operand { values: input, shape } = input;
@@ -90,31 +90,33 @@ fn blend(low: f32, high: f32, fraction: f32) -> f32 {
 
 vectorised! {
     /// Blends four lines: of the lower and the higher depth, that of the lower and the higher height.
-    fn blend_lines(lines: [&[f32]; 4], fractions: [f32; 2], output: &mut [f32]) {
+    fn blend_lines<E>(lines: [&[E]; 4], fractions: [f32; 2], output: &mut [f32]) {
         let [low_low, low_high, high_low, high_high] = lines;
         let [z, y] = fractions;
         // An exact zero is no blend, so that a value far away and infinite does not matter, and nothing is read twice.
         if z == 0.0 && y == 0.0 {
-            output.copy_from_slice(low_low);
+            output.iter_mut().zip(low_low).for_each(|(o, a)| *o = a.to_f32());
         } else if z == 0.0 {
-            output.iter_mut().zip(low_low).zip(low_high).for_each(|((o, a), b)| *o = blend(*a, *b, y));
+            output.iter_mut().zip(low_low).zip(low_high).for_each(|((o, a), b)| *o = blend(a.to_f32(), b.to_f32(), y));
         } else {
             let pairs = low_low.iter().zip(low_high).zip(high_low.iter().zip(high_high));
-            output.iter_mut().zip(pairs).for_each(|(o, ((a, b), (c, d)))| *o = blend(blend(*a, *c, z), blend(*b, *d, z), y));
+            output.iter_mut().zip(pairs).for_each(|(o, ((a, b), (c, d)))| {
+                *o = blend(blend(a.to_f32(), c.to_f32(), z), blend(b.to_f32(), d.to_f32(), z), y);
+            });
         }
     }
 }
 
 vectorised! {
     /// Resamples a line along width, all channels of a pixel at once.
-    fn blend_pixels(taps: &[Taps], line: &[f32], channels: usize, output: &mut [f32]) {
+    fn blend_pixels<E>(taps: &[Taps], line: &[f32], channels: usize, output: &mut [E]) {
         for (pixel, tap) in output.chunks_exact_mut(channels).zip(taps) {
             let low = &line[tap.low * channels..(tap.low + 1) * channels];
             if tap.fraction == 0.0 {
-                pixel.copy_from_slice(low);
+                pixel.iter_mut().zip(low).for_each(|(o, a)| *o = E::new(*a));
             } else {
                 let high = &line[tap.high * channels..(tap.high + 1) * channels];
-                pixel.iter_mut().zip(low).zip(high).for_each(|((o, a), b)| *o = blend(*a, *b, tap.fraction));
+                pixel.iter_mut().zip(low).zip(high).for_each(|((o, a), b)| *o = E::new(blend(*a, *b, tap.fraction)));
             }
         }
     }

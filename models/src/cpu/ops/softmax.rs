@@ -6,20 +6,20 @@ use super::activation::each;
 use super::exp::exp;
 use super::vectorised::vectorised;
 use crate::Shape;
-use crate::cpu::kernels::Isa;
+use crate::cpu::kernels::{Element, Isa};
 
 /// `exp(x) / sum(exp(x))` over the channels of every position.
-pub(in crate::cpu) fn softmax(isa: Isa, shape: Shape, values: &mut [f32]) {
+pub(in crate::cpu) fn softmax<E: Element>(isa: Isa, shape: Shape, values: &mut [E]) {
     values.par_chunks_mut(shape.extent.x * shape.channels).for_each(|row| softmax_pixels(isa, shape.channels, row));
 }
 
 vectorised! {
     /// Softmax of pixels, each with its channels together.
-    fn softmax_pixels(channels: usize, pixels: &mut [f32]) {
+    fn softmax_pixels<E>(channels: usize, pixels: &mut [E]) {
         for pixel in pixels.chunks_exact_mut(channels) {
-            let largest = pixel.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let largest = pixel.iter().map(|v| v.to_f32()).fold(f32::NEG_INFINITY, f32::max);
             each(pixel, |v| exp(v - largest));
-            let sum = pixel.iter().fold(0.0, |sum, v| sum + v);
+            let sum = pixel.iter().fold(0.0, |sum, v| sum + v.to_f32());
             let factor = 1.0 / sum;
             each(pixel, |v| v * factor);
         }

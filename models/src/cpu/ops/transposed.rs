@@ -8,13 +8,13 @@ use rayon::prelude::*;
 
 use super::activation::activate_slice;
 use super::combine::Operand;
-use crate::cpu::kernels::{Convolution, Epilogue, Isa};
+use crate::cpu::kernels::{Convolution, Element, Epilogue, Isa, Maps};
 use crate::infer::windowed;
-use crate::{Activation, Axes, Conv, ConvTranspose, Extent, Padding, Shape};
+use crate::{Activation, Axes, Conv, ConvTranspose, Convolutions, Extent, Padding, Shape};
 
 /// A transposed convolution with packed weights.
-pub(in crate::cpu) struct Transposed {
-    parts: Vec<Part>,
+pub(in crate::cpu) struct Transposed<E: Element> {
+    parts: Vec<Part<E>>,
     stride: Axes<usize>,
     groups: usize,
     out_channels: usize,
@@ -23,8 +23,8 @@ pub(in crate::cpu) struct Transposed {
 }
 
 /// Phases that are computed by one convolution.
-struct Part {
-    convolution: Convolution,
+struct Part<E: Element> {
+    convolution: Convolution<E>,
     conv: Conv,
     /// Results of the convolution before the first one that is wanted.
     skip: Axes<usize>,
@@ -47,7 +47,7 @@ struct Seen {
     skip: usize,
 }
 
-impl Transposed {
+impl<E: Element> Transposed<E> {
     /// `weight`: `(in, out / groups, kernel z, kernel y, kernel x)`.
     pub(in crate::cpu) fn new(c: ConvTranspose, in_channels: usize, weight: &[f32], bias: Option<&[f32]>, isa: Isa) -> Self {
         let mut alike: Vec<Vec<Phase>> = Vec::new();
@@ -87,14 +87,14 @@ impl Transposed {
     pub(in crate::cpu) fn run(
         &self,
         isa: Isa,
-        input: Operand<'_>,
+        input: Operand<'_, E>,
         activation: Option<Activation>,
-        scratch: &mut [f32],
-        (output, extent): (&mut [f32], Extent),
+        scratch: &mut [E],
+        (output, extent): (&mut [E], Extent),
     ) {
         let Operand { values: input, shape } = input;
         if let Some(bias) = &self.untouched {
-            let mut pixel = bias.clone();
+            let mut pixel: Vec<E> = bias.iter().map(|&bias| E::new(bias)).collect();
             if let Some(activation) = activation {
                 activate_slice(isa, activation, &mut pixel);
             }
@@ -110,7 +110,7 @@ impl Transposed {
     }
 
     /// Puts the results of each phase in their places.
-    fn scatter(&self, part: &Part, results: &[f32], own: Extent, output: &mut [f32], extent: Extent) {
+    fn scatter(&self, part: &Part<E>, results: &[E], own: Extent, output: &mut [E], extent: Extent) {
         let (stride, count) = (self.stride, self.out_channels / self.groups);
         output.par_chunks_mut(extent.x * self.out_channels).enumerate().for_each(|(row, values)| {
             let at = Axes { z: row / extent.y, y: row % extent.y, x: 0 };
@@ -131,7 +131,7 @@ impl Transposed {
     }
 }
 
-impl Part {
+impl<E: Element> Part<E> {
     /// One convolution for phases that are alike.
     fn new(c: &ConvTranspose, phases: &[Phase], in_channels: usize, weight: &[f32], bias: Option<&[f32]>, isa: Isa) -> Self {
         let Axes { z, y, x } = &phases[0].seen;
@@ -163,7 +163,7 @@ impl Part {
             }
         }
         Self {
-            convolution: Convolution::new(conv, in_channels, &own, bias.is_some().then_some(&own_bias), isa),
+            convolution: Convolution::new(conv, in_channels, &own, bias.is_some().then_some(&own_bias), isa, DIRECT),
             conv,
             skip: Axes { z: z.skip, y: y.skip, x: x.skip },
             phases: phases.iter().map(|phase| phase.at).collect(),
@@ -221,6 +221,9 @@ impl Phase {
         own.z.is_like(&other.z) && own.y.is_like(&other.y) && own.x.is_like(&other.x)
     }
 }
+
+/// The parts of a transposed convolution see few taps.
+const DIRECT: (Convolutions, Maps) = (Convolutions::Direct, Maps::Large);
 
 /// All positions of an extent.
 fn positions(extent: Extent) -> impl Iterator<Item = Axes<usize>> {

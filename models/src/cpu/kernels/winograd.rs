@@ -1,0 +1,254 @@
+//! 3x3 convolutions by Winograd's minimal filtering: F(4x4, 3x3) takes 36 products instead of 144 for 4 x 4 outputs, F(2x2, 3x3) 16 instead of 36.
+//!
+//! The output is cut into blocks from its first pixel on. Blocks are transformed (`V`, one plane of blocks x input channels for each product),
+//! multiplied plane by plane with transformed weights (`M`, planes of blocks x output channels) and transformed back, all in `f32` whatever the
+//! elements of input and output. A block that hangs over the edge is computed like any other from zeros outside, and only what lies inside is stored.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::{
+    Epilogue, Isa,
+    aligned::Aligned,
+    blocks::{Blocks, Gather, Scatter},
+    element::Element,
+    product::{Product, Start},
+    scratch::Scratch,
+    shared::Shared,
+    simd::Simd,
+    sums::{PIXELS, Target},
+    transform::Transform,
+};
+use crate::{Axes, Conv, Padding, Shape};
+
+/// Planes are a cache line further apart than they are long: at a distance of a power of two all of them would share the same cache sets.
+const GAP: usize = 16;
+/// From so many channels in and out the products outweigh the transforms.
+const LEAST_CHANNELS: usize = 16;
+/// Up to so many input channels a job takes its blocks through all steps, because `V` then stays in its core's cache.
+const FEW_CHANNELS: usize = 128;
+/// Blocks per job.
+const JOB_BLOCKS: usize = 48;
+/// Values of `V` that are held at most where it is made for many jobs together (16 MiB).
+const LARGEST_V: usize = 4 * 1024 * 1024;
+
+/// Whether a convolution can be computed this way, and is worth it.
+pub(super) fn fits(conv: &Conv, in_channels: usize) -> bool {
+    let ones = Axes::cube(1);
+    conv.kernel == Axes::plane(3)
+        && conv.stride == ones
+        && conv.dilation == ones
+        && conv.padding.z == Padding::default()
+        && conv.groups == 1
+        && in_channels.min(conv.out_channels) >= LEAST_CHANNELS
+}
+
+/// A 3x3 convolution with transformed weights, in blocks of `OUTPUTS` x `OUTPUTS`.
+#[derive(Debug)]
+pub(super) struct Winograd<T, const OUTPUTS: usize, const INPUTS: usize> {
+    transform: T,
+    in_channels: usize,
+    out_channels: usize,
+    padding: Axes<Padding>,
+    /// Lanes of the widest panel of output channels.
+    widest: usize,
+    lanes: usize,
+    /// Per panel `(planes, in_channels, lanes of the panel)`.
+    weights: Aligned<f32>,
+    bias: Vec<f32>,
+}
+
+impl<T: Transform<OUTPUTS, INPUTS>, const OUTPUTS: usize, const INPUTS: usize> Winograd<T, OUTPUTS, INPUTS> {
+    /// Products of a block, and planes of transformed values.
+    const PLANES: usize = INPUTS * INPUTS;
+
+    /// For a convolution that [`fits`].
+    pub(super) fn new(transform: T, conv: &Conv, in_channels: usize, weight: &[f32], bias: Vec<f32>, isa: Isa) -> Self {
+        let (out_channels, widest) = (conv.out_channels, isa.lanes() * isa.vectors());
+        let mut weights = Aligned::zeros(Self::PLANES * in_channels * out_channels.next_multiple_of(isa.lanes()));
+        weights.as_mut_slice().par_chunks_mut(Self::PLANES * in_channels * widest).enumerate().for_each(|(panel, packed)| {
+            let (first, lanes) = (panel * widest, packed.len() / Self::PLANES / in_channels);
+            for lane in 0..lanes.min(out_channels - first) {
+                for channel in 0..in_channels {
+                    let weight = &weight[((first + lane) * in_channels + channel) * 9..][..9];
+                    for (plane, value) in transformed(transform, weight).into_iter().flatten().enumerate() {
+                        packed[(plane * in_channels + channel) * lanes + lane] = value;
+                    }
+                }
+            }
+        });
+        Self { transform, in_channels, out_channels, padding: conv.padding, widest, lanes: isa.lanes(), weights, bias }
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.weights.bytes() + size_of_val(self.bias.as_slice())
+    }
+
+    pub(super) fn run<E: Element>(
+        &self,
+        simd: impl Simd,
+        input: &[E],
+        shape: Shape,
+        epilogue: &Epilogue<'_, E>,
+        output: &mut [E],
+    ) {
+        let (blocks, zeros) = (self.blocks(shape), vec![E::default(); self.in_channels]);
+        let (pass, output) = (Pass { layer: self, simd, blocks, input, zeros, epilogue }, Shared::new(output));
+        if self.in_channels <= FEW_CHANNELS { pass.block_by_block(&output) } else { pass.panel_by_panel(&output) }
+    }
+
+    /// Values held for the time of a run on so many threads.
+    pub(super) fn scratch(&self, shape: Shape, threads: usize) -> usize {
+        let count = self.blocks(shape).count();
+        let planes = |blocks: usize, channels: usize| Self::PLANES * (blocks * channels + GAP);
+        let job_blocks = count.min(JOB_BLOCKS + PIXELS);
+        let m = threads * planes(job_blocks, self.widest);
+        if self.in_channels <= FEW_CHANNELS {
+            m + threads * planes(job_blocks, self.in_channels)
+        } else {
+            m + planes(count.min(self.blocks_at_once()), self.in_channels)
+        }
+    }
+
+    fn blocks(&self, shape: Shape) -> Blocks {
+        Blocks::new(shape, self.padding, self.out_channels, OUTPUTS)
+    }
+
+    /// Blocks that are transformed before any is multiplied, where weights are read panel by panel.
+    fn blocks_at_once(&self) -> usize {
+        (LARGEST_V / Self::PLANES / self.in_channels).next_multiple_of(JOB_BLOCKS)
+    }
+
+    /// Number of panels of output channels.
+    fn panels(&self) -> usize {
+        self.out_channels.div_ceil(self.widest)
+    }
+
+    /// Output channels of a panel.
+    fn channels(&self, panel: usize) -> Range<usize> {
+        panel * self.widest..((panel + 1) * self.widest).min(self.out_channels)
+    }
+}
+
+/// `G g Gᵀ`, the transformed weights of one pair of channels.
+fn transformed<const OUTPUTS: usize, const INPUTS: usize>(
+    transform: impl Transform<OUTPUTS, INPUTS>,
+    weight: &[f32],
+) -> [[f32; INPUTS]; INPUTS] {
+    let mut columns = [[0.0; 3]; INPUTS];
+    for x in 0..3 {
+        let column = transform.filter([0, 1, 2].map(|y| f64::from(weight[y * 3 + x])));
+        for (y, value) in column.into_iter().enumerate() {
+            columns[y][x] = value;
+        }
+    }
+    columns.map(|row| transform.filter(row).map(|value| value as f32))
+}
+
+/// One run of a layer.
+struct Pass<'a, E, S, T, const OUTPUTS: usize, const INPUTS: usize> {
+    layer: &'a Winograd<T, OUTPUTS, INPUTS>,
+    simd: S,
+    blocks: Blocks,
+    input: &'a [E],
+    zeros: Vec<E>,
+    epilogue: &'a Epilogue<'a, E>,
+}
+
+impl<E: Element, S: Simd, T: Transform<OUTPUTS, INPUTS>, const OUTPUTS: usize, const INPUTS: usize>
+    Pass<'_, E, S, T, OUTPUTS, INPUTS>
+{
+    const PLANES: usize = Winograd::<T, OUTPUTS, INPUTS>::PLANES;
+
+    /// Every job takes some blocks through all three steps.
+    fn block_by_block(&self, output: &Shared<'_, E>) {
+        let jobs = jobs(0..self.blocks.count(), rayon::current_num_threads());
+        jobs.into_par_iter().for_each(|blocks| {
+            let stride = blocks.len() * self.layer.in_channels + GAP;
+            let mut v = Scratch::take(Self::PLANES * stride);
+            self.gather(blocks.clone(), blocks.start, stride, &Shared::new(v.as_mut_slice()));
+            for panel in 0..self.layer.panels() {
+                self.multiply(panel, blocks.clone(), v.as_slice(), stride, output);
+            }
+        });
+    }
+
+    /// All blocks are transformed first; then a job is one panel of output channels for some blocks, so that weights are read once.
+    fn panel_by_panel(&self, output: &Shared<'_, E>) {
+        let (threads, channels) = (rayon::current_num_threads(), self.layer.in_channels);
+        let most = self.layer.blocks_at_once();
+        for start in (0..self.blocks.count()).step_by(most) {
+            let part = start..(start + most).min(self.blocks.count());
+            let stride = part.len() * channels + GAP;
+            let mut v = Scratch::take(Self::PLANES * stride);
+            let shared = Shared::new(v.as_mut_slice());
+            part.clone().into_par_iter().with_min_len(4).for_each(|block| self.gather(block..block + 1, start, stride, &shared));
+            let jobs = jobs(part, threads.div_ceil(self.layer.panels()));
+            // Jobs of one panel lie next to each other: its weights are still in the cache for the next blocks.
+            (0..self.layer.panels() * jobs.len()).into_par_iter().for_each(|job| {
+                let (panel, blocks) = (job / jobs.len(), jobs[job % jobs.len()].clone());
+                self.multiply(panel, blocks.clone(), &v.as_slice()[(blocks.start - start) * channels..], stride, output);
+            });
+        }
+    }
+
+    /// Transforms blocks into `v`, whose planes are `stride` apart and begin with block `first`.
+    fn gather(&self, blocks: Range<usize>, first: usize, stride: usize, v: &Shared<'_, f32>) {
+        for block in blocks {
+            self.simd.vectorize(Gather {
+                transform: self.layer.transform,
+                blocks: &self.blocks,
+                input: self.input,
+                patch: self.blocks.patch(block),
+                zeros: &self.zeros,
+                index: block - first,
+                stride,
+                v,
+            });
+        }
+    }
+
+    /// Multiplies blocks with one panel of weights and stores their outputs. `v` begins with the first of the blocks.
+    fn multiply(&self, panel: usize, blocks: Range<usize>, v: &[f32], stride: usize, output: &Shared<'_, E>) {
+        let (depth, channels) = (self.layer.in_channels, self.layer.channels(panel));
+        let lanes = channels.len().next_multiple_of(self.layer.lanes);
+        let weights = &self.layer.weights.as_slice()[Self::PLANES * depth * channels.start..][..Self::PLANES * depth * lanes];
+        let m_stride = blocks.len() * lanes + GAP;
+        let mut m = Scratch::take(Self::PLANES * m_stride);
+        for (plane, weights) in weights.chunks_exact(depth * lanes).enumerate() {
+            let (v, m) = (&v[plane * stride..], &mut m.as_mut_slice()[plane * m_stride..]);
+            for first in (0..blocks.len()).step_by(PIXELS) {
+                let pixels = (blocks.len() - first).min(PIXELS);
+                // A group of less than six blocks multiplies its last one again.
+                let mut rows = [v; PIXELS];
+                for (slot, row) in rows.iter_mut().enumerate() {
+                    *row = &v[(first + slot.min(pixels - 1)) * depth..][..depth];
+                }
+                let target = Target { output: &mut m[first * lanes..], stride: lanes, pixels, channels: lanes };
+                let product = Product { rows: &[rows], channels: 0..depth, weights, start: Start::Zero, finish: None, target };
+                product.run(self.simd, lanes / self.layer.lanes);
+            }
+        }
+        self.simd.vectorize(Scatter {
+            transform: self.layer.transform,
+            blocks: &self.blocks,
+            range: blocks,
+            m: m.as_slice(),
+            stride: m_stride,
+            lanes,
+            bias: &self.layer.bias[channels.clone()],
+            channels,
+            epilogue: self.epilogue,
+            output,
+        });
+    }
+}
+
+/// Deals blocks evenly to a multiple of `workers` jobs, in groups as the products take them.
+fn jobs(blocks: Range<usize>, workers: usize) -> Vec<Range<usize>> {
+    let groups = blocks.len().div_ceil(PIXELS);
+    let jobs = (workers * blocks.len().div_ceil(JOB_BLOCKS * workers)).min(groups);
+    let start = |job: usize| (blocks.start + job * groups / jobs * PIXELS).min(blocks.end);
+    (0..jobs).map(|job| start(job)..start(job + 1)).collect()
+}
