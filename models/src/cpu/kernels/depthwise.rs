@@ -8,7 +8,7 @@ use super::{
     aligned::Aligned,
     element::Element,
     epilogue::{Bounds, Finish},
-    rows::{Group, Input, Rows, pixels_per_job},
+    rows::{Input, Rows, pixels_per_job},
     simd::{Job, Simd},
     sums::{PIXELS, Target},
     window::Window,
@@ -62,21 +62,18 @@ impl Depthwise {
         let job_pixels = pixels_per_job(pixels, self.window.taps());
         output.par_chunks_mut(job_pixels * self.channels).enumerate().for_each(|(job, output)| {
             let first = job * job_pixels;
-            let rows = Rows::new(&self.window, input, first..first + output.len() / self.channels);
+            let rows = Rows::new(&self.window, &input, first..first + output.len() / self.channels);
             let residual = epilogue.residual.map(|residual| &residual[first * self.channels..][..output.len()]);
-            for group in rows.groups() {
-                let start = group.first * self.channels;
-                let residual = residual.map(|residual| &residual[start..]);
-                simd.vectorize(Sweep { layer: self, group, residual, bounds: epilogue.bounds(), output: &mut output[start..] });
-            }
+            simd.vectorize(Sweep { layer: self, input, rows: &rows, residual, bounds: epilogue.bounds(), output });
         });
     }
 }
 
-/// All channels of six pixels.
+/// All channels of some pixels.
 struct Sweep<'a, E> {
     layer: &'a Depthwise,
-    group: Group<'a, E>,
+    input: Input<'a, E>,
+    rows: &'a Rows,
     residual: Option<&'a [E]>,
     bounds: Bounds,
     output: &'a mut [E],
@@ -87,21 +84,27 @@ impl<E: Element> Job for Sweep<'_, E> {
     fn run<S: Simd>(self, simd: S) {
         let Depthwise { channels, weights, bias, .. } = self.layer;
         let channels = *channels;
-        for (block, weights) in weights.as_slice().chunks_exact(self.group.taps.len() * S::LANES).enumerate() {
-            let first = block * S::LANES;
-            let end = channels.min(first + S::LANES);
-            let mut sums = [[simd.splat(0.0)]; PIXELS];
-            for (rows, weights) in self.group.taps.iter().zip(weights.chunks_exact(S::LANES)) {
-                let weights = simd.load(weights);
-                for (sum, row) in sums.iter_mut().zip(rows) {
-                    sum[0] = simd.mul_add(E::load(simd, &row[first..end]), weights, sum[0]);
+        let mut taps = Vec::new();
+        for group in self.rows.groups() {
+            taps.clear();
+            taps.extend(group.taps.iter().map(|starts| starts.map(|start| self.input.row(start, 0..channels))));
+            for (block, weights) in weights.as_slice().chunks_exact(taps.len() * S::LANES).enumerate() {
+                let first = block * S::LANES;
+                let end = channels.min(first + S::LANES);
+                let mut sums = [[simd.splat(0.0)]; PIXELS];
+                for (rows, weights) in taps.iter().zip(weights.chunks_exact(S::LANES)) {
+                    let weights = simd.load(weights);
+                    for (sum, row) in sums.iter_mut().zip(rows) {
+                        sum[0] = simd.mul_add(E::load(simd, &row[first..end]), weights, sum[0]);
+                    }
                 }
+                let start = group.first * channels + first;
+                let residual = self.residual.map(|residual| &residual[start..]);
+                let finish = Finish { bias: &bias[first..], residual, bounds: self.bounds };
+                let output = &mut self.output[start..];
+                let mut target = Target { output, stride: channels, pixels: group.pixels, channels: end - first };
+                target.store(simd, &sums, Some(&finish));
             }
-            let residual = self.residual.map(|residual| &residual[first..]);
-            let finish = Finish { bias: &bias[first..], residual, bounds: self.bounds };
-            let mut target =
-                Target { output: &mut self.output[first..], stride: channels, pixels: self.group.pixels, channels: end - first };
-            target.store(simd, &sums, Some(&finish));
         }
     }
 }

@@ -13,7 +13,6 @@ use super::{
     rows::{Input, Rows, pixels_per_job},
     scratch::Scratch,
     simd::Simd,
-    sums::Target,
     window::Window,
 };
 use crate::{Axes, Conv, Padding, Shape};
@@ -149,32 +148,28 @@ impl<E: Element> Direct<E> {
         let job_pixels = pixels_per_job(pixels, self.window.taps());
         output.par_chunks_mut(job_pixels * self.out_channels).enumerate().for_each(|(job, output)| {
             let first = job * job_pixels;
-            let rows = Rows::new(&self.window, input, first..first + output.len() / self.out_channels);
+            let rows = Rows::new(&self.window, &input, first..first + output.len() / self.out_channels);
             let residual = epilogue.residual.map(|residual| &residual[first * self.out_channels..][..output.len()]);
             for panel in &self.panels {
                 for slice in self.slices(panel) {
-                    for group in rows.groups() {
-                        let start = group.first * self.out_channels + panel.channels.start;
-                        let finish = Finish {
-                            bias: &self.bias[panel.channels.clone()],
-                            residual: residual.map(|residual| &residual[start..]),
-                            bounds: epilogue.bounds(),
-                        };
-                        let product = Product {
-                            rows: &group.taps[slice.taps.clone()],
-                            channels: slice.inputs.clone(),
-                            weights: &self.weights.as_slice()[slice.weights.clone()],
-                            start: if slice.weights.start == panel.weights.start { Start::Zero } else { Start::Output },
-                            finish: (slice.weights.end == panel.weights.end).then_some(finish),
-                            target: Target {
-                                output: &mut output[start..],
-                                stride: self.out_channels,
-                                pixels: group.pixels,
-                                channels: panel.channels.len(),
-                            },
-                        };
-                        product.run(simd, panel.vectors);
-                    }
+                    let finish = Finish {
+                        bias: &self.bias[panel.channels.clone()],
+                        residual: residual.map(|residual| &residual[panel.channels.start..]),
+                        bounds: epilogue.bounds(),
+                    };
+                    let product = Product {
+                        input,
+                        rows: &rows,
+                        taps: slice.taps,
+                        channels: slice.inputs,
+                        start: if slice.weights.start == panel.weights.start { Start::Zero } else { Start::Output },
+                        finish: (slice.weights.end == panel.weights.end).then_some(finish),
+                        weights: &self.weights.as_slice()[slice.weights],
+                        output: &mut output[panel.channels.start..],
+                        stride: self.out_channels,
+                        out_channels: panel.channels.len(),
+                    };
+                    product.run(simd, panel.vectors);
                 }
             }
         });

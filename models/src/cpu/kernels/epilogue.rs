@@ -16,11 +16,11 @@ pub(crate) struct Epilogue<'a, E> {
 impl<E> Epilogue<'_, E> {
     /// The part of the activation that the kernels apply; a sigmoid takes another pass.
     pub(super) fn bounds(&self) -> Bounds {
-        let free = Bounds { slope: 1.0, low: f32::NEG_INFINITY, high: f32::INFINITY };
+        let free = Bounds { slope: None, low: f32::NEG_INFINITY, high: f32::INFINITY };
         match self.activation {
             None | Some(Activation::Sigmoid) => free,
             Some(Activation::Relu) => Bounds { low: 0.0, ..free },
-            Some(Activation::LeakyRelu { slope }) => Bounds { slope: slope as f32, ..free },
+            Some(Activation::LeakyRelu { slope }) => Bounds { slope: Some(slope as f32), ..free },
             Some(Activation::Clip { min, max }) => {
                 Bounds { low: min.map_or(free.low, |min| min as f32), high: max.map_or(free.high, |max| max as f32), ..free }
             }
@@ -28,10 +28,10 @@ impl<E> Epilogue<'_, E> {
     }
 }
 
-/// A piecewise linear activation: negative values times `slope`, then limited to `low..=high`.
+/// A piecewise linear activation: negative values times `slope`, if there is one, then limited to `low..=high`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
-    pub(super) slope: f32,
+    pub(super) slope: Option<f32>,
     pub(super) low: f32,
     pub(super) high: f32,
 }
@@ -39,7 +39,7 @@ pub(super) struct Bounds {
 impl Bounds {
     #[inline(always)]
     pub(super) fn apply<S: Simd>(self, simd: S, value: S::Vector) -> S::Vector {
-        let value = simd.leak(value, simd.splat(self.slope));
+        let value = self.slope.map_or(value, |slope| simd.leak(value, simd.splat(slope)));
         simd.clamp(value, simd.splat(self.low), simd.splat(self.high))
     }
 }

@@ -1,11 +1,12 @@
-//! The matrix product at the heart of every dense convolution: six pixels times one panel of output channels.
+//! The matrix product at the heart of every dense convolution: pixels, six at a time, times one panel of output channels.
 #![expect(clippy::inline_always, reason = "the product must be compiled for the vector unit that runs it")]
 
-use std::{hint::black_box, ops::Range};
+use std::ops::Range;
 
 use super::{
     element::Element,
     epilogue::Finish,
+    rows::{Input, Rows},
     simd::{Job, Simd},
     sums::{PIXELS, Sums, Target},
 };
@@ -19,18 +20,25 @@ pub(super) enum Start {
     Output,
 }
 
-/// A sum over taps and input channels: `output[pixel][o] (+)= sum over t, c of rows[t][pixel][c] * weights[t][c][o]`, in this order.
+/// A sum over taps and input channels: `output[pixel][o] (+)= sum over t, c of row(t, pixel)[c] * weights[t][c][o]`, in this order.
 pub(super) struct Product<'a, E: Element> {
-    /// For every tap the input's channels at each pixel.
-    pub(super) rows: &'a [[&'a [E]; PIXELS]],
-    /// Which of these channels take part.
+    pub(super) input: Input<'a, E>,
+    pub(super) rows: &'a Rows,
+    /// Which taps take part,
+    pub(super) taps: Range<usize>,
+    /// and which channels of each.
     pub(super) channels: Range<usize>,
     /// `(taps, channels, lanes of the panel)`, where as many channels as are multiplied at once count as one.
     pub(super) weights: &'a [E::Weights],
     pub(super) start: Start,
     /// `None` where more of the sum is to come.
     pub(super) finish: Option<Finish<'a, E>>,
-    pub(super) target: Target<'a, E>,
+    /// From the panel's first channel at the first pixel on.
+    pub(super) output: &'a mut [E],
+    /// Elements of the output from one pixel to the next.
+    pub(super) stride: usize,
+    /// How many of the panel's lanes are output channels.
+    pub(super) out_channels: usize,
 }
 
 impl<E: Element> Product<'_, E> {
@@ -51,45 +59,51 @@ struct Wide<'a, E: Element, const N: usize>(Product<'a, E>);
 impl<E: Element, const N: usize> Job for Wide<'_, E, N> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Product { rows, channels, weights, start, finish, mut target } = self.0;
+        let Product { input, rows, taps, channels, weights, start, finish, output, stride, out_channels } = self.0;
         let (depth, width) = (channels.len(), N * S::LANES);
-        let mut sums = match start {
-            Start::Zero => [[simd.splat(0.0); N]; PIXELS],
-            Start::Output => target.load::<S, N>(simd),
-        };
-        let whole = depth / E::CHANNELS;
-        for (rows, weights) in rows.iter().zip(weights.chunks_exact(depth.div_ceil(E::CHANNELS) * width)) {
-            let mut inputs = [[].as_slice(); PIXELS];
-            for (input, row) in inputs.iter_mut().zip(rows) {
-                *input = &row[channels.clone()];
-            }
-            let (weights, last) = weights.split_at(whole * width);
-            for (step, weights) in weights.chunks_exact(width).enumerate() {
-                let mut values = [[].as_slice(); PIXELS];
-                for (value, input) in values.iter_mut().zip(&inputs) {
-                    #[expect(unsafe_code, reason = "a check per value would cost as much as the product")]
-                    // SAFETY: there are `whole` chunks of weights in this loop, and every input was cut to `depth` channels above, which is at
-                    // least `whole * E::CHANNELS`.
-                    let channels = unsafe { input.get_unchecked(step * E::CHANNELS..(step + 1) * E::CHANNELS) };
-                    *value = channels;
+        let (whole, size) = (depth / E::CHANNELS, depth.div_ceil(E::CHANNELS) * width);
+        for group in rows.groups() {
+            let first = group.first * stride;
+            let residual = finish.and_then(|finish| finish.residual).map(|residual| &residual[first..]);
+            let finish = finish.map(|finish| Finish { residual, ..finish });
+            let mut target = Target { output: &mut output[first..], stride, pixels: group.pixels, channels: out_channels };
+            let mut sums = match start {
+                Start::Zero => [[simd.splat(0.0); N]; PIXELS],
+                Start::Output => target.load::<S, N>(simd),
+            };
+            let mut rest = weights;
+            for starts in &group.taps[taps.clone()] {
+                let weights;
+                (weights, rest) = rest.split_at(size);
+                let mut inputs = [[].as_slice(); PIXELS];
+                for (row, &start) in inputs.iter_mut().zip(starts) {
+                    *row = input.row(start, channels.clone());
                 }
-                add(simd, values, weights, &mut sums);
+                let (weights, last) = weights.split_at(whole * width);
+                for (step, weights) in weights.chunks_exact(width).enumerate() {
+                    let mut values = [[].as_slice(); PIXELS];
+                    for (value, input) in values.iter_mut().zip(&inputs) {
+                        #[expect(unsafe_code, reason = "a check per value would cost as much as the product")]
+                        // SAFETY: there are `whole` chunks of weights in this loop, and every input was cut to `depth` channels above, which is at
+                        // least `whole * E::CHANNELS`.
+                        let channels = unsafe { input.get_unchecked(step * E::CHANNELS..(step + 1) * E::CHANNELS) };
+                        *value = channels;
+                    }
+                    add(simd, values, weights, &mut sums);
+                }
+                if E::CHANNELS > 1 && !last.is_empty() {
+                    add(simd, inputs.map(|input| &input[whole * E::CHANNELS..]), last, &mut sums);
+                }
             }
-            if !last.is_empty() {
-                add(simd, inputs.map(|input| &input[whole * E::CHANNELS..]), last, &mut sums);
-            }
+            target.store::<S, N>(simd, &sums, finish.as_ref());
         }
-        // Without this copy the compiler may keep the sums in memory all along for the sake of the stores.
-        let sums = black_box(sums);
-        target.store::<S, N>(simd, &sums, finish.as_ref());
     }
 }
 
 /// Adds what one instruction per sum multiplies: some channels of every pixel times a panel of weights.
 #[inline(always)]
 fn add<E: Element, S: Simd, const N: usize>(simd: S, channels: [&[E]; PIXELS], weights: &[E::Weights], sums: &mut Sums<S, N>) {
-    let first = E::load_weights(simd, &weights[..S::LANES]);
-    let mut columns = [first; N];
+    let mut columns = [E::load_weights(simd, &weights[..S::LANES]); N];
     for (column, vector) in columns.iter_mut().enumerate().skip(1) {
         *vector = E::load_weights(simd, &weights[column * S::LANES..(column + 1) * S::LANES]);
     }

@@ -1,6 +1,7 @@
 //! The sums that a kernel holds in registers, and where they go.
 #![expect(clippy::inline_always, reason = "part of the kernels")]
 
+use std::hint::black_box;
 use std::ops::Range;
 
 use super::{element::Element, epilogue::Finish, simd::Simd};
@@ -24,22 +25,15 @@ pub(super) struct Target<'a, E> {
 }
 
 impl<E: Element> Target<'_, E> {
-    /// The elements of one vector.
-    #[inline(always)]
-    fn span<S: Simd>(&self, pixel: usize, column: usize) -> Range<usize> {
-        let start = pixel * self.stride + (column * S::LANES).min(self.channels);
-        let end = pixel * self.stride + ((column + 1) * S::LANES).min(self.channels);
-        start..end
-    }
-
     /// The sums stored earlier.
     #[inline(always)]
     pub(super) fn load<S: Simd, const N: usize>(&self, simd: S) -> Sums<S, N> {
         let mut sums = [[simd.splat(0.0); N]; PIXELS];
         for (pixel, sums) in sums.iter_mut().enumerate() {
-            for (column, sum) in sums.iter_mut().enumerate() {
-                if pixel < self.pixels {
-                    *sum = E::load(simd, &self.output[self.span::<S>(pixel, column)]);
+            if pixel < self.pixels {
+                let values = &self.output[pixel * self.stride..][..self.channels];
+                for (column, sum) in sums.iter_mut().enumerate() {
+                    *sum = E::load(simd, &values[some::<S>(column, values.len())]);
                 }
             }
         }
@@ -49,29 +43,53 @@ impl<E: Element> Target<'_, E> {
     /// Stores the sums, through the epilogue if there is one.
     #[inline(always)]
     pub(super) fn store<S: Simd, const N: usize>(&mut self, simd: S, sums: &Sums<S, N>, finish: Option<&Finish<'_, E>>) {
-        let mut bias = [simd.splat(0.0); N];
-        if let Some(finish) = finish {
-            for (column, bias) in bias.iter_mut().enumerate() {
-                *bias = simd.load(&finish.bias[column * S::LANES..]);
+        if self.pixels == PIXELS && self.channels == N * S::LANES {
+            // Loops and slices of fixed length need no checks, and the sums stay in registers.
+            for (pixel, sums) in sums.iter().enumerate() {
+                self.store_pixel(simd, pixel, sums, finish, |column, _| column * S::LANES..(column + 1) * S::LANES);
             }
-        }
-        // Loops of fixed length are unrolled, and the sums stay in registers.
-        for (pixel, sums) in sums.iter().enumerate() {
-            for (column, &sum) in sums.iter().enumerate() {
-                if pixel >= self.pixels {
-                    continue;
-                }
-                let span = self.span::<S>(pixel, column);
-                let mut value = sum;
-                if let Some(finish) = finish {
-                    value = simd.add(value, bias[column]);
-                    if let Some(residual) = finish.residual {
-                        value = simd.add(value, E::load(simd, &residual[span.clone()]));
-                    }
-                    value = finish.bounds.apply(simd, value);
-                }
-                E::store(simd, value, &mut self.output[span]);
+        } else {
+            // Without this copy the compiler may keep the sums in memory all along for the sake of these stores.
+            let sums = black_box(*sums);
+            for (pixel, sums) in sums.iter().enumerate().take(self.pixels) {
+                self.store_pixel(simd, pixel, sums, finish, some::<S>);
             }
         }
     }
+
+    /// Stores the sums of one pixel; `span` gives the channels of a column.
+    #[inline(always)]
+    fn store_pixel<S: Simd, const N: usize>(
+        &mut self,
+        simd: S,
+        pixel: usize,
+        sums: &[S::Vector; N],
+        finish: Option<&Finish<'_, E>>,
+        span: impl Fn(usize, usize) -> Range<usize>,
+    ) {
+        let start = pixel * self.stride;
+        let output = &mut self.output[start..][..self.channels];
+        let Some(finish) = finish else {
+            for (column, &sum) in sums.iter().enumerate() {
+                let span = span(column, output.len());
+                E::store(simd, sum, &mut output[span]);
+            }
+            return;
+        };
+        let residual = finish.residual.map(|residual| &residual[start..][..output.len()]);
+        for (column, &sum) in sums.iter().enumerate() {
+            let span = span(column, output.len());
+            let mut value = simd.add(sum, simd.load(&finish.bias[span.clone()]));
+            if let Some(residual) = residual {
+                value = simd.add(value, E::load(simd, &residual[span.clone()]));
+            }
+            E::store(simd, finish.bounds.apply(simd, value), &mut output[span]);
+        }
+    }
+}
+
+/// The channels of a column, of so many in all.
+#[inline(always)]
+fn some<S: Simd>(column: usize, channels: usize) -> Range<usize> {
+    (column * S::LANES).min(channels)..((column + 1) * S::LANES).min(channels)
 }

@@ -1,5 +1,7 @@
 //! Where a convolution's outputs look into its input.
 
+use std::ops::Range;
+
 use crate::{Axes, Conv, Extent, Padding};
 
 /// The geometry of a convolution.
@@ -28,9 +30,36 @@ impl Window {
             input.zip(self.padding).zip(reach).map(|((len, padding), reach)| (len + padding.total()).saturating_sub(reach));
         room.zip(self.stride).map(|(room, stride)| room / stride + 1)
     }
+
+    /// The same along depth, height and width of an input.
+    pub(super) fn along(&self, input: Extent) -> [Along; 3] {
+        let axes = self.stride.zip(self.dilation).zip(self.padding).zip(input);
+        axes.map(|(((stride, dilation), padding), len)| Along { stride, dilation, before: padding.before, len }).into_array()
+    }
 }
 
-/// The input position that tap number `tap` of output position `output` reads along one axis; `None` in the padding.
-pub(super) fn position(output: usize, tap: usize, [stride, dilation, before, len]: [usize; 4]) -> Option<usize> {
-    (output * stride + tap * dilation).checked_sub(before).filter(|&position| position < len)
+/// Where outputs look along one axis.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Along {
+    pub(super) stride: usize,
+    pub(super) dilation: usize,
+    /// Positions of padding before the input.
+    pub(super) before: usize,
+    /// Positions of the input.
+    pub(super) len: usize,
+}
+
+impl Along {
+    /// The input position that a tap of an output position reads; `None` in the padding.
+    pub(super) fn position(&self, output: usize, tap: usize) -> Option<usize> {
+        (output * self.stride + tap * self.dilation).checked_sub(self.before).filter(|&position| position < self.len)
+    }
+
+    /// Those of the output positions at which a tap reads the input.
+    pub(super) fn inside(&self, tap: usize, outputs: Range<usize>) -> Range<usize> {
+        let first = self.before.saturating_sub(tap * self.dilation).div_ceil(self.stride);
+        let end = (self.len + self.before).saturating_sub(tap * self.dilation).div_ceil(self.stride);
+        let start = outputs.start.max(first);
+        start..outputs.end.min(end).max(start)
+    }
 }

@@ -14,13 +14,14 @@ use super::{
     blocks::{Blocks, Gather, Scatter},
     element::Element,
     product::{Product, Start},
+    rows::{Input, Rows},
     scratch::Scratch,
     shared::Shared,
     simd::Simd,
-    sums::{PIXELS, Target},
+    sums::PIXELS,
     transform::Transform,
 };
-use crate::{Axes, Conv, Padding, Shape};
+use crate::{Axes, Conv, Extent, Padding, Shape};
 
 /// Planes are a cache line further apart than they are long: at a distance of a power of two all of them would share the same cache sets.
 const GAP: usize = 16;
@@ -216,19 +217,22 @@ impl<E: Element, S: Simd, T: Transform<OUTPUTS, INPUTS>, const OUTPUTS: usize, c
         let weights = &self.layer.weights.as_slice()[Self::PLANES * depth * channels.start..][..Self::PLANES * depth * lanes];
         let m_stride = blocks.len() * lanes + GAP;
         let mut m = Scratch::take(Self::PLANES * m_stride);
+        let (rows, extent) = (Rows::one_by_one(blocks.len(), depth), Extent::planar(1, blocks.len()));
         for (plane, weights) in weights.chunks_exact(depth * lanes).enumerate() {
-            let (v, m) = (&v[plane * stride..], &mut m.as_mut_slice()[plane * m_stride..]);
-            for first in (0..blocks.len()).step_by(PIXELS) {
-                let pixels = (blocks.len() - first).min(PIXELS);
-                // A group of less than six blocks multiplies its last one again.
-                let mut rows = [v; PIXELS];
-                for (slot, row) in rows.iter_mut().enumerate() {
-                    *row = &v[(first + slot.min(pixels - 1)) * depth..][..depth];
-                }
-                let target = Target { output: &mut m[first * lanes..], stride: lanes, pixels, channels: lanes };
-                let product = Product { rows: &[rows], channels: 0..depth, weights, start: Start::Zero, finish: None, target };
-                product.run(self.simd, lanes / self.layer.lanes);
-            }
+            let values = &v[plane * stride..][..blocks.len() * depth];
+            let product = Product {
+                input: Input { values, extent, step: depth, line: values.len(), zeros: &[] },
+                rows: &rows,
+                taps: 0..1,
+                channels: 0..depth,
+                weights,
+                start: Start::Zero,
+                finish: None,
+                output: &mut m.as_mut_slice()[plane * m_stride..][..blocks.len() * lanes],
+                stride: lanes,
+                out_channels: lanes,
+            };
+            product.run(self.simd, lanes / self.layer.lanes);
         }
         self.simd.vectorize(Scatter {
             transform: self.layer.transform,
