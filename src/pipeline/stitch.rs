@@ -52,8 +52,10 @@ fn finished(run: &Run<'_>, tile: &Tile, block: Block, valid: &[bool]) -> Result<
     let rows = (row..row + window.height).map(|y| &valid[y * stride + column..y * stride + column + window.width]);
     let valid: Vec<bool> = rows.flatten().copied().collect();
     for (class, plane) in scores.chunks_exact(window.area()).enumerate() {
-        let wrong = |(at, score): &(usize, &f32)| valid[*at] && !score.is_finite();
-        if let Some((at, score)) = plane.iter().enumerate().find(wrong) {
+        let wrong = |(score, valid): (&f32, &bool)| *valid & !score.is_finite();
+        // All are good but for the one that ends the run: a loop that does not stop at it compares several at once.
+        let any = plane.iter().zip(&valid).fold(false, |any, pixel| any | wrong(pixel));
+        if any && let Some((at, score)) = plane.iter().enumerate().find(|(at, score)| wrong((score, &valid[*at]))) {
             let (x, y) = (window.x + at % window.width, window.y + at / window.width);
             return Err(Error::NotFinite { path: run.source.profile().path.clone(), class, score: *score, x, y });
         }
