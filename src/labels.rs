@@ -37,12 +37,15 @@ impl Labeller {
     pub(crate) fn label(&self, scores: &Scores) -> Labels {
         let area = scores.window.area();
         let mut confidence = vec![f32::NEG_INFINITY; area];
-        let mut values = vec![self.nodata; area];
+        let mut values = Vec::with_capacity(area);
+        // As wide as the probabilities that they are chosen by.
+        let mut labels = [0; PIXELS];
         for start in (0..area).step_by(PIXELS) {
             let pixels = start..area.min(start + PIXELS);
-            let (best, labels) = (&mut confidence[pixels.clone()], &mut values[pixels.clone()]);
+            let (best, labels) = (&mut confidence[pixels.clone()], &mut labels[..pixels.len()]);
+            labels.fill(self.nodata.into());
             for class in &self.kept {
-                let value = self.values[*class];
+                let value = self.values[*class].into();
                 let plane = |class: usize| scores.scores[class * area..][pixels.clone()].iter().copied();
                 match (scores.scores.len() == area, class) {
                     // One score is the probability of the second of two classes.
@@ -51,11 +54,10 @@ impl Labeller {
                     (false, _) => raise(best, labels, value, plane(*class)),
                 }
             }
-            for ((best, label), valid) in best.iter_mut().zip(labels).zip(&scores.valid[pixels.clone()]) {
-                if !valid {
-                    (*best, *label) = (f32::NAN, self.nodata);
-                }
+            for ((best, label), valid) in best.iter_mut().zip(&mut *labels).zip(&scores.valid[pixels.clone()]) {
+                (*best, *label) = if *valid { (*best, *label) } else { (f32::NAN, self.nodata.into()) };
             }
+            values.extend(labels.iter().map(|label| *label as u8));
         }
         Labels { values, confidence }
     }
@@ -75,11 +77,11 @@ impl Labeller {
     }
 }
 
-/// Gives pixels the label `value` where its probability is higher than the best so far. Without a branch, several pixels are compared at once.
-fn raise(best: &mut [f32], labels: &mut [u8], value: u8, probabilities: impl Iterator<Item = f32>) {
+/// Gives pixels the label `value` where its probability is higher than the best so far. Written without a branch, since several pixels
+/// are compared at once then.
+fn raise(best: &mut [f32], labels: &mut [u32], value: u32, probabilities: impl Iterator<Item = f32>) {
     for ((best, label), p) in best.iter_mut().zip(labels).zip(probabilities) {
-        let higher = p > *best;
-        *best = if higher { p } else { *best };
-        *label = if higher { value } else { *label };
+        *label = if p > *best { value } else { *label };
+        *best = best.max(p);
     }
 }
