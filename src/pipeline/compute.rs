@@ -85,10 +85,10 @@ impl Queue {
     }
 }
 
-/// Waits for the next tile. None if all were taken or the run has ended.
+/// Waits for room and for the next tile. None if all were taken or the run has ended.
 fn take(run: &Run<'_>, queue: &Mutex<Queue>) -> Option<Job> {
     let started = Instant::now();
-    // A worker that panicked has ended the run.
+    // Only if another worker panicked here is there no lock, and the run at its end.
     let mut queue = queue.lock().ok()?;
     if queue.next == queue.tiles {
         return None;
@@ -103,10 +103,9 @@ fn take(run: &Run<'_>, queue: &Mutex<Queue>) -> Option<Job> {
         // A reader ends early only after it sent its error, which was taken then.
         queue.inputs[queue.next % queue.inputs.len()].recv().ok()?
     };
-    if input.is_ok() {
-        queue.next += 1
-    } else {
-        queue.close()
+    match &input {
+        Ok(_) => queue.next += 1,
+        Err(_) => queue.close(),
     }
     drop(queue);
     let (room, received) = (has_room - locked, has_room.elapsed());

@@ -275,12 +275,16 @@ impl Effort {
     fn less(mut self, memory: &MemoryPlan, workers: Option<usize>) -> Option<Self> {
         let Self { readers, computing, finish_threads } = &mut self;
         let finishing = memory.finish > memory.waiting + memory.mosaic;
-        let given = match () {
-            () if finishing && *finish_threads > 1 => finish_threads,
-            () if *readers > 1 => readers,
-            () if workers.is_none() && computing.workers > 1 => &mut computing.workers,
-            () if computing.threads > computing.workers => &mut computing.threads,
-            () => return None,
+        let given = if finishing && *finish_threads > 1 {
+            finish_threads
+        } else if *readers > 1 {
+            readers
+        } else if workers.is_none() && computing.workers > 1 {
+            &mut computing.workers
+        } else if computing.threads > computing.workers {
+            &mut computing.threads
+        } else {
+            return None;
         };
         *given -= 1;
         Some(self)
