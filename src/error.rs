@@ -283,6 +283,14 @@ pub enum Error {
         /// The largest one.
         most: usize,
     },
+    /// More workers than threads.
+    #[error("expected 1 to {threads} workers, as many as there are threads, got {workers}")]
+    Workers {
+        /// The workers asked for.
+        workers: usize,
+        /// The threads that they would share.
+        threads: usize,
+    },
     /// Crop for a network that has no halo.
     #[error("cropping cannot equal the whole scene: node `{node}` of the network sees the whole tile")]
     CropWholeTile {

@@ -4,6 +4,9 @@ use swath_models::ModelCard;
 
 use crate::Scores;
 
+/// Pixels that are labelled together: few enough to stay in the cache for all classes.
+const PIXELS: usize = 4096;
+
 /// Which label the probabilities of a pixel stand for.
 #[derive(Clone, Debug)]
 pub(crate) struct Labeller {
@@ -33,29 +36,30 @@ impl Labeller {
     /// The most probable class of every pixel, the first one at a tie.
     pub(crate) fn label(&self, scores: &Scores) -> Labels {
         let area = scores.window.area();
-        let mut best = vec![f32::NEG_INFINITY; area];
-        let mut values = vec![self.nodata; area];
-        for class in &self.kept {
-            let value = self.values[*class];
-            let planes = scores.scores.chunks_exact(area);
-            let probability: Box<dyn Iterator<Item = f32>> = match (planes.len(), class) {
-                // One score is the probability of the second of two classes.
-                (1, 0) => Box::new(scores.scores.iter().map(|p| 1.0 - p)),
-                (1, _) => Box::new(scores.scores.iter().copied()),
-                _ => Box::new(scores.scores[class * area..(class + 1) * area].iter().copied()),
-            };
-            for ((best, label), p) in best.iter_mut().zip(&mut values).zip(probability) {
-                if p > *best {
-                    (*best, *label) = (p, value);
+        let mut confidence = vec![f32::NEG_INFINITY; area];
+        let mut values = Vec::with_capacity(area);
+        // As wide as the probabilities that they are chosen by.
+        let mut labels = [0; PIXELS];
+        for start in (0..area).step_by(PIXELS) {
+            let pixels = start..area.min(start + PIXELS);
+            let (best, labels) = (&mut confidence[pixels.clone()], &mut labels[..pixels.len()]);
+            labels.fill(self.nodata.into());
+            for class in &self.kept {
+                let value = self.values[*class].into();
+                let plane = |class: usize| scores.scores[class * area..][pixels.clone()].iter().copied();
+                match (scores.scores.len() == area, class) {
+                    // One score is the probability of the second of two classes.
+                    (true, 0) => raise(best, labels, value, plane(0).map(|p| 1.0 - p)),
+                    (true, _) => raise(best, labels, value, plane(0)),
+                    (false, _) => raise(best, labels, value, plane(*class)),
                 }
             }
-        }
-        for ((best, label), valid) in best.iter_mut().zip(&mut values).zip(&scores.valid) {
-            if !valid {
-                (*best, *label) = (f32::NAN, self.nodata);
+            for ((best, label), valid) in best.iter_mut().zip(&mut *labels).zip(&scores.valid[pixels.clone()]) {
+                (*best, *label) = if *valid { (*best, *label) } else { (f32::NAN, self.nodata.into()) };
             }
+            values.extend(labels.iter().map(|label| *label as u8));
         }
-        Labels { values, confidence: best }
+        Labels { values, confidence }
     }
 
     /// One plane of probabilities for every class, `(classes, height, width)`; NaN for pixels that are not valid.
@@ -70,5 +74,14 @@ impl Labeller {
             plane.iter_mut().zip(&scores.valid).filter(|(_, valid)| !**valid).for_each(|(p, _)| *p = f32::NAN);
         }
         planes
+    }
+}
+
+/// Gives pixels the label `value` where its probability is higher than the best so far. Written without a branch, since several pixels
+/// are compared at once then.
+fn raise(best: &mut [f32], labels: &mut [u32], value: u32, probabilities: impl Iterator<Item = f32>) {
+    for ((best, label), p) in best.iter_mut().zip(labels).zip(probabilities) {
+        *label = if p > *best { value } else { *label };
+        *best = best.max(p);
     }
 }

@@ -24,6 +24,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod clocks;
 pub mod demo;
 mod digest;
 mod error;
@@ -38,6 +39,7 @@ mod segment;
 mod sink;
 pub mod source;
 mod stac;
+mod timings;
 
 pub use error::{Error, Result};
 pub use gdal::Gcp;
@@ -47,3 +49,4 @@ pub use preview::{Panels, preview};
 pub use segment::{Outputs, ProbabilityOutput, Report, Segmenter};
 pub use sink::{Existing, LabelProduct, LabelSink, LabelSummary, LayerEncoding, LayerProduct, LayerSink};
 pub use stac::{ItemDescription, LayerAsset, ModelReference, acquired};
+pub use timings::{Stage, Timings};

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -18,7 +19,7 @@ use crate::source::{BandRequest, RasterSource, Scene, limit_cache};
 use crate::stac::item_path;
 use crate::{
     Error, Existing, ItemDescription, LabelProduct, LabelSink, LabelSummary, LayerAsset, LayerEncoding, LayerProduct, LayerSink,
-    ModelReference, Result,
+    ModelReference, Result, Stage, Timings,
 };
 
 /// A model that is ready to label scenes.
@@ -90,6 +91,8 @@ pub struct Report {
     pub labels: LabelSummary,
     /// The STAC item beside it.
     pub item: PathBuf,
+    /// Where the time went.
+    pub timings: Timings,
 }
 
 impl std::fmt::Debug for Segmenter {
@@ -193,11 +196,12 @@ impl Segmenter {
     /// # Errors
     /// If something exists already, cannot be read or written, or a score is not a number.
     pub fn run(&self, scene: &Scene, plan: &Plan, outputs: &Outputs, observer: &dyn Observer) -> Result<Report> {
+        let started = Instant::now();
         limit_cache(plan.memory.cache);
         let mut sinks = Sinks::create(&self.card, scene, plan, outputs)?;
         let labeller = Labeller::new(&self.card);
         let origin = plan.layout.window;
-        pipeline::run(scene, self.executor.as_ref(), &self.card.scaling, plan, observer, |scores| {
+        let timings = pipeline::run(scene, self.executor.as_ref(), &self.card.scaling, plan, observer, |scores| {
             let labels = labeller.label(&scores);
             let window = Window { x: scores.window.x - origin.x, y: scores.window.y - origin.y, ..scores.window };
             if let Some(sink) = &mut sinks.probabilities {
@@ -208,13 +212,16 @@ impl Segmenter {
             }
             sinks.labels.write(window, &labels.values)
         })?;
+        let stitched = Instant::now();
         heap::trim();
         let labels = sinks.finish(|| {
             let path = scene.profile().path.clone();
             if observer.is_cancelled() { Err(Error::Cancelled { path }) } else { Ok(()) }
         })?;
         let item = self.describe(scene, plan, outputs, &labels)?;
-        Ok(Report { path: outputs.labels.clone(), labels, item })
+        let finishing = Stage { threads: 1, busy: stitched.elapsed(), ..Stage::default() };
+        let timings = Timings { finishing, total: started.elapsed(), ..timings };
+        Ok(Report { path: outputs.labels.clone(), labels, item, timings })
     }
 
     /// Writes the STAC item beside the labels.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use gdal::{Dataset, Metadata as _};
 use serde_json::{Value, json};
-use support::{Linear, NODATA, Pixels, assert_nothing_left, files, program, read_band, read_labels, segment, swath};
+use support::{Linear, NODATA, Pixels, Run, assert_nothing_left, files, program, read_band, read_labels, segment, swath};
 use swath_models::{Builder, Conv, Model, Rank, Scope, ScoreActivation};
 use tempfile::TempDir;
 
@@ -106,8 +106,69 @@ fn threads_and_memory_do_not_change_a_byte() {
         fs::read(folder.path().join(output)).unwrap()
     };
     let one = run("one.tif", "--threads 1 --max-memory 1GiB");
-    assert!(one == run("two.tif", "--threads 2 --max-memory 1GiB"), "threads");
+    for options in ["--threads 2", "--threads 2 --workers 1", "--threads 4 --workers 2", "--threads 4 --workers 3", "--threads 4"]
+    {
+        let file = format!("labels{}.tif", options.replace(' ', ""));
+        assert!(one == run(&file, &format!("{options} --max-memory 1GiB")), "{options}");
+    }
     assert!(one == run("five.tif", "--threads 5 --max-memory 2GiB"), "memory");
+}
+
+#[test]
+fn workers_are_chosen_or_given() {
+    let (folder, ..) = workplace(700, 300);
+    let plan = |options: &str| swath(folder.path(), &format!("plan scene.tif --model model --tile 64 --overlap 0 {options}"));
+    for (options, workers) in [
+        ("--threads 1", "1 of 1 thread each"),
+        ("--threads 2", "2 of 1 thread each"),
+        ("--threads 2 --workers auto", "2 of 1 thread each"),
+        ("--threads 4 --workers 1", "1 of 4 threads each"),
+        ("--threads 8 --workers 3", "3 of 2 to 3 threads each"),
+    ] {
+        let run = plan(options).succeeds();
+        let line = run.stdout.lines().find(|line| line.contains("workers")).unwrap();
+        assert_eq!(line.split_once("workers").unwrap().1.trim(), workers, "{options}");
+    }
+    let json = &plan("--threads 4 --workers 2 --json").succeeds().json()[0];
+    assert_eq!((&json["workers"], &json["threads"]), (&json!(2), &json!(4)));
+    for (workers, words) in [
+        ("3", "expected 1 to 2 workers, as many as there are threads, got 3"),
+        ("0", "expected 1 to 2 workers"),
+        ("many", "expected a number of workers or `auto`"),
+    ] {
+        plan(&format!("--threads 2 --workers {workers}")).fails(2, &[words]);
+        let arguments = format!("scene.tif --model model --output labels.tif --workers {workers}");
+        segment(folder.path(), &arguments).fails(2, &[words]);
+        assert_nothing_left(folder.path());
+    }
+}
+
+#[test]
+fn timings_are_printed_when_asked_for() {
+    let (folder, ..) = workplace(300, 200);
+    let run = |options: &str| {
+        let arguments = format!("scene.tif --model model --tile 64 --overlap 16 --output labels.tif --overwrite {options}");
+        segment(folder.path(), &arguments).succeeds()
+    };
+    let stages = ["reading", "scaling", "network", "stitching", "writing", "finishing"];
+    let rows = |run: &Run| run.stdout.lines().filter(|line| stages.iter().any(|name| line.trim().starts_with(name))).count();
+    assert_eq!(rows(&run("")), 0);
+    let text = run("--timings");
+    assert_eq!(rows(&text), stages.len(), "{}", text.stdout);
+    assert!(text.stdout.contains("the network computed"), "{}", text.stdout);
+
+    assert_eq!(run("--json").json()[0].get("timings"), None);
+    let result = &run("--json --timings").json()[0];
+    let timings = &result["timings"];
+    let total = timings["total_s"].as_f64().unwrap();
+    assert!(total > 0.0 && total <= result["seconds"].as_f64().unwrap(), "{result}");
+    for name in stages {
+        let stage = &timings["stages"][name];
+        let times = ["busy_s", "starved_s", "blocked_s"].map(|time| stage[time].as_f64().unwrap());
+        assert!(times[0] > 0.0 && times.iter().sum::<f64>() <= stage["threads"].as_f64().unwrap() * total, "{name}: {timings}");
+    }
+    assert_eq!(timings["network_share"], timings["stages"]["network"]["share"]);
+    assert!(timings["network_mpx_per_s"].as_f64().unwrap() > 0.0, "{timings}");
 }
 
 #[test]

@@ -79,25 +79,32 @@ fn a_network_with_many_weights() {
     for tile in [64, 256, 512] {
         assert_kept(folder.path(), &format!("scene.tif --model model --tile {tile} --threads 2"));
     }
+    // Four tiles at once, and one.
+    for workers in [4, 1] {
+        assert_kept(folder.path(), &format!("scene.tif --model model --tile 128 --threads 4 --workers {workers}"));
+    }
 }
 
-/// Without `--tile`, a limit may make the tiles smaller; how many threads there are must not.
+/// Without `--tile`, a limit may make the tiles smaller; how many threads there are must not, nor how many workers are asked for.
 #[test]
 fn threads_do_not_change_the_tiles_of_a_tight_limit() {
     let folder = TempDir::new().unwrap();
     support::write_noise(&folder.path().join("scene.tif"), 1500, 900, 3);
     swath(folder.path(), "model new fcn_resnet50 --bands 3 --classes 6 --scaling scale:255 --output model").succeeds();
-    let mut tiles = Vec::new();
+    let (mut tiles, mut refused) = (Vec::new(), false);
     for limit in (400..1200).step_by(50) {
-        let tile = |threads: usize| {
-            let arguments = format!("plan --json scene.tif --model model --max-memory {limit}MiB --threads {threads}");
+        let tile = |options: &str| {
+            let arguments = format!("plan --json scene.tif --model model --max-memory {limit}MiB {options}");
             let run = swath(folder.path(), &arguments);
             (run.code == Some(0)).then(|| run.json()[0]["tile"].to_string())
         };
-        let one = tile(1);
-        assert!(one == tile(2) && one == tile(8), "{limit} MiB");
+        let one = tile("--threads 1");
+        assert!(one == tile("--threads 2") && one == tile("--threads 8"), "{limit} MiB");
+        let eight = tile("--threads 8 --workers 8");
+        refused |= eight.is_none() && one.is_some();
+        assert!(eight.is_none() || one == eight, "{limit} MiB");
         tiles.extend(one);
     }
     tiles.dedup();
-    assert!(tiles.len() > 1, "memory was never short: {tiles:?}");
+    assert!(tiles.len() > 1 && refused, "memory was never short: {tiles:?}");
 }

@@ -7,6 +7,7 @@ mod common;
 
 use std::io;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::thread;
@@ -24,7 +25,29 @@ use tempfile::TempDir;
 /// 8 columns and 6 rows of tiles of 32 without overlap.
 const SIZE: Size = Size { depth: 1, height: 192, width: 256 };
 const TILE: usize = 32;
+const COLUMNS: usize = 8;
 const TILES: usize = 48;
+
+/// Threads and workers: one tile over all threads, one per thread, and between.
+const MODES: [Mode; 7] =
+    [Mode::new(1, 1), Mode::new(2, 1), Mode::new(2, 2), Mode::new(4, 1), Mode::new(4, 2), Mode::new(4, 3), Mode::new(4, 4)];
+
+#[derive(Clone, Copy, Debug)]
+struct Mode {
+    threads: usize,
+    workers: usize,
+}
+
+impl Mode {
+    const fn new(threads: usize, workers: usize) -> Self {
+        Self { threads, workers }
+    }
+
+    /// Tiles that may be computed or wait to be stitched while one is stitched: one in the hands and one behind each worker.
+    const fn ahead(self) -> usize {
+        2 * self.workers
+    }
+}
 
 /// A band in memory. Reading the `fail`-th tile fails.
 struct Memory {
@@ -46,7 +69,13 @@ impl Memory {
             block_bytes: 1 << 20,
             acquired: None,
         };
-        Self { profile, pixels: Raster::noise(1, SIZE).bands.swap_remove(0), reads: AtomicUsize::new(0), fail }
+        let mut pixels = Raster::noise(1, SIZE).bands.swap_remove(0);
+        for index in 0..TILES {
+            let (row, column) = (index / COLUMNS, index % COLUMNS);
+            // By which an executor knows the tile.
+            pixels[(row * SIZE.width + column) * TILE] = index as f32;
+        }
+        Self { profile, pixels, reads: AtomicUsize::new(0), fail }
     }
 }
 
@@ -81,19 +110,32 @@ fn broken(action: &'static str) -> Error {
     Error::File { action, path: "fault".into(), source: io::ErrorKind::Other.into() }
 }
 
-/// Gives its input as its scores, and fails when it is called for the `fail`-th time.
+/// What an executor does with a tile instead of computing it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Trouble {
+    Fail,
+    Panic,
+    Dawdle,
+}
+
+/// Gives its input as its scores. On some of the tiles there is trouble.
 struct Echo {
     graph: Graph,
     calls: AtomicUsize,
-    fail: Option<usize>,
+    /// Tiles that the sink has seen.
+    written: AtomicUsize,
+    /// Most tiles that were computed beyond those.
+    most_ahead: AtomicUsize,
+    trouble: Option<(Trouble, Range<usize>)>,
 }
 
 impl Echo {
-    fn new(fail: Option<usize>) -> Self {
+    fn new(trouble: Option<(Trouble, Range<usize>)>) -> Self {
         let mut builder = Builder::new("echo", Rank::Planar, 1);
         let input = builder.input();
         let output = builder.conv(input, &Scope::root("head"), Conv::square(1, 1)).node();
-        Self { graph: builder.build(output).unwrap(), calls: AtomicUsize::new(0), fail }
+        let [calls, written, most_ahead] = [const { AtomicUsize::new(0) }; 3];
+        Self { graph: builder.build(output).unwrap(), calls, written, most_ahead, trouble }
     }
 }
 
@@ -107,10 +149,19 @@ impl Executor for Echo {
     }
 
     fn run(&self, tile: Tensor) -> swath_models::Result<Tensor> {
-        if self.fail == Some(self.calls.fetch_add(1, Ordering::Relaxed)) {
-            return Err(swath_models::Error::MissingTensor { tensor: "fault".into() });
+        let ahead = self.calls.fetch_add(1, Ordering::SeqCst) - self.written.load(Ordering::SeqCst);
+        self.most_ahead.fetch_max(ahead, Ordering::SeqCst);
+        match &self.trouble {
+            Some((trouble, tiles)) if tiles.contains(&(tile.data()[0] as usize)) => match trouble {
+                Trouble::Fail => Err(swath_models::Error::MissingTensor { tensor: "fault".into() }),
+                Trouble::Panic => panic!("fault"),
+                Trouble::Dawdle => {
+                    thread::sleep(Duration::from_millis(100));
+                    Ok(tile)
+                }
+            },
+            _ => Ok(tile),
         }
-        Ok(tile)
     }
 
     fn peak_bytes(&self, tile: Extent, _threads: usize) -> swath_models::Result<usize> {
@@ -139,18 +190,23 @@ impl Observer for Cancel {
 }
 
 /// A plan for `SIZE` without overlap.
-fn plan(threads: usize) -> Plan {
+fn plan(mode: Mode) -> Plan {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("scene.tif");
     Raster { size: SIZE, bands: vec![vec![1.0; SIZE.area()]] }.write(&path, None);
-    plan_for(&Scene::open(&path, &[BandRequest::Number(1)]).unwrap(), threads)
+    plan_for(&Scene::open(&path, &[BandRequest::Number(1)]).unwrap(), mode, TILE)
 }
 
-fn plan_for(scene: &Scene, threads: usize) -> Plan {
-    let request =
-        PlanRequest { tile: Some(TILE), overlap: Some(0), blend: BlendChoice::Crop, ..PlanRequest::new(1 << 40, threads) };
+fn plan_for(scene: &Scene, mode: Mode, tile: usize) -> Plan {
+    let request = PlanRequest {
+        tile: Some(tile),
+        overlap: Some(0),
+        blend: BlendChoice::Crop,
+        workers: Some(mode.workers),
+        ..PlanRequest::new(1 << 40, mode.threads)
+    };
     let plan = Plan::new(scene, &Echo::new(None), &request).unwrap();
-    assert_eq!(plan.tiles(), TILES);
+    assert_eq!((plan.workers, plan.worker_threads().sum::<usize>()), (mode.workers, mode.threads));
     plan
 }
 
@@ -179,36 +235,42 @@ struct Ended {
 #[derive(Clone, Copy, Debug)]
 enum Fault {
     Reader(usize),
+    /// The executor fails on this tile and all after it.
     Executor(usize),
     Sink(usize),
     /// The observer cancels after so many tiles.
     Observer(usize),
 }
 
-fn run(fault: Fault, threads: usize) -> Ended {
-    within_a_minute(&format!("{fault:?}, {threads} threads"), move || {
+fn run(fault: Fault, mode: Mode) -> Ended {
+    within_a_minute(&format!("{fault:?}, {mode:?}"), move || {
         let source = Memory::new(if let Fault::Reader(at) = fault { Some(at) } else { None });
-        let executor = Echo::new(if let Fault::Executor(at) = fault { Some(at) } else { None });
+        let executor = Echo::new(if let Fault::Executor(at) = fault { Some((Trouble::Fail, at..TILES)) } else { None });
         let observer = Cancel { done: AtomicUsize::new(0), after: if let Fault::Observer(at) = fault { at } else { usize::MAX } };
         let mut written = 0;
-        let result = swath::run(&source, &executor, &[Scaling::None], &plan(threads), &observer, |_| {
+        let result = swath::run(&source, &executor, &[Scaling::None], &plan(mode), &observer, |_| {
             if matches!(fault, Fault::Sink(at) if at == written) {
                 return Err(broken("write"));
             }
             written += 1;
             Ok(())
         });
-        Ended { result, reads: source.reads.into_inner(), calls: executor.calls.into_inner(), written }
+        Ended { result: result.map(|_| ()), reads: source.reads.into_inner(), calls: executor.calls.into_inner(), written }
     })
+}
+
+/// Every place in every mode.
+fn cases<const N: usize>(places: [usize; N]) -> impl Iterator<Item = (usize, Mode)> {
+    places.into_iter().flat_map(|place| MODES.map(|mode| (place, mode)))
 }
 
 #[test]
 fn a_run_without_faults_hands_on_every_pixel_once() {
-    for threads in [1, 2, 4] {
+    for mode in MODES {
         let (source, executor) = (Memory::new(None), Echo::new(None));
         let mut scores = vec![f32::NAN; SIZE.area()];
         let mut order = Vec::new();
-        swath::run(&source, &executor, &[Scaling::Scale { value: 2.0 }], &plan(threads), &NoObserver, |part: Scores| {
+        swath::run(&source, &executor, &[Scaling::Scale { value: 2.0 }], &plan(mode), &NoObserver, |part: Scores| {
             let Window { x, y, width, .. } = part.window;
             order.push((y, x));
             for (row, line) in part.scores.chunks_exact(width).enumerate() {
@@ -228,51 +290,157 @@ fn a_run_without_faults_hands_on_every_pixel_once() {
 
 #[test]
 fn a_reader_that_fails_stops_the_run() {
-    for (place, threads) in PLACES.into_iter().flat_map(|place| [1, 2, 4].map(|threads| (place, threads))) {
-        let Ended { result, calls, written, .. } = run(Fault::Reader(place), threads);
+    for (place, mode) in cases(PLACES) {
+        let Ended { result, calls, written, .. } = run(Fault::Reader(place), mode);
         let error = result.unwrap_err();
         assert!(matches!(error, Error::File { action: "read", .. }), "window {place}: {error}");
-        assert_eq!(calls, place, "tiles before the fault are run, and none after it");
-        assert!(written <= place);
+        assert_eq!((calls, written), (place, place), "tiles before the fault are run, and none after it");
     }
 }
 
 #[test]
 fn an_executor_that_fails_stops_the_run() {
-    for (place, threads) in PLACES.into_iter().flat_map(|place| [1, 2, 4].map(|threads| (place, threads))) {
-        let Ended { result, calls, written, reads } = run(Fault::Executor(place), threads);
-        let tile = plan(1).layout.grid.tile(place).window;
+    for (place, mode) in cases(PLACES) {
+        let Ended { result, calls, written, reads } = run(Fault::Executor(place), mode);
+        let tile = plan(mode).layout.grid.tile(place).window;
         match result.unwrap_err() {
+            // Of several workers that fail, the first tile in grid order tells why.
             Error::Network { window, source: swath_models::Error::MissingTensor { .. }, .. } => assert_eq!(window, tile),
             error => panic!("tile {place}: {error}"),
         }
-        assert_eq!(calls, place + 1);
-        assert!(written <= place);
+        assert_eq!(written, place);
+        // Each worker finds out for itself, or hears of it before its next tile.
+        assert!((place + 1..=place + mode.workers).contains(&calls), "{calls} tiles were run, {mode:?}");
         // One in the channel and one in hand for each reader.
-        assert!(reads <= place + 1 + 2 * threads, "{reads} windows read for {place} tiles");
+        assert!(reads <= calls + 2 * mode.threads, "{reads} windows read for {calls} tiles");
     }
 }
 
 #[test]
 fn a_sink_that_fails_stops_the_run() {
-    for (place, threads) in PLACES.into_iter().flat_map(|place| [1, 2, 4].map(|threads| (place, threads))) {
-        let Ended { result, calls, written, .. } = run(Fault::Sink(place), threads);
+    for (place, mode) in cases(PLACES) {
+        let Ended { result, calls, written, .. } = run(Fault::Sink(place), mode);
         let error = result.unwrap_err();
         assert!(matches!(error, Error::File { action: "write", .. }), "block {place}: {error}");
         assert_eq!(written, place);
-        // One tile waits to be stitched and one is computed meanwhile.
-        assert!(calls <= place + 4, "{calls} tiles were run for {place} blocks");
+        assert!(calls <= place + 1 + mode.ahead(), "{calls} tiles were run for {place} blocks, {mode:?}");
     }
 }
 
 #[test]
 fn a_cancelled_run_stops() {
-    for (after, threads) in [0, 1, TILES / 2, TILES - 4].into_iter().flat_map(|after| [1, 2, 4].map(|threads| (after, threads))) {
-        let Ended { result, calls, written, .. } = run(Fault::Observer(after), threads);
+    for (after, mode) in cases([0, 1, TILES / 2, TILES - 10]) {
+        let Ended { result, calls, written, .. } = run(Fault::Observer(after), mode);
         let error = result.unwrap_err();
         assert!(matches!(error, Error::Cancelled { .. }), "after {after} tiles: {error}");
-        assert!(calls <= after + 4, "{calls} tiles were run after a cancel at {after}");
+        assert!(calls <= after + 1 + mode.ahead(), "{calls} tiles were run after a cancel at {after}, {mode:?}");
         assert!(written <= calls);
+    }
+}
+
+/// A worker that is gone must not be waited for.
+#[test]
+fn a_panic_in_a_worker_ends_the_run() {
+    for (place, mode) in cases([0, TILES / 2, TILES - 1]) {
+        let panicked = within_a_minute(&format!("tile {place}, {mode:?}"), move || {
+            let (source, executor) = (Memory::new(None), Echo::new(Some((Trouble::Panic, place..place + 1))));
+            let plan = plan(mode);
+            let run = || swath::run(&source, &executor, &[Scaling::None], &plan, &NoObserver, |_| Ok(()));
+            catch_unwind(AssertUnwindSafe(run)).is_err()
+        });
+        assert!(panicked, "tile {place}, {mode:?}");
+    }
+}
+
+/// Workers must not run away from one that takes long: all that they compute waits in memory.
+#[test]
+fn tiles_in_flight_are_bounded() {
+    for mode in MODES {
+        let (source, executor) = (Memory::new(None), Echo::new(Some((Trouble::Dawdle, 10..11))));
+        let sink = |_| {
+            executor.written.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        };
+        swath::run(&source, &executor, &[Scaling::None], &plan(mode), &NoObserver, sink).unwrap();
+        let most = executor.most_ahead.into_inner();
+        assert!(most <= mode.ahead(), "{most} tiles ahead, {mode:?}");
+        assert!(most >= mode.workers, "the others do not go on: {most} tiles ahead, {mode:?}");
+    }
+}
+
+#[test]
+fn more_workers_than_tiles() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("scene.tif");
+    let raster = Raster::noise(1, SIZE);
+    raster.write(&path, None);
+    let scene = Scene::open(&path, &[BandRequest::Number(1)]).unwrap();
+    for (tile, tiles) in [(256, 1), (128, 4)] {
+        let plan = plan_for(&scene, Mode::new(8, 8), tile);
+        assert_eq!(plan.tiles(), tiles);
+        let pixels = within_a_minute(&format!("tiles of {tile}"), {
+            let scene = Scene::open(&path, &[BandRequest::Number(1)]).unwrap();
+            move || {
+                let mut pixels = 0;
+                let sink = |part: Scores| {
+                    pixels += part.valid.len();
+                    Ok(())
+                };
+                swath::run(&scene, &Echo::new(None), &[Scaling::None], &plan, &NoObserver, sink).unwrap();
+                pixels
+            }
+        });
+        assert_eq!(pixels, SIZE.area());
+    }
+}
+
+#[test]
+fn workers_follow_from_threads_tiles_and_memory() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("scene.tif");
+    Raster::noise(1, SIZE).write(&path, None);
+    let scene = Scene::open(&path, &[BandRequest::Number(1)]).unwrap();
+    let plan = |tile: usize, request: PlanRequest| {
+        let request = PlanRequest { tile: Some(tile), overlap: Some(0), blend: BlendChoice::Crop, ..request };
+        Plan::new(&scene, &Echo::new(None), &request)
+    };
+    let threads = |plan: &Plan| plan.worker_threads().collect::<Vec<_>>();
+    // A tile for each thread, as long as there are many more tiles than threads.
+    assert_eq!(threads(&plan(TILE, PlanRequest::new(1 << 40, 4)).unwrap()), [1; 4]);
+    assert_eq!(threads(&plan(256, PlanRequest::new(1 << 40, 4)).unwrap()), [4]);
+    // Three would compute two rounds of the four tiles, as two do.
+    assert_eq!(threads(&plan(128, PlanRequest::new(1 << 40, 3)).unwrap()), [1, 2]);
+    let forced = PlanRequest { workers: Some(3), ..PlanRequest::new(1 << 40, 8) };
+    assert_eq!(threads(&plan(TILE, forced.clone()).unwrap()), [2, 3, 3]);
+    for workers in [0, 9] {
+        let error = plan(TILE, PlanRequest { workers: Some(workers), ..forced.clone() }).unwrap_err();
+        assert!(matches!(error, Error::Workers { threads: 8, .. }), "{error}");
+    }
+    // Where memory is short, workers give way and tiles do not; more workers than fit are refused.
+    let least = plan(TILE, PlanRequest::new(1 << 40, 1)).unwrap().memory.total();
+    let short = plan(TILE, PlanRequest::new(least, 8)).unwrap();
+    assert_eq!((short.workers, short.readers), (1, 1));
+    let refused = plan(TILE, PlanRequest { workers: Some(8), ..PlanRequest::new(least, 8) });
+    assert!(matches!(refused, Err(Error::Memory { .. })), "{refused:?}");
+}
+
+#[test]
+fn timings_account_for_the_time() {
+    for mode in MODES {
+        let (source, executor) = (Memory::new(None), Echo::new(Some((Trouble::Dawdle, 0..4))));
+        let sink = |_: Scores| {
+            thread::sleep(Duration::from_millis(1));
+            Ok(())
+        };
+        let timings = swath::run(&source, &executor, &[Scaling::None], &plan(mode), &NoObserver, sink).unwrap();
+        assert!(timings.network.busy >= Duration::from_millis(400), "{timings:?}");
+        assert!(timings.writing.busy >= Duration::from_millis(TILES as u64), "{timings:?}");
+        assert_eq!((timings.network.threads, timings.network_pixels), (mode.workers, SIZE.area() as u64));
+        for (name, stage) in timings.stages() {
+            let most = timings.total * stage.threads as u32;
+            assert!(stage.busy + stage.starved + stage.blocked <= most, "{name}: {timings:?}");
+            assert!((0.0..=1.0).contains(&timings.share(stage)), "{name}: {timings:?}");
+        }
     }
 }
 
@@ -296,7 +464,7 @@ fn tiles_without_valid_pixels_are_not_run() {
     let columns = |tile: Range<usize>, y: usize| tile.filter(|x| is_valid(*x, y)).count();
     let has_data =
         |window: Window| (window.y..window.y + window.height).any(|y| columns(window.x..window.x + window.width, y) > 0);
-    let plan = plan_for(&scene, 2);
+    let plan = plan_for(&scene, Mode::new(2, 2), TILE);
     let expected = plan.layout.grid.tiles().filter(|tile| has_data(tile.window)).count();
     assert!((TILES / 3..TILES * 3 / 4).contains(&expected), "{expected} tiles have data");
 

@@ -420,20 +420,25 @@ fn threads_of_the_program_give_the_same_bytes() {
     let bench = Bench::new(model.clone(), Size::plane(333, 219));
     let folder = bench.path("model");
     model.write(&folder).unwrap();
+    // Threads and workers.
+    let modes = [["1", "1"], ["2", "1"], ["2", "2"], ["4", "1"], ["4", "3"], ["4", "4"]];
     for blend in ["hann", "crop"] {
-        let files = ["1", "2", "3"].map(|threads| {
+        let files = modes.map(|[threads, workers]| {
             let [labels, probabilities] =
-                ["labels", "probabilities"].map(|name| bench.path(&format!("{name}_{blend}_{threads}.tif")));
+                ["labels", "probabilities"].map(|name| bench.path(&format!("{name}_{blend}_{threads}_{workers}.tif")));
             let output = Command::new(env!("CARGO_BIN_EXE_swath"))
                 .arg("segment")
                 .arg(bench.path("scene.tif"))
-                .args(["--quiet", "--tile", "128", "--blend", blend, "--threads", threads, "--max-memory", "4GiB", "--model"])
+                .args(["--quiet", "--tile", "128", "--blend", blend, "--threads", threads, "--workers", workers])
+                .args(["--max-memory", "4GiB", "--model"])
                 .args([folder.as_path(), Path::new("--output"), &labels, Path::new("--probabilities"), &probabilities])
                 .output()
                 .unwrap();
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
             [labels, probabilities].map(|path| fs::read(path).unwrap())
         });
-        assert!(files[0] == files[1] && files[0] == files[2], "{blend}: threads give other bytes");
+        for (mode, file) in modes.iter().zip(&files) {
+            assert!(*file == files[0], "{blend}: {mode:?} gives other bytes");
+        }
     }
 }

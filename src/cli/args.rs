@@ -9,7 +9,9 @@ use swath_models::{Class, Scaling};
 use swath_tiling::Window;
 
 use super::bytes::parse_bytes;
-use super::parse::{Device, Overlap, parse_class, parse_device, parse_gsd, parse_overlap, parse_scaling, parse_window};
+use super::parse::{
+    Device, Overlap, Workers, parse_class, parse_device, parse_gsd, parse_overlap, parse_scaling, parse_window, parse_workers,
+};
 
 /// Label every pixel of rasters too large for memory.
 ///
@@ -64,6 +66,9 @@ pub(crate) struct TileArgs {
     /// Threads [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) threads: Option<u16>,
+    /// Tiles that are computed at once, each by an equal share of the threads, or `auto`: one per thread, fewer if memory or tiles are short
+    #[arg(long, value_name = "N|auto", default_value = "auto", value_parser = parse_workers)]
+    pub(crate) workers: Workers,
     /// What computes: `auto` or `cpu`
     #[arg(long, value_name = "auto|cpu", default_value = "auto", value_parser = parse_device)]
     pub(crate) device: Device,
@@ -135,6 +140,9 @@ pub(crate) struct SegmentArgs {
     /// Print the result as JSON, an object a line
     #[arg(long)]
     pub(crate) json: bool,
+    /// Also print where the time went, stage by stage
+    #[arg(long)]
+    pub(crate) timings: bool,
     #[command(flatten)]
     pub(crate) tiles: TileArgs,
 }

@@ -14,6 +14,7 @@ mod print;
 mod progress;
 mod request;
 mod segment;
+mod timings;
 mod words;
 
 use std::process::ExitCode;

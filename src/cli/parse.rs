@@ -20,6 +20,20 @@ pub(crate) enum Overlap {
     Pixels(usize),
 }
 
+/// Tiles that are computed at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Workers {
+    Auto,
+    Count(usize),
+}
+
+pub(super) fn parse_workers(text: &str) -> Result<Workers, String> {
+    if text == "auto" {
+        return Ok(Workers::Auto);
+    }
+    text.parse().map(Workers::Count).map_err(|error| format!("expected a number of workers or `auto`: {error}"))
+}
+
 pub(super) fn parse_overlap(text: &str) -> Result<Overlap, String> {
     if text == "auto" {
         return Ok(Overlap::Auto);

@@ -39,6 +39,7 @@ fn show(path: &Path, plan: &Plan) -> std::io::Result<()> {
         ("result", whole.into()),
         ("halo", halo),
         ("swaths", plan.swaths.len().to_string()),
+        ("workers", workers(plan)),
         ("operations", format!("{}FLOP", show_count(plan.flops as f64))),
         ("to read", show_bytes(plan.bytes_to_read)),
         ("peak memory", format!("{} of {}", bytes(memory.total()), bytes(plan.max_memory))),
@@ -55,6 +56,14 @@ fn show(path: &Path, plan: &Plan) -> std::io::Result<()> {
     print::facts(&facts)
 }
 
+/// How many tiles are computed at once, and by how many threads each.
+fn workers(plan: &Plan) -> String {
+    let most = plan.worker_threads().max().unwrap_or(0);
+    let least = plan.worker_threads().min().unwrap_or(0);
+    let each = if least == most { most.to_string() } else { format!("{least} to {most}") };
+    format!("{} of {each} {} each", plan.workers, if most == 1 { "thread" } else { "threads" })
+}
+
 fn as_json(path: &Path, plan: &Plan) -> serde_json::Value {
     let layout = &plan.layout;
     let (window, memory) = (layout.window, &plan.memory);
@@ -65,6 +74,8 @@ fn as_json(path: &Path, plan: &Plan) -> serde_json::Value {
         "tile": { "width": layout.input.x, "height": layout.input.y },
         "overlap": { "width": layout.overlap.width, "height": layout.overlap.height },
         "swaths": plan.swaths.len(),
+        "workers": plan.workers,
+        "threads": plan.threads,
         "equals_whole": plan.equals_whole(),
         "halo": plan.geometry.halo().map(|halo| json!({ "width": halo.x, "height": halo.y })),
         "flops": plan.flops,

@@ -8,7 +8,7 @@ use swath_models::{Arithmetic, Precision};
 
 use super::args::{PrecisionChoice, ProbabilityType, TileArgs};
 use super::fail::AnyError;
-use super::parse::{Device, Overlap};
+use super::parse::{Device, Overlap, Workers};
 
 impl TileArgs {
     /// The request that these arguments make of a plan.
@@ -29,6 +29,10 @@ impl TileArgs {
             max_memory: self.max_memory.map_or_else(half_of_free_memory, Ok)?,
             tiles: self.max_memory.map_or(Tiles::Keep, |_| Tiles::MayShrink),
             threads: self.threads(),
+            workers: match self.workers {
+                Workers::Auto => None,
+                Workers::Count(count) => Some(count),
+            },
             layers: Layers {
                 probabilities: self.probabilities.as_ref().map(|_| self.encoding()),
                 confidence: self.confidence.as_ref().map(|_| LayerEncoding::U8),

@@ -13,7 +13,7 @@ use super::args::SegmentArgs;
 use super::bytes::show_bytes;
 use super::fail::{self, AnyError, Exit};
 use super::progress::Progress;
-use super::{existing, interrupt, print};
+use super::{existing, interrupt, print, timings};
 
 pub(super) fn run(args: &SegmentArgs) -> Result<Exit, AnyError> {
     interrupt::watch()?;
@@ -107,14 +107,18 @@ fn show(args: &SegmentArgs, segmenter: &Segmenter, scene: &Scene, report: &Repor
     let classes = || segmenter.card().classes.iter().zip(&report.labels.counts);
     let written = if args.json {
         let class = |(class, pixels): (&Class, &u64)| json!({ "value": class.value, "name": class.name, "pixels": pixels });
-        print::line(json!({
+        let mut line = json!({
             "scene": scene.profile().path,
             "labels": report.path,
             "item": report.item,
             "classes": classes().map(class).collect::<Vec<_>>(),
             "nodata": report.labels.nodata_count,
             "seconds": seconds,
-        }))
+        });
+        if args.timings {
+            line["timings"] = timings::as_json(&report.timings);
+        }
+        print::line(line)
     } else {
         let total = (report.labels.counts.iter().sum::<u64>() + report.labels.nodata_count) as f64;
         let row = |name: &str, count: u64| {
@@ -122,7 +126,8 @@ fn show(args: &SegmentArgs, segmenter: &Segmenter, scene: &Scene, report: &Repor
         };
         let mut rows: Vec<Vec<String>> = classes().map(|(class, count)| row(class.label(), *count)).collect();
         rows.push(row("no data", report.labels.nodata_count));
-        print::line(report.path.display()).and_then(|()| print::table(&rows))
+        let labelled = print::line(report.path.display()).and_then(|()| print::table(&rows));
+        labelled.and_then(|()| if args.timings { timings::show(&report.timings) } else { Ok(()) })
     };
     written.map_err(|source| Error::File { action: "write", path: "standard output".into(), source })
 }

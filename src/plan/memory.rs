@@ -4,7 +4,7 @@ use swath_models::Executor;
 use swath_tiling::{Mosaic, TileGrid};
 
 use super::{Layers, Layout};
-use crate::pipeline::{PATCHES_AHEAD, SCORES_AHEAD};
+use crate::pipeline::{PATCHES_AHEAD, in_flight};
 use crate::source::RasterProfile;
 use crate::{LabelSink, LayerSink, Result};
 
@@ -29,7 +29,7 @@ pub struct MemoryPlan {
     pub weights: usize,
     /// The weights while the model is loaded: as they were read, as they are rewritten, and as they are kept.
     pub loading: usize,
-    /// Values between the network's layers; the executor keeps their buffers for the next scene.
+    /// Values between the network's layers, of all tiles that are computed at once; the executor keeps their buffers for the next scene.
     pub network: usize,
     /// Pixels read, scores computed and labels found that wait for the next stage.
     pub waiting: usize,
@@ -53,8 +53,8 @@ impl MemoryPlan {
         swaths: &[TileGrid],
         executor: &dyn Executor,
         reading: Reading,
+        computing: Computing,
         writing: Writing,
-        threads: usize,
     ) -> Result<Self> {
         let (bands, channels) = (executor.graph().input_channels(), executor.graph().output_channels());
         let input = layout.input.product();
@@ -62,15 +62,16 @@ impl MemoryPlan {
         // Pixels and their validity; a patch is held once more while it is read, in double precision where its type needs that.
         let patch = input * (bands * size_of::<f32>() + 1);
         // Where a tile reaches beyond the scene, it is put together from what was read.
-        let patches = (reading.readers * (PATCHES_AHEAD + 2) + 1) * patch + reading.readers * input * size_of::<f64>();
-        let predicted = (SCORES_AHEAD + 2) * (scores * channels * size_of::<f32>() + input);
+        let patches =
+            (reading.readers * (PATCHES_AHEAD + 2) + computing.workers) * patch + reading.readers * input * size_of::<f64>();
+        let predicted = in_flight(computing.workers) * (scores * channels * size_of::<f32>() + input);
         Ok(Self {
             base: BASE,
             cache: reading.cache,
             blocks: reading.blocks,
             weights: executor.resident_bytes(),
             loading: 3 * executor.resident_bytes(),
-            network: executor.peak_bytes(layout.input, threads)?,
+            network: computing.workers * executor.peak_bytes(layout.input, computing.threads.div_ceil(computing.workers))?,
             waiting: patches + predicted + scores * writing.pixel_bytes(),
             mosaic: swaths.iter().map(|swath| Mosaic::bytes(swath, channels, layout.blend)).max().unwrap_or(0),
             finish: writing.finish_bytes(layout.window.width),
@@ -105,6 +106,15 @@ impl Reading {
         let rest = memory.total() - memory.cache;
         rest + CACHE.max(self.strips.min(rest.div_ceil(3)))
     }
+}
+
+/// What computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Computing {
+    /// Tiles that are computed at once.
+    pub(super) workers: usize,
+    /// Threads of all workers.
+    pub(super) threads: usize,
 }
 
 /// What is written.

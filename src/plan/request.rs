@@ -62,7 +62,7 @@ pub struct Layers {
     pub confidence: Option<LayerEncoding>,
 }
 
-/// What a plan may do where memory is short. Fewer threads and narrower swaths change no label; other tiles do.
+/// What a plan may do where memory is short. Fewer workers, fewer threads and narrower swaths change no label; other tiles do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tiles {
     /// Smaller tiles may be chosen: for a limit that is given, and so says the same tomorrow.
@@ -86,8 +86,10 @@ pub struct PlanRequest {
     pub max_memory: usize,
     /// What may give way where that is not enough.
     pub tiles: Tiles,
-    /// Threads that read and compute.
+    /// Threads that compute, and most that read.
     pub threads: usize,
+    /// How many tiles are computed at once, each by an equal share of the threads; at most as many as there are threads.
+    pub workers: Option<usize>,
     /// What is written beside the labels.
     pub layers: Layers,
 }
@@ -96,8 +98,8 @@ impl PlanRequest {
     /// Everything left to the plan but memory (bytes) and threads; tiles may shrink.
     #[must_use]
     pub fn new(max_memory: usize, threads: usize) -> Self {
-        let (tile, overlap, window) = (None, None, None);
-        let tiles = Tiles::MayShrink;
-        Self { tile, overlap, blend: BlendChoice::default(), window, max_memory, tiles, threads, layers: Layers::default() }
+        let (tile, overlap, window, workers) = (None, None, None, None);
+        let (blend, tiles, layers) = (BlendChoice::default(), Tiles::MayShrink, Layers::default());
+        Self { tile, overlap, blend, window, max_memory, tiles, threads, workers, layers }
     }
 }

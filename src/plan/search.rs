@@ -4,7 +4,7 @@ use swath_models::{Convolutions, Executor, Extent, Geometry, Reach};
 use swath_tiling::{Blend, TileGrid, Window};
 
 use super::layout::{self, Layout};
-use super::memory::{MemoryPlan, Reading, Writing};
+use super::memory::{Computing, MemoryPlan, Reading, Writing};
 use super::{BlendChoice, PlanRequest, Tiles};
 use crate::source::RasterSource;
 use crate::source::{RasterProfile, Scene};
@@ -40,7 +40,9 @@ pub struct Plan {
     pub bytes_to_read: u64,
     /// Threads that read.
     pub readers: usize,
-    /// Threads that the network runs on.
+    /// Tiles that the network runs on at once.
+    pub workers: usize,
+    /// Threads that the network runs on: those of all workers. Fewer than asked for if memory is too short for them.
     pub threads: usize,
     /// Threads that compress the finished files: fewer than compute if memory asks for it.
     pub finish_threads: usize,
@@ -71,6 +73,9 @@ impl Plan {
         }
         let bytes = scene.bands().numbers().iter().map(|number| profile.bands[number - 1].bytes).sum();
         let search = Search { profile, window, geometry: &geometry, executor, request, fixed, bytes };
+        if let Some(workers) = request.workers.filter(|workers| !(1..=request.threads).contains(workers)) {
+            return Err(Error::Workers { workers, threads: request.threads });
+        }
         if let Some(overlap) = request.overlap.filter(|overlap| *overlap > MOST_OVERLAP) {
             return Err(Error::Overlap { overlap, most: MOST_OVERLAP });
         }
@@ -91,11 +96,17 @@ impl Plan {
             max_memory: request.max_memory,
             flops,
             bytes_to_read,
-            readers: found.readers,
-            threads: request.threads,
-            finish_threads: found.finish_threads,
+            readers: found.effort.readers,
+            workers: found.effort.computing.workers,
+            threads: found.effort.computing.threads,
+            finish_threads: found.effort.finish_threads,
             geometry,
         })
+    }
+
+    /// How many threads each worker has: as many as the others, or one less.
+    pub fn worker_threads(&self) -> impl Iterator<Item = usize> {
+        (0..self.workers).map(|worker| (self.threads + worker) / self.workers)
     }
 
     /// Number of tiles that are run, those on cuts between swaths twice.
@@ -130,10 +141,18 @@ struct Found {
     layout: Layout,
     swaths: Vec<TileGrid>,
     memory: MemoryPlan,
-    readers: usize,
-    finish_threads: usize,
+    effort: Effort,
     /// The limit on memory that would do for it.
     needed: usize,
+}
+
+/// What is done at once: more is faster and takes more memory, and changes no label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Effort {
+    readers: usize,
+    computing: Computing,
+    /// Threads that compress the finished files.
+    finish_threads: usize,
 }
 
 struct Search<'a> {
@@ -150,25 +169,31 @@ struct Search<'a> {
 impl Search<'_> {
     /// The first of the sides, largest first, whose tiling fits in memory, however slowly: labels must not depend on the number of threads.
     fn best(&self) -> Result<Found> {
-        let limit = self.request.max_memory;
         let mut smallest: Option<Found> = None;
         for side in self.sides() {
-            let found = match self.layout(side) {
-                Ok(layout) => self.fit(&layout)?,
+            let layout = match self.layout(side) {
+                Ok(layout) => layout,
                 // A smaller side cannot hold the overlap either: the last one that could decides.
                 Err(Error::TileTooSmall { .. }) if smallest.is_some() => break,
                 Err(error) => return Err(error),
             };
-            if found.memory.total() <= limit {
+            let found = self.fit(&layout, self.request.workers)?;
+            if self.fits(&found) {
                 return Ok(found);
             }
+            // Nor may they depend on the number of workers: where one would do, memory is too short for those asked for, and not for the tiles.
+            let too_many = self.request.workers.is_some() && self.fits(&self.fit(&layout, None)?);
             smallest = Some(found);
-            if self.request.tiles == Tiles::Keep {
+            if too_many || self.request.tiles == Tiles::Keep {
                 break;
             }
         }
         let needed = smallest.map_or(usize::MAX, |found| found.needed);
-        Err(Error::Memory { path: self.profile.path.clone(), needed, limit })
+        Err(Error::Memory { path: self.profile.path.clone(), needed, limit: self.request.max_memory })
+    }
+
+    fn fits(&self, found: &Found) -> bool {
+        found.memory.total() <= self.request.max_memory
     }
 
     /// Sides to try, largest first: just the user's or the network's own if there is one.
@@ -193,42 +218,75 @@ impl Search<'_> {
         Layout::new(self.profile.size, self.window, self.geometry, self.fixed, tiles)
     }
 
-    /// The most readers that fit, or what one reader takes.
-    fn fit(&self, layout: &Layout) -> Result<Found> {
-        let most = self.request.threads.clamp(1, MOST_READERS);
-        let mut found = self.fit_readers(layout.clone(), most)?;
-        for readers in (1..most).rev() {
-            if found.memory.total() <= self.request.max_memory {
-                break;
+    /// The widest swaths that fit, and the most effort that fits with them; or what the narrowest take, computed as slowly as can be.
+    fn fit(&self, layout: &Layout, workers: Option<usize>) -> Result<Found> {
+        let mut columns = self.window.width;
+        let slowest = loop {
+            let slowest = self.found(layout, columns, Effort::least(workers))?;
+            let narrowest = layout.blend == Blend::Crop || columns <= 2 * layout.grid.tile_size().width;
+            if self.fits(&slowest) || narrowest {
+                break slowest;
             }
-            found = self.fit_readers(layout.clone(), readers)?;
+            columns = columns.div_ceil(2);
+        };
+        if !self.fits(&slowest) {
+            return Ok(slowest);
         }
-        Ok(found)
+        let tiles = slowest.swaths.iter().map(TileGrid::len).max().unwrap_or(1);
+        let mut effort = Effort::most(self.request.threads.max(1), workers, tiles);
+        loop {
+            let found = self.found(layout, columns, effort)?;
+            if self.fits(&found) {
+                return Ok(found);
+            }
+            match effort.less(&found.memory, workers) {
+                Some(less) => effort = less,
+                None => return Ok(slowest),
+            }
+        }
     }
 
-    /// Finishes with fewer threads and halves the swaths until both fit, or there is one thread and a swath is about as narrow as a tile.
-    fn fit_readers(&self, layout: Layout, readers: usize) -> Result<Found> {
-        let limit = self.request.max_memory;
-        let reading = Reading::new(readers, self.profile, self.bytes, layout.input.y, limit);
+    fn found(&self, layout: &Layout, columns: usize, effort: Effort) -> Result<Found> {
+        let reading = Reading::new(effort.readers, self.profile, self.bytes, layout.input.y, self.request.max_memory);
         let classes = self.executor.graph().output_channels().max(2);
-        let mut writing = Writing { layers: self.request.layers, classes, threads: self.request.threads };
-        let mut columns = self.window.width;
-        loop {
-            let swaths = layout.grid.swaths(columns);
-            let memory = MemoryPlan::new(&layout, &swaths, self.executor, reading, writing, self.request.threads)?;
-            let narrowest = layout.blend == Blend::Crop || columns <= 2 * layout.grid.tile_size().width;
-            if memory.total() <= limit || (narrowest && writing.threads == 1) {
-                let needed = reading.needed(&memory);
-                let finish_threads = writing.threads;
-                return Ok(Found { layout, swaths, memory, readers, finish_threads, needed });
-            }
-            if memory.finish > memory.waiting + memory.mosaic && writing.threads > 1 {
-                writing.threads -= 1;
-            } else if narrowest {
-                writing.threads = 1;
-            } else {
-                columns = columns.div_ceil(2);
-            }
-        }
+        let writing = Writing { layers: self.request.layers, classes, threads: effort.finish_threads };
+        let swaths = layout.grid.swaths(columns);
+        let memory = MemoryPlan::new(layout, &swaths, self.executor, reading, effort.computing, writing)?;
+        Ok(Found { layout: layout.clone(), swaths, memory, effort, needed: reading.needed(&memory) })
+    }
+}
+
+impl Effort {
+    /// All threads. One tile per thread, since threads of different tiles do not wait for each other; but a worker that has no tile left when
+    /// the others compute their last ones idles, so there are no more workers than keep idle time below a tenth.
+    fn most(threads: usize, workers: Option<usize>, tiles: usize) -> Self {
+        let busy = |workers: &usize| 10 * workers * tiles.div_ceil(*workers) <= 11 * tiles;
+        let workers = workers.or_else(|| (1..=threads).rev().find(busy)).unwrap_or(1);
+        Self { readers: threads.min(MOST_READERS), computing: Computing { workers, threads }, finish_threads: threads }
+    }
+
+    /// One of each; `workers`, if so many are asked for.
+    fn least(workers: Option<usize>) -> Self {
+        let workers = workers.unwrap_or(1);
+        Self { readers: 1, computing: Computing { workers, threads: workers }, finish_threads: 1 }
+    }
+
+    /// A little less of what costs the least time; none if there is nothing left to give up. `workers` stay if so many are asked for.
+    fn less(mut self, memory: &MemoryPlan, workers: Option<usize>) -> Option<Self> {
+        let Self { readers, computing, finish_threads } = &mut self;
+        let finishing = memory.finish > memory.waiting + memory.mosaic;
+        let given = if finishing && *finish_threads > 1 {
+            finish_threads
+        } else if *readers > 1 {
+            readers
+        } else if workers.is_none() && computing.workers > 1 {
+            &mut computing.workers
+        } else if computing.threads > computing.workers {
+            &mut computing.threads
+        } else {
+            return None;
+        };
+        *given -= 1;
+        Some(self)
     }
 }

@@ -1,6 +1,7 @@
 //! From a scratch file to a Cloud Optimized GeoTIFF.
 
 use std::path::Path;
+use std::thread;
 
 use gdal::raster::RasterCreationOptions;
 use gdal::{Dataset, DriverManager, Metadata};
@@ -42,13 +43,13 @@ pub(super) fn create(scratch: &Dataset, part: &Path, pixels: Pixels, threads: us
         scratch.create_copy(&DriverManager::get_driver_by_name("COG")?, part, &options)?.close()
     })
     .map_err(gdal)?;
-    verify(scratch, part, written)
+    verify(scratch, part, threads.max(1), written)
 }
 
 /// Compares the COG with what was written, and its layout and georeference with the scratch file's.
 ///
 /// A block that got lost on a full disk is found here, even if GDAL lost it between two other calls or in another thread.
-fn verify(scratch: &Dataset, part: &Path, written: Fingerprint) -> Result<()> {
+fn verify(scratch: &Dataset, part: &Path, threads: usize, written: Fingerprint) -> Result<()> {
     let gdal = |source| Error::Gdal { action: "read back".into(), path: part.to_owned(), source };
     let unfaithful = |what, expected: String, got: String| Error::Unfaithful { path: part.to_owned(), what, expected, got };
     let cog = watch(Heed::Failures, || Dataset::open(part)).map_err(gdal)?;
@@ -68,17 +69,33 @@ fn verify(scratch: &Dataset, part: &Path, written: Fingerprint) -> Result<()> {
     if expected != got {
         return Err(unfaithful("transform", format!("{expected:?}"), format!("{got:?}")));
     }
-    let read = watch(Heed::Failures, || fingerprint(&cog)).map_err(gdal)?;
+    let read = fingerprint(part, cog.raster_size(), threads).map_err(gdal)?;
     if read != written {
         return Err(unfaithful("pixels", format!("{written:?}"), format!("{read:?}")));
     }
     Ok(())
 }
 
-fn fingerprint(cog: &Dataset) -> gdal::errors::Result<Fingerprint> {
+/// Of a raster of that width and height, read by `threads` threads.
+fn fingerprint(part: &Path, (width, height): (usize, usize), threads: usize) -> gdal::errors::Result<Fingerprint> {
+    let rows = |thread: usize| (thread * BLOCK..height).step_by(threads * BLOCK);
+    let mut fingerprint = Fingerprint::new(Size::plane(width, height));
+    thread::scope(|scope| {
+        let read = |thread| scope.spawn(move || watch(Heed::Failures, || fingerprint_rows(part, rows(thread))));
+        let parts: Vec<_> = (0..threads.min(height.div_ceil(BLOCK))).map(read).collect();
+        for part in parts {
+            fingerprint += part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        }
+        Ok(fingerprint)
+    })
+}
+
+/// Of the rows of blocks that start at `rows`, read with a handle of its own, as a thread needs it.
+fn fingerprint_rows(part: &Path, rows: impl Iterator<Item = usize>) -> gdal::errors::Result<Fingerprint> {
+    let cog = Dataset::open(part)?;
     let (width, height) = cog.raster_size();
     let mut fingerprint = Fingerprint::new(Size::plane(width, height));
-    for y in (0..height).step_by(BLOCK) {
+    for y in rows {
         for x in (0..width).step_by(BLOCK) {
             let window = Window::plane(x, y, BLOCK.min(width - x), BLOCK.min(height - y));
             let size = (window.width, window.height);
@@ -100,17 +117,21 @@ mod tests {
     fn a_block_that_got_lost_is_found() {
         let folder = tempfile::tempdir().unwrap();
         let part = folder.path().join("a.tif.part");
-        let size = Size::plane(700, 600);
+        let size = Size::plane(700, 1600);
         let driver = DriverManager::get_driver_by_name("MEM").unwrap();
         let scratch = driver.create("", size.width, size.height, 1).unwrap();
         let mut written = Fingerprint::new(size);
         written.add(1, Window::all(size), std::iter::repeat_n(0.0, size.area()));
-        create(&scratch, &part, Pixels::Labels, 1, written).unwrap();
-
-        let mut other = Fingerprint::new(size);
-        let values = (0..size.area()).map(|place| if place == 123_456 { 1.0 } else { 0.0 });
-        other.add(1, Window::all(size), values);
-        let lost = create(&scratch, &part, Pixels::Labels, 1, other).unwrap_err();
-        assert!(matches!(lost, Error::Unfaithful { what: "pixels", .. }), "{lost}");
+        // Four rows of blocks: one thread, fewer than rows, more than rows.
+        for threads in [1, 3, 8] {
+            create(&scratch, &part, Pixels::Labels, threads, written).unwrap();
+            for lost in [123_456, 400_000, 1_119_999] {
+                let mut other = Fingerprint::new(size);
+                let values = (0..size.area()).map(|place| if place == lost { 1.0 } else { 0.0 });
+                other.add(1, Window::all(size), values);
+                let error = create(&scratch, &part, Pixels::Labels, threads, other).unwrap_err();
+                assert!(matches!(error, Error::Unfaithful { what: "pixels", .. }), "{error}");
+            }
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! Telling whether a file holds what was written, without keeping it.
 
+use std::ops::AddAssign;
+
 use swath_tiling::{Size, Window};
 
 /// A digest of pixels that does not depend on the order in which they are added: the sum of a hash of each value and its place.
@@ -27,6 +29,13 @@ impl Fingerprint {
                 self.sum = self.sum.wrapping_add(mix(place as u64, bits));
             }
         }
+    }
+}
+
+impl AddAssign for Fingerprint {
+    /// Adds the pixels of another one of the same raster.
+    fn add_assign(&mut self, other: Self) {
+        self.sum = self.sum.wrapping_add(other.sum);
     }
 }
 

@@ -1,0 +1,71 @@
+//! Reading ahead.
+
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::Scope;
+
+use swath_tiling::{Tile, TileGrid};
+
+use super::run::Run;
+use crate::Result;
+use crate::plan::Layout;
+use crate::source::{Patch, WindowReader, read_extended};
+
+/// Patches that each reading thread has ready for the network.
+pub(crate) const PATCHES_AHEAD: usize = 1;
+
+/// A tile as it was read, scaled for the network.
+pub(super) struct Input {
+    pub(super) tile: Tile,
+    pub(super) pixels: Vec<f32>,
+    pub(super) valid: Vec<bool>,
+}
+
+/// Starts the readers. Reader k reads tiles k, k + readers, ... into a channel of its own: taking from the channels in turn gives grid order. A
+/// reader ends when it has read its last tile, sent an error, or nobody listens.
+///
+/// Readers come on top of the workers' threads and do not crowd them out: each is at most one patch in its channel and one in its hands ahead of
+/// the network, then it waits. So all of them together compute for no longer than decoding the scene once takes, a few hundredths of the network's
+/// time; only for a network that is faster than decoding do they take more, and there they are what the run waits for.
+pub(super) fn start<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    run: &'scope Run<'_>,
+    swath: &'scope TileGrid,
+) -> Vec<Receiver<Result<Input>>> {
+    let readers = run.plan.readers.min(swath.len());
+    let start = |first: usize| {
+        let (send, receive) = sync_channel(PATCHES_AHEAD);
+        let tiles = (first..swath.len()).step_by(readers).map(|index| swath.tile(index));
+        scope.spawn(move || read(run, tiles, &send));
+        receive
+    };
+    (0..readers).map(start).collect()
+}
+
+fn read(run: &Run<'_>, tiles: impl Iterator<Item = Tile>, send: &SyncSender<Result<Input>>) {
+    let mut reader = match run.source.reader() {
+        Ok(reader) => reader,
+        Err(error) => return drop(send.send(Err(error))),
+    };
+    for tile in tiles {
+        let input = read_tile(run, reader.as_mut(), tile);
+        let failed = input.is_err();
+        let sent = run.clocks.reading.blocked.time(|| send.send(input));
+        if sent.is_err() || failed {
+            return;
+        }
+    }
+}
+
+fn read_tile(run: &Run<'_>, reader: &mut dyn WindowReader, tile: Tile) -> Result<Input> {
+    let Layout { raster, .. } = run.plan.layout;
+    let patch = run.clocks.reading.busy.time(|| read_extended(reader, raster, run.plan.layout.reach(&tile)))?;
+    let Patch { mut pixels, valid, .. } = patch;
+    run.clocks.scaling.busy.time(|| {
+        for (band, scaling) in pixels.chunks_exact_mut(valid.len()).zip(run.scaling) {
+            scaling.apply(band);
+            // Values without meaning must not reach their neighbours through the network: it sees zeros instead, as it does beyond its own padding.
+            band.iter_mut().zip(&valid).filter(|(_, valid)| !**valid).for_each(|(x, _)| *x = 0.0);
+        }
+    });
+    Ok(Input { tile, pixels, valid })
+}
