@@ -6,10 +6,8 @@ SWATH is the program, FOLDER where model and labels are kept, SCENE has red, gre
 """
 
 import json
-import os
 import subprocess
 import sys
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,17 +39,15 @@ class Pipeline:
 
     def run(self) -> None:
         print(f"{self.name} {self.precision}, tile {self.tile}", file=sys.stderr, flush=True)
-        start = time.perf_counter()
-        with subprocess.Popen(self.command, stdout=subprocess.PIPE, text=True) as process:
-            output = process.stdout.read()
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-        elapsed = time.perf_counter() - start
+        measure = [sys.executable, str(Path(__file__).with_name("measure.py"))]
+        process = subprocess.run(measure + self.command, stdout=subprocess.PIPE, text=True)
         if process.returncode:
             sys.exit(f"{self.name} {self.precision} failed: {' '.join(self.command)}")
+        *output, figures = process.stdout.splitlines()
+        figures = json.loads(figures)
         # Python's time is its own figure, which leaves out what it spends on imports and on compiling the network.
-        self.seconds.append(float(output) if self.name == "python" else elapsed)
-        self.peaks.append(usage.ru_maxrss)
+        self.seconds.append(float(output[-1]) if self.name == "python" else figures["seconds"])
+        self.peaks.append(figures["peak_kib"])
 
 
 def main() -> None:
