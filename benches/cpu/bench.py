@@ -50,10 +50,8 @@ class Bench:
     def peers(self, network: Network) -> list[Engine]:
         """The engines that Swath is held against."""
         script = str(Path(__file__).with_name("engine.py"))
-        commands = [
-            [sys.executable, script, name, precision, str(network.onnx), str(self.tile), self.threads] for name, precision in PEERS
-        ]
-        return [Engine(name, precision, command) for (name, precision), command in zip(PEERS, commands)]
+        files = [str(network.onnx), str(self.tile)]
+        return [Engine(*peer, [sys.executable, script, *peer, *files, self.threads]) for peer in PEERS]
 
     @property
     def tile(self) -> Path:
@@ -132,7 +130,7 @@ def main() -> None:
     others = statistics.mean(busy for engine in engines.values() for busy in engine.others)
     for side, turns in ((256, few), (1024, few), (2048, 1)):
         if available_gib() < side / 200:
-            say(f"SKIPPED FCN-ResNet50 {side} x {side}: {available_gib():.1f} GiB of memory are free, which is too little for all engines")
+            say(f"SKIPPED FCN-ResNet50 {side} x {side}: {available_gib():.1f} GiB of free memory are too few for all engines at once")
         else:
             bench.time(fcn(program, folder, side), turns)
     for name, file, shape in TRAINED:

@@ -1,6 +1,7 @@
 """What is timed: networks with their weights as a model folder and as ONNX files, and tiles."""
 
 import os
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,11 +40,17 @@ class Network:
 
 def fcn_model(swath: Path, folder: Path) -> Path:
     """A model folder of FCN-ResNet50 with random weights."""
-    model = folder / "fcn_resnet50"
-    if not model.exists():
-        arguments = ["--bands", "3", "--classes", str(CLASSES), "--scaling", "scale:255", "--output", model]
-        subprocess.run([swath, "--quiet", "model", "new", "fcn_resnet50", *arguments], check=True, stdout=subprocess.DEVNULL)
-        vary_normalisation(model / "weights.safetensors")
+    flags = ["--bands", "3", "--classes", str(CLASSES), "--scaling", "scale:255"]
+    model = make_model(swath, folder / "fcn_resnet50", ["new", "fcn_resnet50", *flags])
+    vary_normalisation(model / "weights.safetensors")
+    return model
+
+
+def make_model(swath: Path, model: Path, arguments: list[str]) -> Path:
+    """A model folder of this build of Swath, in place of the one before."""
+    shutil.rmtree(model, ignore_errors=True)
+    command = [str(swath), "--quiet", "model", *arguments, "--output", str(model)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return model
 
 
@@ -71,13 +78,11 @@ def imported(swath: Path, folder: Path, name: str, file: str, shape: tuple[int, 
     source, stem = data / "weights" / file, Path(file).stem
     if not source.exists():
         return None
-    model, fixed = folder / stem, folder / f"{stem}.onnx"
-    if not model.exists():
-        # The scores are to be those of the file, whatever they mean.
-        classes = ",".join(f"class{number}" for number in range(max(2, output_channels(source))))
-        bands = ",".join(str(number) for number in range(1, shape[0] + 1))
-        flags = ["--bands", bands, "--scaling", "none", "--classes", classes, "--scores", "probabilities", "--output", model]
-        subprocess.run([swath, "--quiet", "model", "import", source, *flags], check=True, stdout=subprocess.DEVNULL)
+    # The scores are to be those of the file, whatever they mean.
+    classes = ",".join(f"class{number}" for number in range(max(2, output_channels(source))))
+    bands = ",".join(str(number) for number in range(1, shape[0] + 1))
+    flags = ["--bands", bands, "--scaling", "none", "--classes", classes, "--scores", "probabilities"]
+    model, fixed = make_model(swath, folder / stem, ["import", str(source), *flags]), folder / f"{stem}.onnx"
     fix_extent(source, fixed, shape)
     return Network(name, model, fixed, shape)
 
