@@ -4,12 +4,18 @@ CARGO_FLAGS ?=
 DEMO_FLAGS ?=
 DEMO_OUTPUT := demo-output
 TARGET := $(or $(CARGO_TARGET_DIR),target)
+BENCH := $(TARGET)/bench-cpu
+# Of the benches beside other engines: threads of every engine; how often each takes its turn (ROUNDS=1 is a quick look); precisions.
+THREADS ?= $(shell nproc)
+bench-cpu: ROUNDS ?= 5
+bench-end-to-end: ROUNDS ?= 2
+PRECISIONS ?= f32 bf16
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint doc check clean
+.PHONY: help setup build demo test lint doc check bench-cpu bench-end-to-end clean
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: ## Install what is missing of GDAL and pkg-config (Debian; nothing is done if both are there)
 	@scripts/setup.sh
@@ -34,6 +40,20 @@ doc: setup ## Build the documentation; a warning is an error
 
 check: ## Run what CI runs
 	@.ci/run
+
+bench-cpu: build $(BENCH)/venv/ready ## Time Swath, ONNX Runtime and OpenVINO in turn on the same networks (THREADS, ROUNDS, SWATH_DATA)
+	$(CARGO) build --release $(CARGO_FLAGS) --package swath-models --example resident
+	@$(BENCH)/venv/bin/python benches/cpu/bench.py $(TARGET)/release/swath $(TARGET)/release/examples/resident $(BENCH) $(THREADS) $(ROUNDS)
+
+bench-end-to-end: build $(BENCH)/venv/ready ## Label SCENE=... with Swath and with a Python pipeline in turn (THREADS, ROUNDS, PRECISIONS)
+	@test -f "$(SCENE)" || { echo "expected SCENE=FILE with red, green and blue as its first bands, got '$(SCENE)'" >&2; exit 1; }
+	@$(BENCH)/venv/bin/python benches/cpu/end_to_end.py $(TARGET)/release/swath $(BENCH) "$(SCENE)" $(THREADS) $(ROUNDS) $(PRECISIONS)
+
+$(BENCH)/venv/ready: benches/cpu/requirements.txt
+	@scripts/setup.sh python
+	python3 -m venv --clear $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
 
 clean: ## Remove what was built
 	$(CARGO) clean

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Installs what Swath needs to be built and is missing: GDAL with its headers, gdalinfo, and pkg-config. Where all is there, nothing is done.
+# With the argument `python`, what the benches beside other engines need too: Python with virtual environments.
 set -euo pipefail
 
 fail() {
@@ -15,6 +16,9 @@ command -v pkg-config >/dev/null || packages+=(pkg-config)
 # Without pkg-config it is not known whether GDAL's headers are there; apt-get leaves alone what is installed.
 pkg-config --exists gdal 2>/dev/null || packages+=(libgdal-dev)
 command -v gdalinfo >/dev/null || packages+=(gdal-bin)
+if [[ "${1-}" == python ]]; then
+    python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
+fi
 ((${#packages[@]})) || exit 0
 
 command -v apt-get >/dev/null || fail \

@@ -2,7 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "a helper that fails is a failed test")]
 #![expect(clippy::float_cmp, reason = "scores are the source's values, unchanged")]
 
-#[expect(dead_code, reason = "nothing is read back here")]
 mod common;
 
 use std::io;

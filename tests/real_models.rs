@@ -4,13 +4,13 @@
 #![expect(clippy::print_stderr, reason = "what is measured, and what is not, is part of the result")]
 
 mod common;
+mod real_data;
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 use std::process::{Command, Output};
-use std::{env, fs};
 
 use common::{Raster, difference};
 use swath_models::Weights;
@@ -19,18 +19,6 @@ use tempfile::TempDir;
 
 /// What two implementations of a deep network may differ by.
 const TOLERANCE: f32 = 1e-4;
-
-/// The folder of real data, if there is one.
-fn data() -> Option<PathBuf> {
-    let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
-    let folder = env::var_os("SWATH_DATA").map_or_else(default, PathBuf::from);
-    if folder.join("weights").is_dir() {
-        return Some(folder);
-    }
-    // Written past the test harness, which would swallow it.
-    std::io::stderr().write_all(format!("SKIPPED: no real data in {}; set SWATH_DATA\n", folder.display()).as_bytes()).unwrap();
-    None
-}
 
 fn swath<S: AsRef<OsStr>>(args: &[S]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_swath")).args(args).env_remove("RUST_LOG").output().unwrap()
@@ -120,7 +108,7 @@ fn cut(plane: &[f32], width: usize, window: Window) -> Vec<f32> {
 
 #[test]
 fn clouds_are_those_of_onnx_runtime() {
-    let Some(data) = data() else { return };
+    let Some(data) = real_data::folder() else { return };
     let cloud = data.join("cloud");
     let onnx = data.join("weights/cloud_unet/landsatbiomeRGBISWIR7.onnx");
     let model = Model::import(
@@ -156,13 +144,13 @@ fn buildings(data: &Path, name: &str, accuracy: f64, iou: f64, small: &str, wind
 
 #[test]
 fn buildings_of_the_fcn_are_those_of_onnx_runtime() {
-    let Some(data) = data() else { return };
+    let Some(data) = real_data::folder() else { return };
     buildings(&data, "fcn_resnet18", 0.8661, 0.7358, "832", Window::plane(0, 0, 1024, 1280));
 }
 
 #[test]
 fn buildings_of_the_unet_are_those_of_onnx_runtime() {
-    let Some(data) = data() else { return };
+    let Some(data) = real_data::folder() else { return };
     buildings(&data, "unet", 0.8687, 0.7404, "512", Window::plane(201, 611, 400, 301));
 }
 
@@ -225,7 +213,7 @@ fn lattice(length: usize) -> Vec<usize> {
 
 #[test]
 fn every_dummy_of_deepness_is_labelled_right_or_refused() {
-    let Some(data) = data() else { return };
+    let Some(data) = real_data::folder() else { return };
     let golden = Weights::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/dummies.safetensors")).unwrap();
     let files: usize = ["", "dummy_regression_models", "dummy_segmentation_models"]
         .iter()

@@ -1,4 +1,5 @@
 //! What several test files need: rasters in and out.
+#![allow(dead_code, reason = "every test binary uses its own part of it")]
 
 use std::path::Path;
 
