@@ -8,7 +8,7 @@ use super::{
     aligned::Aligned,
     element::Element,
     epilogue::{Bounds, Finish},
-    rows::{Input, Rows, pixels_per_job},
+    rows::{Group, Input, Places, Rows, pixels_per_job},
     simd::{Job, Simd},
     sums::{PIXELS, Target},
     window::Window,
@@ -81,30 +81,57 @@ struct Sweep<'a, E> {
 
 impl<E: Element> Job for Sweep<'_, E> {
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        let Depthwise { channels, weights, bias, .. } = self.layer;
-        let channels = *channels;
-        let mut taps = Vec::new();
+    fn run<S: Simd>(mut self, simd: S) {
+        let channels = self.layer.channels;
+        let whole = channels / S::LANES * S::LANES;
         for group in self.rows.groups() {
-            taps.clear();
-            taps.extend(group.taps.iter().map(|starts| starts.map(|start| self.input.row(start, 0..channels))));
-            for (block, weights) in weights.as_slice().chunks_exact(taps.len() * S::LANES).enumerate() {
-                let first = block * S::LANES;
-                let end = channels.min(first + S::LANES);
-                let mut sums = [[simd.splat(0.0)]; PIXELS];
-                for (rows, weights) in taps.iter().zip(weights.chunks_exact(S::LANES)) {
-                    let weights = simd.load(weights);
-                    for (sum, row) in sums.iter_mut().zip(rows) {
-                        sum[0] = simd.mul_add(E::load(simd, &row[first..end]), weights, sum[0]);
-                    }
-                }
-                let start = group.first * channels + first;
-                let residual = self.residual.map(|residual| &residual[start..]);
-                let finish = Finish { bias: &bias[first..], residual, bounds: self.bounds };
-                let output = &mut self.output[start..];
-                let mut target = Target { output, stride: channels, pixels: group.pixels, channels: end - first };
-                target.store(simd, &sums, Some(&finish));
+            for first in (0..whole).step_by(S::LANES) {
+                self.channels(simd, group, first, S::LANES);
+            }
+            if whole < channels {
+                self.channels(simd, group, whole, channels - whole);
             }
         }
+    }
+}
+
+impl<E: Element> Sweep<'_, E> {
+    /// Computes `len` channels of a group, at most as many as there are lanes.
+    #[inline(always)]
+    fn channels<S: Simd>(&mut self, simd: S, group: Group, first: usize, len: usize) {
+        let Depthwise { channels, weights, bias, .. } = self.layer;
+        let (rows, taps) = (self.rows, self.rows.offsets().len());
+        let weights = weights.as_slice()[first * taps..].chunks_exact(S::LANES);
+        let mut sums = [[simd.splat(0.0)]; PIXELS];
+        match group.places {
+            Places::Line { start } => {
+                for (offset, weights) in rows.offsets().iter().zip(weights) {
+                    let (weights, start) = (simd.load(weights), start + offset + first);
+                    let line = &self.input.values[start..start + (PIXELS - 1) * rows.step() + len];
+                    for (pixel, sum) in sums.iter_mut().enumerate() {
+                        let at = pixel * rows.step();
+                        #[expect(unsafe_code, reason = "a check per vector would cost as much as the sums")]
+                        // SAFETY: the line was cut to end `len` elements after the start of the last pixel.
+                        let values = unsafe { line.get_unchecked(at..at + len) };
+                        sum[0] = simd.mul_add(E::load(simd, values), weights, sum[0]);
+                    }
+                }
+            }
+            Places::Table { .. } => {
+                for (tap, weights) in weights.enumerate().take(taps) {
+                    let weights = simd.load(weights);
+                    for (sum, start) in sums.iter_mut().zip(rows.starts(group, tap)) {
+                        let values = self.input.row(start, first..first + len);
+                        sum[0] = simd.mul_add(E::load(simd, values), weights, sum[0]);
+                    }
+                }
+            }
+        }
+        let start = group.first * channels + first;
+        let residual = self.residual.map(|residual| &residual[start..]);
+        let finish = Finish { bias: &bias[first..first + len], residual, bounds: self.bounds };
+        let output = &mut self.output[start..];
+        let mut target = Target { output, stride: *channels, pixels: group.pixels, channels: len };
+        target.store(simd, &sums, Some(&finish));
     }
 }

@@ -15,7 +15,7 @@ use super::{
     simd::Simd,
     window::Window,
 };
-use crate::{Axes, Conv, Padding, Shape};
+use crate::{Axes, Conv, Extent, Padding, Shape};
 
 /// Bytes of weights that stay in a core's cache while all pixels of a job pass by: half a MiB, and an eighth more so that 3x3 taps of 256 channels
 /// are not cut.
@@ -122,14 +122,10 @@ impl<E: Element> Direct<E> {
         let zeros = vec![E::default(); self.depth.max(self.in_channels)];
         match self.taps {
             Taps::Positions => {
-                let line = shape.extent.x * self.in_channels;
-                let zeros = &zeros[..self.in_channels];
-                self.multiply(
-                    simd,
-                    Input { values: input, extent: shape.extent, step: self.in_channels, line, zeros },
-                    epilogue,
-                    output,
-                );
+                // Pixels that see only themselves are one long line.
+                let extent = if self.window.is_point() { Extent::planar(1, shape.extent.product()) } else { shape.extent };
+                let (step, line, zeros) = (self.in_channels, extent.x * self.in_channels, &zeros[..self.in_channels]);
+                self.multiply(simd, Input { values: input, extent, step, line, zeros }, epilogue, output);
             }
             Taps::Lines { padding, kernel } => {
                 let width = shape.extent.x + padding.total();

@@ -72,11 +72,11 @@ impl<E: Element, const N: usize> Job for Wide<'_, E, N> {
                 Start::Output => target.load::<S, N>(simd),
             };
             let mut rest = weights;
-            for starts in &group.taps[taps.clone()] {
+            for tap in taps.clone() {
                 let weights;
                 (weights, rest) = rest.split_at(size);
                 let mut inputs = [[].as_slice(); PIXELS];
-                for (row, &start) in inputs.iter_mut().zip(starts) {
+                for (row, start) in inputs.iter_mut().zip(rows.starts(group, tap)) {
                     *row = input.row(start, channels.clone());
                 }
                 let (weights, last) = weights.split_at(whole * width);

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::{sums::PIXELS, window::Window};
-use crate::Extent;
+use crate::{Axes, Extent};
 
 /// An input as rows of channels, one row per position.
 #[derive(Clone, Copy, Debug)]
@@ -30,69 +30,120 @@ impl<'a, E> Input<'a, E> {
 /// In the place of a row's first element: the tap lies in the padding.
 const OUTSIDE: usize = usize::MAX;
 
-/// Where the rows for a range of output pixels start: `[group of six pixels][tap][pixel]`.
+/// Where the rows for a range of output pixels start.
 #[derive(Debug)]
 pub(super) struct Rows {
-    groups: Vec<[usize; PIXELS]>,
-    taps: usize,
+    groups: Vec<Places>,
+    /// For each tap, elements from the row that the first tap reads to the one that it reads.
+    offsets: Vec<usize>,
+    /// Elements from the row of a pixel to that of its neighbour along x.
+    step: usize,
+    /// For groups that are not regular, `[tap][pixel]`.
+    table: Vec<[usize; PIXELS]>,
     pixels: usize,
+}
+
+/// Where the rows of a group of pixels start.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Places {
+    /// All pixels lie in one line, and all taps inside: the row of the first pixel's first tap.
+    Line { start: usize },
+    /// Where the group's part of the table begins.
+    Table { first: usize },
 }
 
 impl Rows {
     /// `pixels` count the outputs along x, then y, then z.
     pub(super) fn new<E>(window: &Window, input: &Input<'_, E>, pixels: Range<usize>) -> Self {
-        let (taps, output) = (window.taps(), window.output(input.extent));
-        let mut groups = vec![[OUTSIDE; PIXELS]; pixels.len().div_ceil(PIXELS) * taps];
+        let output = window.output(input.extent);
         let [z, y, x] = window.along(input.extent);
-        let mut index = 0;
-        while index < pixels.len() {
-            // The rest of a line of outputs, or of the pixels.
-            let (line, first_x) = ((pixels.start + index) / output.x, (pixels.start + index) % output.x);
-            let (out_z, out_y) = (line / output.y, line % output.y);
-            let len = (output.x - first_x).min(pixels.len() - index);
-            for tap in 0..taps {
-                let (tap_line, tap_x) = (tap / window.kernel.x, tap % window.kernel.x);
-                let (tap_z, tap_y) = (tap_line / window.kernel.y, tap_line % window.kernel.y);
-                let (Some(z), Some(y)) = (z.position(out_z, tap_z), y.position(out_y, tap_y)) else { continue };
-                let line = (z * input.extent.y + y) * input.line;
-                for out_x in x.inside(tap_x, first_x..first_x + len) {
-                    let index = index + out_x - first_x;
-                    let start = line + (out_x * x.stride + tap_x * x.dilation - x.before) * input.step;
-                    groups[index / PIXELS * taps + tap][index % PIXELS] = start;
-                }
+        let taps = || (0..window.taps()).map(|tap| window.tap(tap));
+        let offset = |z: usize, y: usize, x: usize| (z * input.extent.y + y) * input.line + x * input.step;
+        let offsets = taps().map(|tap| offset(tap.z * z.dilation, tap.y * y.dilation, tap.x * x.dilation)).collect();
+        let mut table = Vec::new();
+        let groups = pixels.clone().step_by(PIXELS).map(|first| {
+            let at = place(first, output);
+            let last_x = at.x + PIXELS - 1;
+            let is_regular = last_x < output.x && first + PIXELS <= pixels.end && z.sees_all(at.z) && y.sees_all(at.y);
+            if is_regular && x.sees_all(at.x) && x.sees_all(last_x) {
+                let start = offset(at.z * z.stride - z.before, at.y * y.stride - y.before, at.x * x.stride - x.before);
+                return Places::Line { start };
             }
-            index += len;
-        }
-        Self { groups, taps, pixels: pixels.len() }
+            let places = Places::Table { first: table.len() };
+            let at: [_; PIXELS] = std::array::from_fn(|pixel| (first + pixel < pixels.end).then(|| place(first + pixel, output)));
+            table.extend(taps().map(|tap| {
+                at.map(|at| {
+                    let start = at.and_then(|at| {
+                        Some(offset(z.position(at.z, tap.z)?, y.position(at.y, tap.y)?, x.position(at.x, tap.x)?))
+                    });
+                    start.unwrap_or(OUTSIDE)
+                })
+            }));
+            places
+        });
+        Self { groups: groups.collect(), offsets, step: x.stride * input.step, table, pixels: pixels.len() }
     }
 
     /// One tap that reads one row after the other, `step` elements apart.
     pub(super) fn one_by_one(pixels: usize, step: usize) -> Self {
-        // A group of less than six reads its first row again.
-        let start = |index: usize| if index < pixels { index * step } else { (pixels - 1) / PIXELS * PIXELS * step };
-        let groups = (0..pixels.div_ceil(PIXELS)).map(|group| std::array::from_fn(|pixel| start(group * PIXELS + pixel)));
-        Self { groups: groups.collect(), taps: 1, pixels }
+        let mut table = Vec::new();
+        let groups = (0..pixels).step_by(PIXELS).map(|first| {
+            if first + PIXELS <= pixels {
+                return Places::Line { start: first * step };
+            }
+            // A group of less than six reads its first row again.
+            let row = |pixel: usize| if first + pixel < pixels { first + pixel } else { first };
+            table.push(std::array::from_fn(|pixel| row(pixel) * step));
+            Places::Table { first: 0 }
+        });
+        Self { groups: groups.collect(), offsets: vec![0], step, table, pixels }
     }
 
     /// The groups, one after the other.
     #[inline(always)]
-    pub(super) fn groups(&self) -> impl Iterator<Item = Group<'_>> {
-        self.groups.chunks_exact(self.taps).enumerate().map(|(index, taps)| {
+    pub(super) fn groups(&self) -> impl Iterator<Item = Group> {
+        self.groups.iter().enumerate().map(|(index, &places)| {
             let first = index * PIXELS;
-            Group { first, pixels: (self.pixels - first).min(PIXELS), taps }
+            Group { first, pixels: (self.pixels - first).min(PIXELS), places }
         })
     }
+
+    /// Where the rows that a tap reads at the pixels of a group start.
+    #[inline(always)]
+    pub(super) fn starts(&self, group: Group, tap: usize) -> [usize; PIXELS] {
+        match group.places {
+            Places::Line { start } => std::array::from_fn(|pixel| start + self.offsets[tap] + pixel * self.step),
+            Places::Table { first } => self.table[first + tap],
+        }
+    }
+
+    /// For each tap, elements from the row that the first tap reads to the one that it reads.
+    #[inline(always)]
+    pub(super) fn offsets(&self) -> &[usize] {
+        &self.offsets
+    }
+
+    /// Elements from the row of a pixel to that of its neighbour along x.
+    #[inline(always)]
+    pub(super) fn step(&self) -> usize {
+        self.step
+    }
+}
+
+/// An output pixel by its number.
+fn place(pixel: usize, output: Extent) -> Axes<usize> {
+    let line = pixel / output.x;
+    Axes { z: line / output.y, y: line % output.y, x: pixel % output.x }
 }
 
 /// Up to six neighbouring output pixels.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Group<'a> {
+pub(super) struct Group {
     /// Index of the first one in its range.
     pub(super) first: usize,
     /// How many there are.
     pub(super) pixels: usize,
-    /// For each tap, where the rows of the pixels start; in the padding beyond the last one.
-    pub(super) taps: &'a [[usize; PIXELS]],
+    pub(super) places: Places,
 }
 
 /// Pixels per job so that all threads get equally many, in groups of six and few enough for the rows to stay in the cache.

@@ -1,7 +1,5 @@
 //! Where a convolution's outputs look into its input.
 
-use std::ops::Range;
-
 use crate::{Axes, Conv, Extent, Padding};
 
 /// The geometry of a convolution.
@@ -23,18 +21,43 @@ impl Window {
         self.kernel.product()
     }
 
+    /// Whether every output sees one position, its own.
+    pub(super) fn is_point(&self) -> bool {
+        let ones = Axes::cube(1);
+        self.kernel == ones && self.stride == ones && self.padding == Axes::default()
+    }
+
+    /// Where a tap lies in the kernel.
+    pub(super) fn tap(&self, tap: usize) -> Axes<usize> {
+        let line = tap / self.kernel.x;
+        Axes { z: line / self.kernel.y, y: line % self.kernel.y, x: tap % self.kernel.x }
+    }
+
+    /// Positions from the first tap to the last.
+    fn reach(&self) -> Axes<usize> {
+        self.kernel.zip(self.dilation).map(|(kernel, dilation)| dilation * (kernel - 1) + 1)
+    }
+
     /// The extent of the output for an input that is at least as large as the kernel.
     pub(super) fn output(&self, input: Extent) -> Extent {
-        let reach = self.kernel.zip(self.dilation).map(|(kernel, dilation)| dilation * (kernel - 1) + 1);
-        let room =
-            input.zip(self.padding).zip(reach).map(|((len, padding), reach)| (len + padding.total()).saturating_sub(reach));
+        let room = input
+            .zip(self.padding)
+            .zip(self.reach())
+            .map(|((len, padding), reach)| (len + padding.total()).saturating_sub(reach));
         room.zip(self.stride).map(|(room, stride)| room / stride + 1)
     }
 
     /// The same along depth, height and width of an input.
     pub(super) fn along(&self, input: Extent) -> [Along; 3] {
-        let axes = self.stride.zip(self.dilation).zip(self.padding).zip(input);
-        axes.map(|(((stride, dilation), padding), len)| Along { stride, dilation, before: padding.before, len }).into_array()
+        let axes = self.stride.zip(self.dilation).zip(self.padding).zip(self.reach()).zip(input);
+        let along = axes.map(|((((stride, dilation), padding), reach), len)| Along {
+            stride,
+            dilation,
+            before: padding.before,
+            reach,
+            len,
+        });
+        along.into_array()
     }
 }
 
@@ -45,6 +68,8 @@ pub(super) struct Along {
     pub(super) dilation: usize,
     /// Positions of padding before the input.
     pub(super) before: usize,
+    /// Positions from the first tap to the last.
+    pub(super) reach: usize,
     /// Positions of the input.
     pub(super) len: usize,
 }
@@ -55,11 +80,9 @@ impl Along {
         (output * self.stride + tap * self.dilation).checked_sub(self.before).filter(|&position| position < self.len)
     }
 
-    /// Those of the output positions at which a tap reads the input.
-    pub(super) fn inside(&self, tap: usize, outputs: Range<usize>) -> Range<usize> {
-        let first = self.before.saturating_sub(tap * self.dilation).div_ceil(self.stride);
-        let end = (self.len + self.before).saturating_sub(tap * self.dilation).div_ceil(self.stride);
-        let start = outputs.start.max(first);
-        start..outputs.end.min(end).max(start)
+    /// Whether all taps of an output position read the input.
+    pub(super) fn sees_all(&self, output: usize) -> bool {
+        let first = output * self.stride;
+        first >= self.before && first + self.reach - self.before <= self.len
     }
 }
