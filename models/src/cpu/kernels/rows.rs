@@ -64,21 +64,29 @@ impl Rows {
         let groups = pixels.clone().step_by(PIXELS).map(|first| {
             let at = place(first, output);
             let last_x = at.x + PIXELS - 1;
-            let is_regular = last_x < output.x && first + PIXELS <= pixels.end && z.sees_all(at.z) && y.sees_all(at.y);
-            if is_regular && x.sees_all(at.x) && x.sees_all(last_x) {
+            let is_line = last_x < output.x && first + PIXELS <= pixels.end;
+            if is_line && z.sees_all(at.z) && y.sees_all(at.y) && x.sees_all(at.x) && x.sees_all(last_x) {
                 let start = offset(at.z * z.stride - z.before, at.y * y.stride - y.before, at.x * x.stride - x.before);
                 return Places::Line { start };
             }
             let places = Places::Table { first: table.len() };
-            let at: [_; PIXELS] = std::array::from_fn(|pixel| (first + pixel < pixels.end).then(|| place(first + pixel, output)));
-            table.extend(taps().map(|tap| {
-                at.map(|at| {
-                    let start = at.and_then(|at| {
+            if is_line {
+                table.extend(taps().map(|tap| {
+                    let (Some(z), Some(y)) = (z.position(at.z, tap.z), y.position(at.y, tap.y)) else { return [OUTSIDE; PIXELS] };
+                    let line = offset(z, y, 0);
+                    let start = |x: Option<usize>| x.map_or(OUTSIDE, |x| line + x * input.step);
+                    std::array::from_fn(|pixel| start(x.position(at.x + pixel, tap.x)))
+                }));
+            } else {
+                let at: [_; PIXELS] =
+                    std::array::from_fn(|pixel| (first + pixel < pixels.end).then(|| place(first + pixel, output)));
+                table.extend(taps().map(|tap| {
+                    let position = |at: Axes<usize>| {
                         Some(offset(z.position(at.z, tap.z)?, y.position(at.y, tap.y)?, x.position(at.x, tap.x)?))
-                    });
-                    start.unwrap_or(OUTSIDE)
-                })
-            }));
+                    };
+                    at.map(|at| at.and_then(position).unwrap_or(OUTSIDE))
+                }));
+            }
             places
         });
         Self { groups: groups.collect(), offsets, step: x.stride * input.step, table, pixels: pixels.len() }
