@@ -55,6 +55,8 @@ impl<E: Element> Convolution<E> {
             Method::Depthwise(Depthwise::new(&conv, weight, bias, isa))
         } else if convolutions == Convolutions::Winograd && winograd::fits(&conv, in_channels) {
             match maps {
+                // Twice the products of 16 bits take as long as those of F(2x2), with a quarter of the weights.
+                Maps::Small if E::CHANNELS > 1 => Method::Direct(Direct::new(&conv, in_channels, weight, bias, isa)),
                 Maps::Small => Method::Blocks2(Winograd::new(F2, &conv, in_channels, weight, bias, isa)),
                 Maps::Large => Method::Blocks4(Winograd::new(F4, &conv, in_channels, weight, bias, isa)),
             }

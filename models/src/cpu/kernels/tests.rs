@@ -48,9 +48,15 @@ impl Case {
         self.residual.then(|| noise(self.output().product() * self.conv.out_channels, self.seed + 4))
     }
 
-    /// Whether blocks of outputs are computed together.
+    /// Whether Winograd's algorithm may be used.
     fn is_winograd(&self) -> bool {
         self.how.0 == Convolutions::Winograd && winograd::fits(&self.conv, self.shape.channels)
+    }
+
+    /// Whether the weights are kept in `f32`, whatever the elements.
+    fn keeps_weights<E: Element>(&self) -> bool {
+        let depthwise = self.conv.groups == self.shape.channels && self.conv.out_channels == self.shape.channels;
+        depthwise || self.is_winograd() && (E::CHANNELS == 1 || self.how.1 == Maps::Large)
     }
 
     fn layer<E: Element>(&self, isa: Isa) -> Convolution<E> {
@@ -69,8 +75,7 @@ impl Case {
     /// Expected values and the sums of magnitudes that their errors are relative to, for inputs and weights that are rounded to elements; the
     /// weights of some methods are not.
     fn naive<E: Element>(&self) -> Vec<[f64; 2]> {
-        let depthwise = self.conv.groups == self.shape.channels && self.conv.out_channels == self.shape.channels;
-        let weight = if self.is_winograd() || depthwise { self.weight() } else { rounded::<E>(&self.weight()) };
+        let weight = if self.keeps_weights::<E>() { self.weight() } else { rounded::<E>(&self.weight()) };
         let (conv, input, bias) = (&self.conv, rounded::<E>(&self.input()), self.bias());
         let residual = self.residual().map(|residual| rounded::<E>(&residual));
         let (extent, output, channels) = (self.shape.extent, self.output(), self.shape.channels);
