@@ -74,16 +74,19 @@ impl Scaling {
 
     /// Scales values in place, in double precision.
     pub fn apply(self, values: &mut [f32]) {
-        let mut each = |f: &dyn Fn(f64) -> f64| values.iter_mut().for_each(|x| *x = f(f64::from(*x)) as f32);
         match self {
-            Self::MinMax { minimum, maximum } => each(&|x| (x - minimum) / (maximum - minimum)),
-            Self::ZScore { mean, stddev } => each(&|x| (x - mean) / stddev),
-            Self::Clip { minimum, maximum } => each(&|x| x.max(minimum).min(maximum)),
-            Self::ClipMin { minimum } => each(&|x| x.max(minimum)),
-            Self::ClipMax { maximum } => each(&|x| x.min(maximum)),
-            Self::Offset { value } => each(&|x| x - value),
-            Self::Scale { value } => each(&|x| x / value),
+            Self::MinMax { minimum, maximum } => each(values, |x| (x - minimum) / (maximum - minimum)),
+            Self::ZScore { mean, stddev } => each(values, |x| (x - mean) / stddev),
+            Self::Clip { minimum, maximum } => each(values, |x| x.max(minimum).min(maximum)),
+            Self::ClipMin { minimum } => each(values, |x| x.max(minimum)),
+            Self::ClipMax { maximum } => each(values, |x| x.min(maximum)),
+            Self::Offset { value } => each(values, |x| x - value),
+            Self::Scale { value } => each(values, |x| x / value),
             Self::None => {}
         }
     }
+}
+
+fn each(values: &mut [f32], f: impl Fn(f64) -> f64) {
+    values.iter_mut().for_each(|x| *x = f(f64::from(*x)) as f32);
 }

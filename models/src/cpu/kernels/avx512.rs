@@ -3,12 +3,12 @@
 #![expect(clippy::inline_always, reason = "an operation must become one instruction in a function compiled for AVX-512")]
 
 use std::arch::x86_64::{
-    __m256i, __m512, __m512bh, __m512i, __mmask16, _CMP_LT_OQ, _CMP_UNORD_Q, _mm256_loadu_si256, _mm256_storeu_si256,
+    __m256bh, __m256i, __m512, __m512bh, __m512i, __mmask16, _CMP_LT_OQ, _CMP_UNORD_Q, _mm256_loadu_si256, _mm256_storeu_si256,
     _mm512_add_epi32, _mm512_add_ps, _mm512_and_si512, _mm512_castps_si512, _mm512_castsi512_ps, _mm512_cmp_ps_mask,
-    _mm512_cvtepi32_epi16, _mm512_cvtepu16_epi32, _mm512_dpbf16_ps, _mm512_fmadd_ps, _mm512_fnmadd_ps, _mm512_loadu_ps,
-    _mm512_loadu_si512, _mm512_mask_mul_ps, _mm512_mask_or_epi32, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_max_ps,
-    _mm512_min_ps, _mm512_mul_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps, _mm512_slli_epi32, _mm512_srli_epi32,
-    _mm512_storeu_ps, _mm512_sub_ps,
+    _mm512_cvtepi32_epi16, _mm512_cvtepu16_epi32, _mm512_cvtneps_pbh, _mm512_dpbf16_ps, _mm512_fmadd_ps, _mm512_fnmadd_ps,
+    _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mask_mul_ps, _mm512_mask_or_epi32, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps,
+    _mm512_max_ps, _mm512_min_ps, _mm512_mul_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps, _mm512_slli_epi32,
+    _mm512_srli_epi32, _mm512_storeu_ps, _mm512_sub_ps,
 };
 
 use super::{
@@ -183,9 +183,13 @@ impl<const BF16: bool> Simd for Avx512<BF16> {
     }
 }
 
-/// See [`Bf16::new`].
+/// See [`Bf16::new`]; the instruction takes numbers too small to be normal for zero.
 #[inline(always)]
 fn round<const BF16: bool>(_proof: Avx512<BF16>, vector: __m512) -> __m256i {
+    if BF16 {
+        // SAFETY: the first argument proves that the CPU has AVX-512 BF16; both types are 256 bits.
+        return unsafe { std::mem::transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(vector)) };
+    }
     // SAFETY: the first argument proves that the CPU has AVX-512F.
     unsafe {
         let bits = _mm512_castps_si512(vector);
