@@ -270,8 +270,8 @@ impl Segmenter {
             "blend": plan.blend.name(),
             "window": { "x": x, "y": y, "width": width, "height": height },
             "device": "cpu",
-            "precision": self.executor.arithmetic().precision.name(),
-            "convolutions": self.executor.arithmetic().convolutions.name(),
+            "precision": plan.arithmetic.precision.name(),
+            "convolutions": plan.arithmetic.convolutions.name(),
             "equals_whole": plan.equals_whole(),
         });
         parameters.as_object().cloned().unwrap_or_default()

@@ -15,14 +15,16 @@ use common::{Raster, difference};
 use swath::plan::{BlendChoice, Plan, PlanRequest};
 use swath::{Error, Existing, LayerEncoding, NoObserver, Outputs, ProbabilityOutput, Segmenter};
 use swath_models::{
-    Arithmetic, Axes, Builder, Class, Conv, ConvTranspose, Coordinates, Graph, Interpolation, Model, ModelCard, NodeId, Op,
-    Padding, Pool, PoolKind, Rank, Resize, ResizeTo, Scaling, Scope, ScoreActivation, Weights, onnx, zoo,
+    Arithmetic, Axes, Builder, Class, Conv, ConvTranspose, Convolutions, Coordinates, Graph, Interpolation, Model, ModelCard,
+    NodeId, Op, Padding, Pool, PoolKind, Precision, Rank, Resize, ResizeTo, Scaling, Scope, ScoreActivation, Weights, onnx, zoo,
 };
 use swath_tiling::{Size, Window};
 use tempfile::TempDir;
 
 /// What the order of sums may change a probability by; tiles change the shapes that matrix products see.
 const TOLERANCE: f32 = 1e-6;
+
+const PRECISIONS: [Precision; 2] = [Precision::F32, Precision::Bf16];
 
 /// Larger than any raster here, and a multiple of all strides.
 const WHOLE: usize = 16 * 9 * 25 * 32;
@@ -59,10 +61,11 @@ struct Labelled {
 }
 
 impl Bench {
-    fn new(model: Model, size: Size) -> Self {
+    fn new(model: Model, size: Size, precision: Precision) -> Self {
         let folder = TempDir::new().unwrap();
         Raster::noise(model.graph.input_channels() as u32, size).write(&folder.path().join("scene.tif"), None);
-        Self { segmenter: Segmenter::new(model, Arithmetic::default()).unwrap(), folder }
+        let arithmetic = Arithmetic { precision, convolutions: Convolutions::Direct };
+        Self { segmenter: Segmenter::new(model, arithmetic).unwrap(), folder }
     }
 
     fn request() -> PlanRequest {
@@ -123,7 +126,8 @@ impl Bench {
         let tiled = self.label(&PlanRequest { tile: Some(tile), ..Self::request() });
         assert!(tiled.plan.equals_whole());
         assert!(tiled.plan.tiles() > 1, "one tile");
-        let what = format!("{} in {} tiles of {tile}", self.segmenter.card().name, tiled.plan.tiles());
+        let precision = self.segmenter.executor().arithmetic().precision.name();
+        let what = format!("{} ({precision}) in {} tiles of {tile}", self.segmenter.card().name, tiled.plan.tiles());
         check(&tiled, whole, Window::all(whole.labels.size), &what);
         tiled
     }
@@ -148,9 +152,11 @@ fn check(tiled: &Labelled, whole: &Labelled, window: Window, what: &str) {
 fn fcn_resnet50() {
     let graph = zoo::build("fcn_resnet50", 3, 4).unwrap();
     let weights = zoo::random_weights(&graph, 7);
-    let bench = Bench::new(model(graph, weights, ScoreActivation::Softmax), Size::plane(701, 633));
-    let smallest = bench.smallest_tile();
-    bench.check(smallest.max(608), &bench.whole());
+    for precision in PRECISIONS {
+        let bench = Bench::new(model(graph.clone(), weights.clone(), ScoreActivation::Softmax), Size::plane(701, 633), precision);
+        let smallest = bench.smallest_tile();
+        bench.check(smallest.max(608), &bench.whole());
+    }
 }
 
 #[test]
@@ -164,10 +170,13 @@ fn cloud_unet() {
         return;
     }
     let imported = onnx::read(&path, None).unwrap();
-    let bench = Bench::new(model(imported.graph, imported.weights, ScoreActivation::None), Size::plane(93, 71));
-    let whole = bench.whole();
-    bench.check(bench.smallest_tile(), &whole);
-    bench.check(64, &whole);
+    for precision in PRECISIONS {
+        let model = model(imported.graph.clone(), imported.weights.clone(), ScoreActivation::None);
+        let bench = Bench::new(model, Size::plane(93, 71), precision);
+        let whole = bench.whole();
+        bench.check(bench.smallest_tile(), &whole);
+        bench.check(64, &whole);
+    }
 }
 
 /// The generator `SplitMix64` (Steele, Lea & Flood 2014).
@@ -307,7 +316,7 @@ impl Sketch {
     }
 }
 
-fn random_bench(seed: u64) -> Bench {
+fn random_bench(seed: u64, precision: Precision) -> Bench {
     let graph = Sketch::graph(seed);
     let weights = zoo::random_weights(&graph, seed);
     let geometry = graph.geometry().unwrap();
@@ -315,7 +324,7 @@ fn random_bench(seed: u64) -> Bench {
     eprintln!("{}: {} nodes, {geometry:?}", graph.name(), graph.nodes().len());
     // The smallest tile steps by one stride: a scene little larger than it takes a dozen.
     let [stride, tile] = [geometry.stride.x, (2 * halo.x + geometry.stride.x).next_multiple_of(geometry.stride.x)];
-    Bench::new(model(graph, weights, ScoreActivation::Softmax), Size::plane(tile + 2 * stride + 5, tile + stride + 3))
+    Bench::new(model(graph, weights, ScoreActivation::Softmax), Size::plane(tile + 2 * stride + 5, tile + stride + 3), precision)
 }
 
 /// Seeds of random networks that have all of what [`Sketch`] can do between them.
@@ -324,8 +333,8 @@ const SEEDS: [u64; 4] = [29, 30, 34, 36];
 #[test]
 fn random_networks() {
     let mut seen = BTreeSet::new();
-    for seed in SEEDS {
-        let bench = random_bench(seed);
+    for (seed, precision) in SEEDS.into_iter().flat_map(|seed| PRECISIONS.map(|precision| (seed, precision))) {
+        let bench = random_bench(seed, precision);
         let graph = bench.segmenter.executor().graph();
         let stride = graph.geometry().unwrap().stride.x;
         seen.extend(graph.nodes().iter().map(|node| node.op.label()));
@@ -367,7 +376,7 @@ fn shallow(classes: usize) -> Model {
 
 #[test]
 fn swaths_are_the_whole_width() {
-    let bench = Bench::new(shallow(5), Size::plane(1999, 123));
+    let bench = Bench::new(shallow(5), Size::plane(1999, 123), Precision::F32);
     for blend in [BlendChoice::Hann, BlendChoice::Gaussian, BlendChoice::Flat] {
         let request = PlanRequest { tile: Some(64), overlap: Some(24), blend, ..Bench::request() };
         let whole = bench.label(&request);
@@ -381,7 +390,7 @@ fn swaths_are_the_whole_width() {
 /// Sums that wait for the next row of tiles are as wide as the scene: where they do not fit, the plan cuts it into swaths.
 #[test]
 fn a_wide_scene_is_cut_into_swaths() {
-    let bench = Bench::new(shallow(40), Size::plane(16_384, 600));
+    let bench = Bench::new(shallow(40), Size::plane(16_384, 600), Precision::F32);
     let request = PlanRequest { tile: Some(256), overlap: Some(128), blend: BlendChoice::Hann, ..Bench::request() };
     let whole = bench.plan(&request).unwrap();
     assert_eq!(whole.swaths.len(), 1);
@@ -398,7 +407,7 @@ fn a_constant_stays_one() {
     let scores = [0.125f32, 0.575, 0.3];
     model.weights.insert("head.weight", vec![3, 1, 3, 3], vec![0.0; 27]);
     model.weights.insert("head.bias", vec![3], scores.to_vec());
-    let bench = Bench::new(model, Size::plane(211, 157));
+    let bench = Bench::new(model, Size::plane(211, 157), Precision::F32);
     for blend in [BlendChoice::Hann, BlendChoice::Gaussian, BlendChoice::Flat, BlendChoice::Crop] {
         // Up to 16 tiles cover a pixel; of hundreds the sums would be less exact than this.
         for overlap in [0, 1, 7, 16, 24] {
@@ -412,33 +421,43 @@ fn a_constant_stays_one() {
     }
 }
 
-#[test]
-fn threads_of_the_program_give_the_same_bytes() {
-    let graph = Sketch::graph(SEEDS[2]);
-    let weights = zoo::random_weights(&graph, 3);
-    let model = model(graph, weights, ScoreActivation::Softmax);
-    let bench = Bench::new(model.clone(), Size::plane(333, 219));
+/// Threads and workers of the program.
+const MODES: [[&str; 2]; 6] = [["1", "1"], ["2", "1"], ["2", "2"], ["4", "1"], ["4", "3"], ["4", "4"]];
+
+/// The program gives the same bytes in every mode.
+fn check_modes(model: &Model, blends: &[&str]) {
+    let name = model.card.name.clone();
+    let bench = Bench::new(model.clone(), Size::plane(333, 219), Precision::F32);
     let folder = bench.path("model");
     model.write(&folder).unwrap();
-    // Threads and workers.
-    let modes = [["1", "1"], ["2", "1"], ["2", "2"], ["4", "1"], ["4", "3"], ["4", "4"]];
-    for blend in ["hann", "crop"] {
-        let files = modes.map(|[threads, workers]| {
-            let [labels, probabilities] =
-                ["labels", "probabilities"].map(|name| bench.path(&format!("{name}_{blend}_{threads}_{workers}.tif")));
+    for (blend, precision) in blends.iter().flat_map(|blend| PRECISIONS.map(|precision| (blend, precision.name()))) {
+        let files = MODES.map(|[threads, workers]| {
+            let [labels, probabilities] = ["labels", "probabilities"]
+                .map(|name| bench.path(&format!("{name}_{blend}_{precision}_{threads}_{workers}.tif")));
             let output = Command::new(env!("CARGO_BIN_EXE_swath"))
                 .arg("segment")
                 .arg(bench.path("scene.tif"))
                 .args(["--quiet", "--tile", "128", "--blend", blend, "--threads", threads, "--workers", workers])
-                .args(["--max-memory", "4GiB", "--model"])
+                .args(["--precision", precision, "--max-memory", "4GiB", "--model"])
                 .args([folder.as_path(), Path::new("--output"), &labels, Path::new("--probabilities"), &probabilities])
                 .output()
                 .unwrap();
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
             [labels, probabilities].map(|path| fs::read(path).unwrap())
         });
-        for (mode, file) in modes.iter().zip(&files) {
-            assert!(*file == files[0], "{blend}: {mode:?} gives other bytes");
+        for (mode, file) in MODES.iter().zip(&files) {
+            assert!(*file == files[0], "{name}, {blend}, {precision}: {mode:?} gives other bytes");
         }
     }
+}
+
+#[test]
+fn threads_of_the_program_give_the_same_bytes() {
+    let graph = Sketch::graph(SEEDS[2]);
+    let weights = zoo::random_weights(&graph, 3);
+    check_modes(&model(graph, weights, ScoreActivation::Softmax), &["hann", "crop"]);
+    // Its convolutions are wide enough for Winograd's algorithm.
+    let graph = zoo::build("fcn_resnet50", 2, 3).unwrap();
+    let weights = zoo::random_weights(&graph, 3);
+    check_modes(&model(graph, weights, ScoreActivation::Softmax), &["flat"]);
 }

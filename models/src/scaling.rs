@@ -88,5 +88,7 @@ impl Scaling {
 }
 
 fn each(values: &mut [f32], f: impl Fn(f64) -> f64) {
-    values.iter_mut().for_each(|x| *x = f(f64::from(*x)) as f32);
+    for x in values {
+        *x = f(f64::from(*x)) as f32;
+    }
 }

@@ -92,7 +92,7 @@ pub(crate) enum PrecisionChoice {
     /// 32-bit floating point
     #[default]
     F32,
-    /// 16 bits: scores change by up to 2e-2, labels rarely
+    /// 16 bits, for processors that multiply them (`avx512_bf16`): nearly twice as fast; scores change by up to 7e-2, labels rarely
     Bf16,
 }
 

@@ -1,6 +1,6 @@
 //! Finding the tiles that fit.
 
-use swath_models::{Convolutions, Executor, Extent, Geometry, Reach};
+use swath_models::{Arithmetic, Convolutions, Executor, Extent, Geometry, Reach};
 use swath_tiling::{Blend, TileGrid, Window};
 
 use super::layout::{self, Layout};
@@ -28,6 +28,8 @@ pub struct Plan {
     pub swaths: Vec<TileGrid>,
     /// How overlapping tiles become one.
     pub blend: BlendChoice,
+    /// How the network is computed.
+    pub arithmetic: Arithmetic,
     /// What the network sees around a pixel.
     pub geometry: Geometry,
     /// Peak memory, by part.
@@ -90,6 +92,7 @@ impl Plan {
         let bytes_to_read = (tiles * found.layout.input.product() * bytes) as u64;
         Ok(Self {
             blend: request.blend,
+            arithmetic: executor.arithmetic(),
             layout: found.layout,
             swaths: found.swaths,
             memory: found.memory,
