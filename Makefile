@@ -12,7 +12,7 @@ bench-end-to-end: ROUNDS ?= 2
 PRECISIONS ?= f32 bf16
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint doc check bench-cpu bench-end-to-end clean
+.PHONY: help setup build demo test lint doc check sanitize bench-cpu bench-end-to-end clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -40,6 +40,10 @@ doc: setup ## Build the documentation; a warning is an error
 
 check: ## Run what CI runs
 	@.ci/run
+
+sanitize: setup ## Run the kernels' tests under AddressSanitizer, which the compiler counts as unstable
+	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address CARGO_TARGET_DIR=$(TARGET)/sanitize $(CARGO) test $(CARGO_FLAGS) \
+		--target $(shell rustc --version --verbose | sed -n 's/host: //p') --package swath-models --lib kernels
 
 bench-cpu: build $(BENCH)/venv/ready ## Time Swath, ONNX Runtime and OpenVINO in turn on the same networks (THREADS, ROUNDS, SWATH_DATA)
 	$(CARGO) build --release $(CARGO_FLAGS) --package swath-models --example resident

@@ -6,6 +6,7 @@ Like the published Python tools, it holds the scores of the whole scene in memor
 network is compiled.
 """
 
+import json
 import sys
 import time
 from itertools import product
@@ -50,7 +51,7 @@ def main() -> None:
     network = OpenVino(Path(onnx), precision, int(threads))
     start = time.perf_counter()
     label(network, Path(scene), Path(labels), int(threads))
-    print(time.perf_counter() - start)
+    print(json.dumps({"seconds": time.perf_counter() - start}))
 
 
 if __name__ == "__main__":
