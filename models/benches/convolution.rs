@@ -12,7 +12,7 @@ use swath_models::{Activation, Axes, Conv, Convolutions, Extent, Padding, Shape}
 #[path = "../src/cpu/kernels/mod.rs"]
 mod kernels;
 
-use kernels::{Bf16, Convolution, Element, Epilogue, Isa, Maps};
+use kernels::{Bf16, Convolution, Element, Epilogue, Isa, Maps, Pixels, PixelsMut};
 
 /// Input channels, side of the square input, and the convolution.
 fn layers() -> Vec<(&'static str, usize, usize, Conv)> {
@@ -50,7 +50,11 @@ fn bench<E: Element>(c: &mut Criterion, isa: Isa, precision: &str, convolutions:
         let epilogue = Epilogue { residual: None, activation: Some(Activation::Relu) };
         group.throughput(Throughput::Elements((2 * taps * output.len()) as u64));
         group.bench_function(BenchmarkId::from_parameter(name), |b| {
-            b.iter(|| layer.run(black_box(&input), Shape::planar(channels, side, side), &epilogue, black_box(&mut output)));
+            b.iter(|| {
+                let input = Pixels { values: black_box(input.as_slice()), stride: channels };
+                let output = PixelsMut { values: black_box(output.as_mut_slice()), stride: conv.out_channels };
+                layer.run(input, Shape::planar(channels, side, side), &epilogue, output);
+            });
         });
     }
     group.finish();

@@ -11,8 +11,9 @@ use proptest::test_runner::TestRunner;
 use rayon::ThreadPoolBuilder;
 use swath_models::onnx::Imported;
 use swath_models::{
-    Activation, Arithmetic, Axes, Builder, Conv, Convolutions, Executor, Extent, Fused, Graph, Op, Pool, PoolKind, Precision,
-    Rank, Reference, Scope, ScoreActivation, Shape, Tensor, Weights, zoo,
+    Activation, Arithmetic, Axes, Builder, Conv, ConvTranspose, Convolutions, Coordinates, Executor, Extent, Fused, Graph,
+    Interpolation, NodeId, Op, PadFill, Padding, Pool, PoolKind, Precision, Rank, Reference, Resize, ResizeTo, Scope,
+    ScoreActivation, Shape, Tensor, Weights, zoo,
 };
 
 /// Fails if a value is not within `tolerance`, relative to it or to 1, whichever is more.
@@ -165,6 +166,204 @@ fn branches_are_those_of_the_reference() {
     let weights = weights(&graph, 1);
     for (height, width) in [(5, 5), (16, 9), (37, 50)] {
         compare(&format!("{height} x {width}"), &graph, &weights, &noisy(Shape::planar(3, height, width), 2), 1e-5);
+    }
+}
+
+/// What writes a part of a concatenated value, as large as what it reads and with as many channels.
+#[derive(Clone, Copy, Debug)]
+enum Writer {
+    Conv(Conv),
+    Transposed(ConvTranspose),
+    Pool(Pool),
+    Resize(Resize),
+}
+
+/// As many channels as are worth to be computed in place, whatever the values are kept as, and no multiple of a vector.
+const PART: usize = 65;
+
+/// A window of so many positions along every axis of a rank, with as many around that the extent stays.
+fn window(rank: Rank, kernel: usize) -> (Axes<usize>, Axes<Padding>) {
+    let (kernel, around) = (Axes::plane(kernel), Axes::plane_padding(kernel / 2));
+    if rank == Rank::Planar { (kernel, around) } else { (Axes { z: kernel.y, ..kernel }, Axes { z: around.y, ..around }) }
+}
+
+fn part_conv(rank: Rank, kernel: usize) -> Conv {
+    let (kernel, padding) = window(rank, kernel);
+    Conv { kernel, padding, ..Conv::square(PART, 3).biased() }
+}
+
+fn like() -> Resize {
+    Resize { to: ResizeTo::Like, interpolation: Interpolation::Linear, coordinates: Coordinates::HalfPixel }
+}
+
+fn writers(rank: Rank) -> Vec<Writer> {
+    let (kernel, padding) = window(rank, 3);
+    let c = ConvTranspose {
+        out_channels: PART,
+        kernel,
+        stride: Axes::cube(1),
+        padding,
+        output_padding: Axes::cube(0),
+        dilation: Axes::cube(1),
+        groups: 1,
+        bias: true,
+    };
+    vec![
+        Writer::Conv(part_conv(rank, 1)),
+        Writer::Conv(part_conv(rank, 3)),
+        Writer::Conv(part_conv(rank, 3).groups(5)),
+        Writer::Conv(part_conv(rank, 3).groups(PART)),
+        // Of planes, so that Winograd's algorithm takes it in volumes, too.
+        Writer::Conv(Conv::square(PART, 3)),
+        Writer::Transposed(c),
+        Writer::Pool(Pool { kind: PoolKind::Max, kernel, stride: Axes::cube(1), padding }),
+        Writer::Resize(like()),
+    ]
+}
+
+/// A value that is written in its place in a concatenated one, and read by every kind of node.
+fn network_of_views(writer: Writer, rank: Rank) -> Graph {
+    let mut g = Builder::new("views", rank, 3);
+    let base = g.push("base", Op::Conv(part_conv(rank, 3)), vec![g.input()]).node();
+    let part = match writer {
+        Writer::Conv(conv) => {
+            let x = g.push("part", Op::Conv(conv), vec![base]).node();
+            let x = g.push("part_sum", Op::Add, vec![x, base]).node();
+            g.push("part_sigmoid", Op::Activation(Activation::Sigmoid), vec![x]).node()
+        }
+        Writer::Transposed(c) => g.push("part", Op::ConvTranspose(c), vec![base]).relu().node(),
+        Writer::Pool(pool) => g.push("part", Op::Pool(pool), vec![base]).node(),
+        Writer::Resize(resize) => {
+            let strided = g.push("half", Op::Conv(Conv { stride: Axes::plane(2), ..part_conv(rank, 3) }), vec![base]).node();
+            g.push("part", Op::Resize(resize), vec![strided, base]).node()
+        }
+    };
+    let few = g.push("few", Op::Conv(Conv { out_channels: 3, ..part_conv(rank, 1) }), vec![base]).node();
+    let all = g.concat(vec![few, part, g.input()]).node();
+    let (kernel, padding) = window(rank, 3);
+    let upsampling = ConvTranspose {
+        out_channels: 4,
+        kernel: Axes::plane(2),
+        stride: Axes::plane(2),
+        padding: Axes::default(),
+        output_padding: Axes::cube(0),
+        dilation: Axes::cube(1),
+        groups: 1,
+        bias: true,
+    };
+    let small = g.push("small", Op::Conv(Conv { stride: Axes::plane(2), ..part_conv(rank, 3) }), vec![part]).node();
+    let small_sum = g.push("small_relu", Op::Activation(Activation::Relu), vec![small]).node();
+    let both = g.concat(vec![small, small_sum]).node();
+    let mean = g.push("mean", Op::GlobalAveragePool, vec![part]).node();
+    let one = g.push("one", Op::Conv(Conv { out_channels: 1, ..part_conv(rank, 1) }), vec![part]).node();
+    let alone = |op: Op| (op, vec![part]);
+    let readers = [
+        alone(Op::Conv(Conv {
+            dilation: Axes::plane(2),
+            padding: Axes { z: padding.z, ..Axes::plane_padding(2) },
+            ..part_conv(rank, 3)
+        })),
+        alone(Op::Conv(part_conv(rank, 3).groups(PART))),
+        alone(Op::Conv(part_conv(rank, 3).groups(5))),
+        alone(Op::Conv(Conv::square(PART, 3))),
+        alone(Op::ConvTranspose(upsampling)),
+        alone(Op::Pool(Pool { kind: PoolKind::AverageInside, kernel, stride: Axes::plane(2), padding })),
+        alone(Op::Pad { padding, fill: PadFill::Edge }),
+        alone(Op::Channels { start: 3, count: 60 }),
+        alone(Op::Softmax),
+        alone(Op::Affine),
+        alone(Op::Activation(Activation::LeakyRelu { slope: 0.1 })),
+        (Op::Add, vec![part, base]),
+        (Op::Add, vec![all, one]),
+        (Op::Mul, vec![part, part]),
+        (Op::Mul, vec![part, one]),
+        (Op::Mul, vec![mean, part]),
+        (Op::Resize(like()), vec![part, small]),
+        (Op::Concat, vec![part, one, part]),
+        (Op::Concat, vec![all]),
+        (Op::Affine, vec![both]),
+    ];
+    let mut sum = None;
+    for (index, (op, inputs)) in readers.into_iter().enumerate() {
+        let x = g.push(format!("reader{index}"), op, inputs).node();
+        let x = g.push(format!("scores{index}"), Op::Conv(part_conv(rank, 1)), vec![x]).node();
+        let x = g.push(format!("resized{index}"), Op::Resize(like()), vec![x, base]).node();
+        sum = Some(sum.map_or(x, |sum| g.add(sum, x).node()));
+    }
+    // A residual, then the sum of the scores.
+    let residual = g.push("residual", Op::Conv(part_conv(rank, 1)), vec![base]).node();
+    let residual = g.add(residual, part).relu().node();
+    let small = g.push("small_resized", Op::Resize(like()), vec![small, base]).node();
+    let mut output = sum.unwrap();
+    for map in [residual, small, part] {
+        output = g.add(output, map).node();
+    }
+    g.build(output).unwrap()
+}
+
+#[test]
+fn values_inside_others_are_those_of_the_reference() {
+    for (rank, extents) in [
+        (Rank::Planar, [Extent::planar(9, 14), Extent::planar(7, 1)]),
+        (Rank::Volumetric, [Extent { z: 3, y: 5, x: 7 }, Extent { z: 2, y: 3, x: 1 }]),
+    ] {
+        for writer in writers(rank) {
+            let graph = network_of_views(writer, rank);
+            for extent in extents {
+                let input = noisy(Shape { channels: 3, extent }, 3);
+                compare(&format!("{writer:?} at {extent:?}"), &graph, &weights(&graph, 5), &input, 5e-5);
+            }
+        }
+    }
+}
+
+/// What a network does with a value; gives its last one.
+type Rest = fn(&mut Builder, NodeId) -> NodeId;
+
+fn conv(g: &mut Builder, name: &str, from: NodeId) -> NodeId {
+    g.conv(from, &Scope::root(name), Conv::square(PART, 3)).node()
+}
+
+/// Where a step could read or overwrite a buffer that holds another value, too.
+#[test]
+fn values_inside_others_are_not_lost() {
+    let dense_block: Rest = |g, part| {
+        let next = conv(g, "next", part);
+        let both = g.concat(vec![part, next]).node();
+        let last = conv(g, "last", both);
+        g.concat(vec![last, part, next]).node()
+    };
+    let read_when_its_host_is_not: Rest = |g, part| {
+        let whole = g.concat(vec![part, part, g.input()]).node();
+        let whole = g.concat(vec![whole, part]).node();
+        let mut x = conv(g, "first", whole);
+        for name in ["second", "third", "fourth"] {
+            x = conv(g, name, x);
+        }
+        let part = g.at(part).max_pool(3, 1, 1).node();
+        g.add(x, part).node()
+    };
+    let read_last_in_place: Rest = |g, part| {
+        let whole = g.concat(vec![part, g.input()]).node();
+        let other = conv(g, "other", whole);
+        let part = g.push("leaky", Op::Activation(Activation::LeakyRelu { slope: 0.1 }), vec![part]).node();
+        g.push("product", Op::Mul, vec![part, other]).node()
+    };
+    let twice_in_one: Rest = |g, part| g.concat(vec![part, part]).node();
+    let rests: [(&str, Rest); 4] = [
+        ("dense block", dense_block),
+        ("read when its host is not", read_when_its_host_is_not),
+        ("read last in place", read_last_in_place),
+        ("twice in one", twice_in_one),
+    ];
+    for (name, rest) in rests {
+        let mut g = Builder::new("meeting", Rank::Planar, 3);
+        let input = g.input();
+        let part = conv(&mut g, "part", input);
+        let output = rest(&mut g, part);
+        let output = g.conv(output, &Scope::root("output"), Conv::square(2, 1)).node();
+        let graph = g.build(output).unwrap();
+        compare(name, &graph, &weights(&graph, 5), &noisy(Shape::planar(3, 9, 14), 3), 5e-5);
     }
 }
 

@@ -52,15 +52,16 @@ impl<E: Element> Engine<E> {
     pub(super) fn run(&self, tile: Tensor) -> Result<Tensor> {
         let shape = tile.shape();
         let Claim { program, mut arena } = self.claim(shape.extent)?;
-        let mut input = arena.take(program.buffer_of[0]);
+        let buffer = program.places[0].map(|place| place.buffer);
+        let mut input = arena.take(buffer);
         ops::channels_last(shape, tile.data(), &mut input[..shape.elements()]);
-        arena.put(program.buffer_of[0], input);
+        arena.put(buffer, input);
         drop(tile);
         for step in &program.steps {
             step.run(self.isa, &program, &mut arena);
         }
         let mut scores = vec![0.0; program.head.shape.elements()];
-        program.head.run(self.isa, |node| arena.values(&program, node), &mut scores);
+        program.head.run(self.isa, |node| arena.pixels(&program, node), &mut scores);
         self.release(&program, arena);
         Tensor::new(program.head.shape, scores)
     }

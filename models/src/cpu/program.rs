@@ -1,11 +1,13 @@
 //! What is computed for tiles of one extent, in which order, and where it is kept.
 
+use super::arena::Place;
 use super::buffers::{Buffers, Lifetime};
 use super::fusion::Fusion;
 use super::kernels::Element;
 use super::layer::Layer;
 use super::ops::{Head, Map, Sampling};
 use super::step::Step;
+use super::views::{View, place_parts};
 use crate::{Extent, Graph, Op, Result, Shape};
 
 /// What is computed for tiles of one extent. Values are called by the node that gives them.
@@ -18,8 +20,8 @@ pub(super) struct Program<E: Element> {
     pub(super) steps: Vec<Step<E>>,
     pub(super) head: Head,
     pub(super) buffers: Buffers,
-    /// The buffer of every node's values; nodes computed with others have none.
-    pub(super) buffer_of: Vec<Option<usize>>,
+    /// Of every node's values; nodes computed with others have none.
+    pub(super) places: Vec<Option<Place>>,
 }
 
 impl<E: Element> Program<E> {
@@ -41,8 +43,9 @@ impl<E: Element> Program<E> {
             }
         });
         let head = Head { maps: maps.collect(), last: fusion.last, shape: shapes[graph.output().index()] };
-        let (buffers, buffer_of) = place(&mut steps, &head, &shapes);
-        Ok(Self { tile, shapes, steps, head, buffers, buffer_of })
+        let views = place_parts(&mut steps, &shapes);
+        let (buffers, places) = place(&mut steps, &head, &shapes, &views);
+        Ok(Self { tile, shapes, steps, head, buffers, places })
     }
 
     /// Bytes that one tile needs: buffers, the tile or its scores, and what the kernels hold on a pool of so many threads.
@@ -53,27 +56,31 @@ impl<E: Element> Program<E> {
 }
 
 /// Gives every value its buffer, and lets steps write over an input that nobody reads later. The tile is written at time 0, the values of the
-/// first step at time 1, and so on; the head reads last.
-fn place<E: Element>(steps: &mut [Step<E>], head: &Head, shapes: &[Shape]) -> (Buffers, Vec<Option<usize>>) {
+/// first step at time 1, and so on; the head reads last. A value with views in it is kept from the first of them on, as long as any is read, and
+/// never overwritten by a step that reads one of them.
+fn place<E: Element>(steps: &mut [Step<E>], head: &Head, shapes: &[Shape], views: &[View]) -> (Buffers, Vec<Option<Place>>) {
+    let host = |node: usize| views[node].host;
+    // Of hosts; views themselves have none, and so are never overwritten.
     let mut last_read = vec![0; shapes.len()];
     for (index, step) in steps.iter().enumerate() {
-        step.inputs.iter().for_each(|&input| last_read[input] = index + 1);
+        step.inputs.iter().for_each(|&input| last_read[host(input)] = index + 1);
     }
-    head.maps.iter().for_each(|map| last_read[map.node] = steps.len() + 1);
+    head.maps.iter().for_each(|map| last_read[host(map.node)] = steps.len() + 1);
     let mut lifetimes = vec![Lifetime { elements: shapes[0].elements(), first: 0, last: last_read[0] }];
     let mut lifetime_of: Vec<Option<usize>> = vec![None; shapes.len()];
     lifetime_of[0] = Some(0);
     for (index, step) in steps.iter_mut().enumerate() {
         let time = index + 1;
+        let output = host(step.output);
         let dying = |input: usize| last_read[input] == time && shapes[input] == shapes[step.output];
-        let once = |input: usize| step.inputs.iter().filter(|&&other| other == input).count() == 1;
+        let once = |input: usize| step.inputs.iter().filter(|&&other| host(other) == input).count() == 1;
         step.overwritten = step.inputs.iter().copied().find(|&input| step.work.is_local() && dying(input) && once(input));
-        let own = Lifetime { elements: shapes[step.output].elements(), first: time, last: last_read[step.output].max(time) };
-        lifetime_of[step.output] = step.overwritten.and_then(|input| lifetime_of[input]);
-        if let Some(shared) = lifetime_of[step.output] {
+        let own = Lifetime { elements: shapes[output].elements(), first: time, last: last_read[output].max(time) };
+        lifetime_of[output] = step.overwritten.map_or(lifetime_of[output], |input| lifetime_of[input]);
+        if let Some(shared) = lifetime_of[output] {
             lifetimes[shared].last = own.last;
         } else {
-            lifetime_of[step.output] = Some(lifetimes.len());
+            lifetime_of[output] = Some(lifetimes.len());
             lifetimes.push(own);
         }
         if step.scratch > 0 {
@@ -85,6 +92,10 @@ fn place<E: Element>(steps: &mut [Step<E>], head: &Head, shapes: &[Shape]) -> (B
     for step in steps {
         step.scratch_buffer = step.scratch_buffer.map(|lifetime| buffers.of[lifetime]);
     }
-    let buffer_of = lifetime_of.into_iter().map(|lifetime| lifetime.map(|lifetime| buffers.of[lifetime])).collect();
-    (buffers, buffer_of)
+    let place = |&View { host, first_channel }: &View| {
+        let buffer = buffers.of[lifetime_of[host]?];
+        Some(Place { buffer, first_channel, stride: shapes[host].channels })
+    };
+    let places = views.iter().map(place).collect();
+    (buffers, places)
 }

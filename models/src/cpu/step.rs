@@ -4,9 +4,9 @@ use std::mem;
 
 use super::arena::Arena;
 use super::fusion::Fused;
-use super::kernels::{Element, Epilogue, Isa};
+use super::kernels::{Element, Epilogue, Isa, PixelsMut};
 use super::layer::Layer;
-use super::ops::{self, Combination, Operand, Positions, Sampling};
+use super::ops::{self, Combination, Operand, Part, Positions, Sampling};
 use super::program::Program;
 use crate::{Activation, Error, Graph, Op, Pool, Result, Shape};
 
@@ -35,8 +35,13 @@ pub(super) enum Work<E: Element> {
     Softmax,
     Pool(Pool),
     Mean,
-    Concat,
-    Channels { start: usize },
+    /// Puts every input in its place, which starts at a channel.
+    Concat {
+        starts: Vec<usize>,
+    },
+    Channels {
+        start: usize,
+    },
     Resize(Sampling),
     Pad(Positions),
 }
@@ -45,6 +50,12 @@ impl<E: Element> Work<E> {
     /// Whether an output value needs no other input value than the one at its place, or those of its pixel.
     pub(super) fn is_local(&self) -> bool {
         matches!(self, Self::Layer(Layer::Scale(_)) | Self::Combine(_) | Self::Activate | Self::Softmax)
+    }
+
+    /// Whether the pixels of its output may have others' channels between them.
+    pub(super) fn writes_views(&self) -> bool {
+        let layer = matches!(self, Self::Layer(Layer::Convolution(_) | Layer::Transposed(_)));
+        layer || matches!(self, Self::Pool(_) | Self::Resize(_))
     }
 }
 
@@ -68,7 +79,11 @@ impl<E: Element> Step<E> {
             (Op::Softmax, None) => Work::Softmax,
             (Op::Pool(pool), None) => Work::Pool(*pool),
             (Op::GlobalAveragePool, None) => Work::Mean,
-            (Op::Concat, None) => Work::Concat,
+            (Op::Concat, None) => {
+                let channels = node.inputs.iter().map(|input| shapes[input.index()].channels);
+                let starts = channels.scan(0, |end, channels| Some(mem::replace(end, *end + channels)));
+                Work::Concat { starts: starts.collect() }
+            }
             (Op::Channels { start, .. }, None) => Work::Channels { start: *start },
             (Op::Resize(resize), None) => Work::Resize(Sampling::new(*resize, input.extent, shapes[group.node].extent)),
             (Op::Pad { padding, fill }, None) => {
@@ -100,49 +115,50 @@ impl<E: Element> Step<E> {
 
     /// Computes the output's values in its buffer.
     pub(super) fn run(&self, isa: Isa, program: &Program<E>, arena: &mut Arena<E>) {
-        let mut buffer = arena.take(program.buffer_of[self.output]);
+        let Some(place) = program.places[self.output] else { return };
+        let mut buffer = arena.take(Some(place.buffer));
         let mut scratch = arena.take(self.scratch_buffer);
-        let shape = program.shapes[self.output];
-        self.compute(isa, program, arena, &mut scratch[..self.scratch], &mut buffer[..shape.elements()]);
-        arena.put(program.buffer_of[self.output], buffer);
-        arena.put(self.scratch_buffer, mem::take(&mut scratch));
+        let output = place.pixels_mut(&mut buffer, program.shapes[self.output]);
+        self.compute(isa, program, arena, &mut scratch[..self.scratch], output);
+        arena.put(Some(place.buffer), buffer);
+        arena.put(self.scratch_buffer, scratch);
     }
 
-    fn compute(&self, isa: Isa, program: &Program<E>, arena: &Arena<E>, scratch: &mut [E], output: &mut [E]) {
+    fn compute(&self, isa: Isa, program: &Program<E>, arena: &Arena<E>, scratch: &mut [E], output: PixelsMut<'_, E>) {
         let Self { activation, .. } = *self;
         let shape = program.shapes[self.output];
-        let (channels, width) = (shape.channels, shape.extent.x);
         // What is overwritten is in the output already.
         let mut operands = self
             .inputs
             .iter()
             .filter(|input| Some(**input) != self.overwritten)
-            .map(|&input| Operand { values: arena.values(program, input), shape: program.shapes[input] });
+            .map(|&input| Operand { pixels: arena.pixels(program, input), shape: program.shapes[input] });
         if let Work::Combine(combination) = &self.work {
             let first = if self.overwritten.is_none() { operands.next() } else { None };
             if let Some(second) = operands.next() {
-                ops::combine(isa, *combination, first, second, activation, shape, output);
+                ops::combine(isa, *combination, first, second, activation, shape, output.values);
             }
             return;
         }
-        if let Work::Concat = &self.work {
-            return ops::concat(&operands.collect::<Vec<_>>(), width, output);
+        if let Work::Concat { starts } = &self.work {
+            let parts: Vec<_> = operands.zip(starts).map(|(operand, &start)| Part { operand, start }).collect();
+            return ops::concat(&parts, shape, output.values);
         }
-        let Some(input) = operands.next() else { return self.compute_in_place(isa, shape, output) };
+        let Some(input) = operands.next() else { return self.compute_in_place(isa, shape, output.values) };
         match &self.work {
             Work::Layer(Layer::Convolution(convolution)) => {
-                let residual = operands.next().map(|residual| residual.values);
-                convolution.run(input.values, input.shape, &Epilogue { residual, activation }, output);
+                let residual = operands.next().map(|residual| residual.pixels);
+                convolution.run(input.pixels, input.shape, &Epilogue { residual, activation }, output);
             }
             Work::Layer(Layer::Transposed(transposed)) => transposed.run(isa, input, activation, scratch, (output, shape.extent)),
             Work::Pool(pool) => ops::pool(isa, pool, input, shape.extent, output),
-            Work::Mean => ops::mean(isa, input.values, channels, output),
-            Work::Channels { start } => ops::channels(input, *start, shape, output),
+            Work::Mean => ops::mean(isa, input.pixels, output.values),
+            Work::Channels { start } => ops::channels(input, *start, shape, output.values),
             Work::Resize(sampling) => sampling.run(isa, input, output),
-            Work::Pad(positions) => positions.run(input, output),
-            Work::Layer(Layer::Scale(_)) | Work::Activate | Work::Softmax | Work::Combine(_) | Work::Concat => {
-                ops::copy(input.values, output);
-                self.compute_in_place(isa, shape, output);
+            Work::Pad(positions) => positions.run(input, output.values),
+            Work::Layer(Layer::Scale(_)) | Work::Activate | Work::Softmax | Work::Combine(_) | Work::Concat { .. } => {
+                ops::copy(input, output.values);
+                self.compute_in_place(isa, shape, output.values);
             }
         }
     }

@@ -82,7 +82,8 @@ fn operation(choice: Choice, rank: Rank, (x, channels): (usize, usize), (other, 
     let spatial = |n: usize| if rank == Rank::Planar { Axes::plane(n) } else { Axes::cube(n) };
     match choice.op {
         0..=2 => {
-            let out = [1, 4, 6, 7][p % 4];
+            // Parts of concatenations lie in their places from many channels on.
+            let out = [1, 4, 66, 7][p % 4];
             let kernel = [1, 3, 3, 5][p / 4 % 4];
             let mut conv = Conv { bias: p.is_multiple_of(2), ..conv(out, kernel, rank) };
             conv.stride.x = [1, 1, 2][p % 3];
@@ -135,7 +136,7 @@ fn operation(choice: Choice, rank: Rank, (x, channels): (usize, usize), (other, 
         14 => (Op::Resize(resize), vec![x, other]),
         15 => (Op::Mul, vec![x, other]),
         16 => (Op::Add, vec![x, other]),
-        _ if channels + others > 24 => (Op::Softmax, vec![x]),
+        _ if channels + others > 150 => (Op::Softmax, vec![x]),
         _ => (Op::Concat, vec![x, other]),
     }
 }

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::{
-    Epilogue,
+    Epilogue, Pixels,
     element::Element,
     shared::Shared,
     simd::{Job, Simd},
@@ -67,7 +67,7 @@ impl Blocks {
 pub(super) struct Gather<'a, E, T, const OUTPUTS: usize, const INPUTS: usize> {
     pub(super) transform: T,
     pub(super) blocks: &'a Blocks,
-    pub(super) input: &'a [E],
+    pub(super) input: Pixels<'a, E>,
     pub(super) patch: Patch,
     /// One zero per channel: what lies outside.
     pub(super) zeros: &'a [E],
@@ -93,7 +93,7 @@ impl<E: Element, T: Transform<OUTPUTS, INPUTS>, const OUTPUTS: usize, const INPU
                 let (y, x) = (self.patch.y + y as isize, self.patch.x + x as isize);
                 if (0..extent.y as isize).contains(&y) && (0..extent.x as isize).contains(&x) {
                     let position = (self.patch.z * extent.y + y as usize) * extent.x + x as usize;
-                    *values = &self.input[position * channels..][..channels];
+                    *values = &self.input.values[position * self.input.stride..][..channels];
                 }
             }
         }
@@ -150,6 +150,8 @@ pub(super) struct Scatter<'a, E, T, const OUTPUTS: usize, const INPUTS: usize> {
     pub(super) bias: &'a [f32],
     pub(super) epilogue: &'a Epilogue<'a, E>,
     pub(super) output: &'a Shared<'a, E>,
+    /// Elements of the output from one pixel to the next.
+    pub(super) pixel_stride: usize,
 }
 
 impl<E: Element, T: Transform<OUTPUTS, INPUTS>, const OUTPUTS: usize, const INPUTS: usize> Job
@@ -158,7 +160,8 @@ impl<E: Element, T: Transform<OUTPUTS, INPUTS>, const OUTPUTS: usize, const INPU
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Shape { channels, extent } = self.blocks.output;
-        assert!(self.output.len() == extent.product() * channels && self.channels.end <= channels);
+        assert!(self.channels.end <= channels && channels <= self.pixel_stride);
+        assert!(self.output.len() >= (extent.product() - 1) * self.pixel_stride + channels);
         assert!(self.range.end <= self.blocks.count());
         let whole = self.channels.len() / S::LANES * S::LANES;
         for (index, block) in self.range.clone().enumerate() {
@@ -191,8 +194,8 @@ impl<E: Element, T: Transform<OUTPUTS, INPUTS>, const OUTPUTS: usize, const INPU
             }
             *column = self.transform.output(simd, values);
         }
-        let Shape { channels, extent } = self.blocks.output;
-        let start = ((origin.z * extent.y + origin.y) * extent.x + origin.x) * channels + self.channels.start + first;
+        let extent = self.blocks.output.extent;
+        let (start, channel) = ((origin.z * extent.y + origin.y) * extent.x + origin.x, self.channels.start + first);
         let (height, width) = (extent.y - origin.y, extent.x - origin.x);
         let (bias, bounds) = (simd.load(&self.bias[first..first + len]), self.epilogue.bounds());
         for (y, row) in transpose(&columns).iter().enumerate() {
@@ -201,15 +204,15 @@ impl<E: Element, T: Transform<OUTPUTS, INPUTS>, const OUTPUTS: usize, const INPU
                 if y >= height || x >= width {
                     continue;
                 }
-                let at = start + (y * extent.x + x) * channels;
+                let pixel = start + y * extent.x + x;
                 let mut value = simd.add(value, bias);
                 if let Some(residual) = self.epilogue.residual {
-                    value = simd.add(value, E::load(simd, &residual[at..at + len]));
+                    value = simd.add(value, E::load(simd, &residual.values[pixel * residual.stride + channel..][..len]));
                 }
                 #[expect(unsafe_code, reason = "panels interleave in the output")]
                 // SAFETY: a block's pixel and a panel's channels lie in the output, as `run` asserted; only this job writes them, and the reference
                 // ends with the store.
-                let to = unsafe { self.output.part(at, len) };
+                let to = unsafe { self.output.part(pixel * self.pixel_stride + channel, len) };
                 E::store(simd, bounds.apply(simd, value), to);
             }
         }

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::{
-    Epilogue, Isa,
+    Epilogue, Isa, Pixels, PixelsMut,
     depthwise::Depthwise,
     direct::Direct,
     element::Element,
@@ -19,6 +19,7 @@ use crate::{Activation, Conv, Convolutions, Shape};
 #[derive(Debug)]
 pub(crate) struct Convolution<E: Element> {
     isa: Isa,
+    out_channels: usize,
     method: Method<E>,
 }
 
@@ -63,24 +64,24 @@ impl<E: Element> Convolution<E> {
         } else {
             Method::Direct(Direct::new(&conv, in_channels, weight, bias, isa))
         };
-        Self { isa, method }
+        Self { isa, out_channels: conv.out_channels, method }
     }
 
     /// Computes the convolution of an input of the given shape on all threads of the current pool. Both arrays are
     /// `(depth, height, width, channels)`; the output has the extent that the parameters give.
-    pub(crate) fn run(&self, input: &[E], shape: Shape, epilogue: &Epilogue<'_, E>, output: &mut [E]) {
+    pub(crate) fn run(&self, input: Pixels<'_, E>, shape: Shape, epilogue: &Epilogue<'_, E>, mut output: PixelsMut<'_, E>) {
         match self.isa {
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512Bf16(simd) => self.run_on(simd, input, shape, epilogue, output),
+            Isa::Avx512Bf16(simd) => self.run_on(simd, input, shape, epilogue, output.reborrow()),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512(simd) => self.run_on(simd, input, shape, epilogue, output),
+            Isa::Avx512(simd) => self.run_on(simd, input, shape, epilogue, output.reborrow()),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2(simd) => self.run_on(simd, input, shape, epilogue, output),
-            Isa::Portable => self.run_on(Portable, input, shape, epilogue, output),
+            Isa::Avx2(simd) => self.run_on(simd, input, shape, epilogue, output.reborrow()),
+            Isa::Portable => self.run_on(Portable, input, shape, epilogue, output.reborrow()),
         }
         if epilogue.activation == Some(Activation::Sigmoid) {
-            output.par_chunks_mut(SIGMOIDS).for_each(|values| {
-                for value in values {
+            output.par_parts(SIGMOIDS.div_ceil(self.out_channels)).for_each(|pixels| {
+                for value in pixels.channels(self.out_channels).flatten() {
                     *value = E::new(1.0 / (1.0 + (-value.to_f32()).exp()));
                 }
             });
@@ -108,7 +109,7 @@ impl<E: Element> Convolution<E> {
         }
     }
 
-    fn run_on(&self, simd: impl Simd, input: &[E], shape: Shape, epilogue: &Epilogue<'_, E>, output: &mut [E]) {
+    fn run_on(&self, simd: impl Simd, input: Pixels<'_, E>, shape: Shape, epilogue: &Epilogue<'_, E>, output: PixelsMut<'_, E>) {
         match &self.method {
             Method::Direct(direct) => direct.run(simd, input, shape, epilogue, output),
             Method::Depthwise(depthwise) => depthwise.run(simd, input, shape, epilogue, output),

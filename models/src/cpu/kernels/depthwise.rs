@@ -4,7 +4,7 @@
 use rayon::prelude::*;
 
 use super::{
-    Epilogue, Isa,
+    Epilogue, Isa, Pixels, PixelsMut,
     aligned::Aligned,
     element::Element,
     epilogue::{Bounds, Finish},
@@ -50,20 +50,20 @@ impl Depthwise {
     pub(super) fn run<E: Element>(
         &self,
         simd: impl Simd,
-        input: &[E],
+        input: Pixels<'_, E>,
         shape: Shape,
         epilogue: &Epilogue<'_, E>,
-        output: &mut [E],
+        output: PixelsMut<'_, E>,
     ) {
         let zeros = vec![E::default(); self.channels];
-        let line = shape.extent.x * self.channels;
-        let input = Input { values: input, extent: shape.extent, step: self.channels, line, zeros: &zeros };
+        let (values, step, line) = (input.values, input.stride, shape.extent.x * input.stride);
+        let input = Input { values, extent: shape.extent, step, line, zeros: &zeros };
         let pixels = self.window.output(shape.extent).product();
         let job_pixels = pixels_per_job(pixels, self.window.taps());
-        output.par_chunks_mut(job_pixels * self.channels).enumerate().for_each(|(job, output)| {
+        output.par_parts(job_pixels).enumerate().for_each(|(job, output)| {
             let first = job * job_pixels;
-            let rows = Rows::new(&self.window, &input, first..first + output.len() / self.channels);
-            let residual = epilogue.residual.map(|residual| &residual[first * self.channels..][..output.len()]);
+            let rows = Rows::new(&self.window, &input, first..first + output.count());
+            let residual = epilogue.residual.map(|residual| residual.after(first, 0));
             simd.vectorize(Sweep { layer: self, input, rows: &rows, residual, bounds: epilogue.bounds(), output });
         });
     }
@@ -74,9 +74,9 @@ struct Sweep<'a, E> {
     layer: &'a Depthwise,
     input: Input<'a, E>,
     rows: &'a Rows,
-    residual: Option<&'a [E]>,
+    residual: Option<Pixels<'a, E>>,
     bounds: Bounds,
-    output: &'a mut [E],
+    output: PixelsMut<'a, E>,
 }
 
 impl<E: Element> Job for Sweep<'_, E> {
@@ -99,7 +99,7 @@ impl<E: Element> Sweep<'_, E> {
     /// Computes `len` channels of a group, at most as many as there are lanes.
     #[inline(always)]
     fn channels<S: Simd>(&mut self, simd: S, group: Group, first: usize, len: usize) {
-        let Depthwise { channels, weights, bias, .. } = self.layer;
+        let Depthwise { weights, bias, .. } = self.layer;
         let (rows, taps) = (self.rows, self.rows.offsets().len());
         let weights = weights.as_slice()[first * taps..].chunks_exact(S::LANES);
         let mut sums = [[simd.splat(0.0)]; PIXELS];
@@ -127,11 +127,11 @@ impl<E: Element> Sweep<'_, E> {
                 }
             }
         }
-        let start = group.first * channels + first;
-        let residual = self.residual.map(|residual| &residual[start..]);
+        let residual = self.residual.map(|residual| residual.after(group.first, first));
         let finish = Finish { bias: &bias[first..first + len], residual, bounds: self.bounds };
-        let output = &mut self.output[start..];
-        let mut target = Target { output, stride: *channels, pixels: group.pixels, channels: len };
+        let stride = self.output.stride;
+        let output = &mut self.output.values[group.first * stride + first..];
+        let mut target = Target { output, stride, pixels: group.pixels, channels: len };
         target.store(simd, &sums, Some(&finish));
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::{
-    Epilogue, Isa,
+    Epilogue, Isa, Pixels, PixelsMut,
     aligned::Aligned,
     element::Element,
     epilogue::Finish,
@@ -28,7 +28,6 @@ const FEW_CHANNELS: usize = 16;
 pub(super) struct Direct<E: Element> {
     window: Window,
     in_channels: usize,
-    out_channels: usize,
     /// Input elements per tap and group.
     depth: usize,
     taps: Taps,
@@ -103,7 +102,7 @@ impl<E: Element> Direct<E> {
                 }
             }
         }
-        Self { window, in_channels, out_channels, depth, taps, panels, weights, bias }
+        Self { window, in_channels, depth, taps, panels, weights, bias }
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -118,19 +117,26 @@ impl<E: Element> Direct<E> {
         }
     }
 
-    pub(super) fn run(&self, simd: impl Simd, input: &[E], shape: Shape, epilogue: &Epilogue<'_, E>, output: &mut [E]) {
+    pub(super) fn run(
+        &self,
+        simd: impl Simd,
+        input: Pixels<'_, E>,
+        shape: Shape,
+        epilogue: &Epilogue<'_, E>,
+        output: PixelsMut<'_, E>,
+    ) {
         let zeros = vec![E::default(); self.depth.max(self.in_channels)];
         match self.taps {
             Taps::Positions => {
                 // Pixels that see only themselves are one long line.
                 let extent = if self.window.is_point() { Extent::planar(1, shape.extent.product()) } else { shape.extent };
-                let (step, line, zeros) = (self.in_channels, extent.x * self.in_channels, &zeros[..self.in_channels]);
-                self.multiply(simd, Input { values: input, extent, step, line, zeros }, epilogue, output);
+                let (step, line, zeros) = (input.stride, extent.x * input.stride, &zeros[..self.in_channels]);
+                self.multiply(simd, Input { values: input.values, extent, step, line, zeros }, epilogue, output);
             }
             Taps::Lines { padding, kernel } => {
                 let width = shape.extent.x + padding.total();
                 let mut padded = Scratch::take(self.scratch(shape));
-                pad_lines(input, shape, padding, padded.as_mut_slice());
+                pad_lines(input, shape, padding, &mut padded.as_mut_slice()[..self.scratch(shape)]);
                 // A line of the kernel can start where it ends inside the padded line.
                 let extent = Axes { x: width + 1 - kernel, ..shape.extent };
                 let (step, line, zeros) = (self.in_channels, width * self.in_channels, &zeros[..self.depth]);
@@ -139,18 +145,17 @@ impl<E: Element> Direct<E> {
         }
     }
 
-    fn multiply(&self, simd: impl Simd, input: Input<'_, E>, epilogue: &Epilogue<'_, E>, output: &mut [E]) {
+    fn multiply(&self, simd: impl Simd, input: Input<'_, E>, epilogue: &Epilogue<'_, E>, output: PixelsMut<'_, E>) {
         let pixels = self.window.output(input.extent).product();
         let job_pixels = pixels_per_job(pixels, self.window.taps());
-        output.par_chunks_mut(job_pixels * self.out_channels).enumerate().for_each(|(job, output)| {
+        output.par_parts(job_pixels).enumerate().for_each(|(job, output)| {
             let first = job * job_pixels;
-            let rows = Rows::new(&self.window, &input, first..first + output.len() / self.out_channels);
-            let residual = epilogue.residual.map(|residual| &residual[first * self.out_channels..][..output.len()]);
+            let rows = Rows::new(&self.window, &input, first..first + output.count());
             for panel in &self.panels {
                 for slice in self.slices(panel) {
                     let finish = Finish {
                         bias: &self.bias[panel.channels.clone()],
-                        residual: residual.map(|residual| &residual[panel.channels.start..]),
+                        residual: epilogue.residual.map(|residual| residual.after(first, panel.channels.start)),
                         bounds: epilogue.bounds(),
                     };
                     let product = Product {
@@ -161,8 +166,8 @@ impl<E: Element> Direct<E> {
                         start: if slice.weights.start == panel.weights.start { Start::Zero } else { Start::Output },
                         finish: (slice.weights.end == panel.weights.end).then_some(finish),
                         weights: &self.weights.as_slice()[slice.weights],
-                        output: &mut output[panel.channels.start..],
-                        stride: self.out_channels,
+                        output: &mut output.values[panel.channels.start..],
+                        stride: output.stride,
                         out_channels: panel.channels.len(),
                     };
                     product.run(simd, panel.vectors);
@@ -196,13 +201,13 @@ struct Slice {
 }
 
 /// Copies the input with zeros before and after every line along x.
-fn pad_lines<E: Element>(input: &[E], shape: Shape, padding: Padding, padded: &mut [E]) {
-    let (line, width) = (shape.extent.x * shape.channels, (shape.extent.x + padding.total()) * shape.channels);
-    padded.par_chunks_exact_mut(width).zip(input.par_chunks_exact(line)).for_each(|(padded, input)| {
-        let (before, rest) = padded.split_at_mut(padding.before * shape.channels);
-        let (middle, after) = rest.split_at_mut(line);
+fn pad_lines<E: Element>(input: Pixels<'_, E>, shape: Shape, padding: Padding, padded: &mut [E]) {
+    let (channels, width) = (shape.channels, shape.extent.x);
+    padded.par_chunks_exact_mut((width + padding.total()) * channels).enumerate().for_each(|(line, padded)| {
+        let (before, rest) = padded.split_at_mut(padding.before * channels);
+        let (middle, after) = rest.split_at_mut(width * channels);
         before.fill(E::default());
-        middle.copy_from_slice(input);
+        input.line(line, width).pieces_for(channels, middle).for_each(|(to, from)| to.copy_from_slice(from));
         after.fill(E::default());
     });
 }

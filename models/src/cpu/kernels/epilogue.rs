@@ -1,14 +1,14 @@
 //! What happens to a sum before it is stored.
 #![expect(clippy::inline_always, reason = "it runs between a kernel's sums and its stores")]
 
-use super::simd::Simd;
+use super::{pixels::Pixels, simd::Simd};
 use crate::Activation;
 
 /// Applied to a result before it is stored: (sum + bias) + residual, then activation.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Epilogue<'a, E> {
     /// Added to the result, which it is as large as.
-    pub(crate) residual: Option<&'a [E]>,
+    pub(crate) residual: Option<Pixels<'a, E>>,
     /// Applied last.
     pub(crate) activation: Option<Activation>,
 }
@@ -49,7 +49,7 @@ impl Bounds {
 pub(super) struct Finish<'a, E> {
     /// One value per channel of the panel.
     pub(super) bias: &'a [f32],
-    /// Laid out as the output, from the same element on.
-    pub(super) residual: Option<&'a [E]>,
+    /// From the panel's first channel at the first pixel on.
+    pub(super) residual: Option<Pixels<'a, E>>,
     pub(super) bounds: Bounds,
 }

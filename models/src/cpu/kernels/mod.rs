@@ -1,4 +1,4 @@
-//! Convolutions on dense `(depth, height, width, channels)` arrays, for whatever vector unit the machine has.
+//! Convolutions on `(depth, height, width, channels)` arrays, for whatever vector unit the machine has.
 //!
 //! A [`Convolution`] chooses once, from its parameters alone, how it is computed: directly (a sum of shifted matrix products, one code path for
 //! all kernels, strides, dilations and ranks), per channel (depthwise), or by Winograd's algorithm. The kernels are written once over
@@ -21,6 +21,7 @@ mod direct;
 mod element;
 mod epilogue;
 mod isa;
+mod pixels;
 mod portable;
 mod product;
 mod rows;
@@ -39,3 +40,4 @@ pub(crate) use convolution::{Convolution, Maps};
 pub(crate) use element::Element;
 pub(crate) use epilogue::Epilogue;
 pub(crate) use isa::Isa;
+pub(crate) use pixels::{Pixels, PixelsMut};

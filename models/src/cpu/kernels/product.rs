@@ -64,7 +64,7 @@ impl<E: Element, const N: usize> Job for Wide<'_, E, N> {
         let (whole, size) = (depth / E::CHANNELS, depth.div_ceil(E::CHANNELS) * width);
         for group in rows.groups() {
             let first = group.first * stride;
-            let residual = finish.and_then(|finish| finish.residual).map(|residual| &residual[first..]);
+            let residual = finish.and_then(|finish| finish.residual).map(|residual| residual.after(group.first, 0));
             let finish = finish.map(|finish| Finish { residual, ..finish });
             let mut target = Target { output: &mut output[first..], stride, pixels: group.pixels, channels: out_channels };
             let mut sums = match start {

@@ -67,8 +67,7 @@ impl<E: Element> Target<'_, E> {
         finish: Option<&Finish<'_, E>>,
         span: impl Fn(usize, usize) -> Range<usize>,
     ) {
-        let start = pixel * self.stride;
-        let output = &mut self.output[start..][..self.channels];
+        let output = &mut self.output[pixel * self.stride..][..self.channels];
         let Some(finish) = finish else {
             for (column, &sum) in sums.iter().enumerate() {
                 let span = span(column, output.len());
@@ -76,7 +75,7 @@ impl<E: Element> Target<'_, E> {
             }
             return;
         };
-        let residual = finish.residual.map(|residual| &residual[start..][..output.len()]);
+        let residual = finish.residual.map(|residual| &residual.values[pixel * residual.stride..][..output.len()]);
         for (column, &sum) in sums.iter().enumerate() {
             let span = span(column, output.len());
             let mut value = simd.add(sum, simd.load(&finish.bias[span.clone()]));

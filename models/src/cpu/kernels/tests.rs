@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{Bf16, Convolution, Element, Epilogue, Isa, Maps, window::Window, winograd};
+use super::{Bf16, Convolution, Element, Epilogue, Isa, Maps, Pixels, PixelsMut, window::Window, winograd};
 use crate::{Activation, Axes, Conv, Convolutions, Extent, Padding, Shape};
 
 /// A convolution to test, with what it is applied to.
@@ -64,12 +64,28 @@ impl Case {
     }
 
     fn run<E: Element>(&self, isa: Isa) -> Vec<E> {
+        self.run_apart(isa, 0)
+    }
+
+    /// Runs with so many more values between the pixels of the output, twice as many between those of the input, and three times as many between
+    /// those of the residual.
+    fn run_apart<E: Element>(&self, isa: Isa, gap: usize) -> Vec<E> {
+        let (channels, out_channels) = (self.shape.channels, self.conv.out_channels);
         // What the output held before must not matter.
-        let mut output = elements(&vec![f32::NAN; self.output().product() * self.conv.out_channels]);
-        let residual: Option<Vec<E>> = self.residual().map(|residual| elements(&residual));
-        let epilogue = Epilogue { residual: residual.as_deref(), activation: self.activation };
-        self.layer(isa).run(&elements(&self.input()), self.shape, &epilogue, &mut output);
-        output
+        let mut output = apart(&elements(&vec![f32::NAN; self.output().product() * out_channels]), out_channels, gap);
+        let residual = self.residual().map(|residual| apart(&elements::<E>(&residual), out_channels, 3 * gap));
+        let residual = residual.as_ref().map(|values| Pixels { values, stride: out_channels + 3 * gap });
+        let epilogue = Epilogue { residual, activation: self.activation };
+        let input = apart(&elements(&self.input()), channels, 2 * gap);
+        let input = Pixels { values: &input, stride: channels + 2 * gap };
+        let stride = out_channels + gap;
+        self.layer(isa).run(input, self.shape, &epilogue, PixelsMut { values: &mut output, stride });
+        let others = output.chunks(stride).flat_map(|pixel| &pixel[out_channels..]);
+        assert!(
+            others.into_iter().all(|other| other.to_f32().to_bits() == OTHER.to_bits()),
+            "what lies between the pixels is lost"
+        );
+        output.chunks(stride).flat_map(|pixel| pixel[..out_channels].to_vec()).collect()
     }
 
     /// Expected values and the sums of magnitudes that their errors are relative to, for inputs and weights that are rounded to elements; the
@@ -139,13 +155,34 @@ impl Case {
         let naive = self.naive::<E>();
         let tolerance = if self.is_winograd() { WINOGRAD_TOLERANCE } else { TOLERANCE };
         for isa in Isa::available() {
-            for (index, (&got, [expected, magnitude])) in self.run::<E>(isa).iter().zip(&naive).enumerate() {
+            let results = self.run::<E>(isa);
+            let same = |(a, b): (&E, &E)| a.to_f32().to_bits() == b.to_f32().to_bits();
+            assert!(
+                results.iter().zip(&self.run_apart::<E>(isa, 3)).all(same),
+                "{}: other bits where pixels lie apart",
+                isa.name()
+            );
+            for (index, (&got, [expected, magnitude])) in results.iter().zip(&naive).enumerate() {
                 let (got, allowed) = (got.to_f32(), tolerance * magnitude + (expected.abs() + argument) * 0.5_f64.powi(places));
                 let error = (f64::from(got) - expected).abs();
                 assert!(error <= allowed, "{} {:?} at {index}: expected {expected}, got {got}", isa.name(), self.how);
             }
         }
     }
+}
+
+/// What lies between pixels: nothing that a result may depend on.
+const OTHER: f32 = f32::INFINITY;
+
+/// Values with so many others between the pixels.
+fn apart<E: Element>(values: &[E], channels: usize, gap: usize) -> Vec<E> {
+    let mut apart = Vec::new();
+    for pixel in values.chunks(channels) {
+        apart.extend_from_slice(pixel);
+        apart.resize(apart.len() + gap, E::new(OTHER));
+    }
+    apart.truncate(apart.len() - gap);
+    apart
 }
 
 fn elements<E: Element>(values: &[f32]) -> Vec<E> {
@@ -325,7 +362,8 @@ fn check_crop<E: Element + PartialEq>(case: &Case, isa: Isa) {
     let output = Window::new(&c).output(extent);
     let mut part = elements(&vec![f32::NAN; output.product() * c.out_channels]);
     let epilogue = Epilogue { residual: None, activation: case.activation };
-    whole.layer::<E>(isa).run(&cropped, crop, &epilogue, &mut part);
+    let input = Pixels { values: &cropped, stride: crop.channels };
+    whole.layer::<E>(isa).run(input, crop, &epilogue, PixelsMut { values: &mut part, stride: c.out_channels });
     let whole = whole.run::<E>(isa);
     // Outputs that see the zeros around the crop differ.
     let margin = |padding: Padding, stride: usize| (padding.before.max(padding.after) + 1).div_ceil(stride);
@@ -351,7 +389,8 @@ fn nan_stays_nan() {
             let epilogue = Epilogue { residual: None, activation: Some(activation) };
             let mut output = [0.0];
             let layer = Convolution::<f32>::new(Conv::square(1, 1), 2, &[1.0, 1.0], None, isa, DIRECT);
-            layer.run(&[1.0, f32::NAN], Shape::planar(2, 1, 1), &epilogue, &mut output);
+            let input = Pixels { values: &[1.0, f32::NAN], stride: 2 };
+            layer.run(input, Shape::planar(2, 1, 1), &epilogue, PixelsMut { values: &mut output, stride: 1 });
             assert!(output[0].is_nan(), "{} {activation:?}", isa.name());
         }
     }

@@ -9,7 +9,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::{
-    Epilogue, Isa,
+    Epilogue, Isa, Pixels, PixelsMut,
     aligned::Aligned,
     blocks::{Blocks, Gather, Scatter},
     element::Element,
@@ -89,13 +89,15 @@ impl<T: Transform<OUTPUTS, INPUTS>, const OUTPUTS: usize, const INPUTS: usize> W
     pub(super) fn run<E: Element>(
         &self,
         simd: impl Simd,
-        input: &[E],
+        input: Pixels<'_, E>,
         shape: Shape,
         epilogue: &Epilogue<'_, E>,
-        output: &mut [E],
+        output: PixelsMut<'_, E>,
     ) {
         let (blocks, zeros) = (self.blocks(shape), vec![E::default(); self.in_channels]);
-        let (pass, output) = (Pass { layer: self, simd, blocks, input, zeros, epilogue }, Shared::new(output));
+        let PixelsMut { values, stride } = output;
+        let pass = Pass { layer: self, simd, blocks, input, zeros, epilogue, pixel_stride: stride };
+        let output = Shared::new(values);
         if self.in_channels <= FEW_CHANNELS { pass.block_by_block(&output) } else { pass.panel_by_panel(&output) }
     }
 
@@ -152,9 +154,11 @@ struct Pass<'a, E, S, T, const OUTPUTS: usize, const INPUTS: usize> {
     layer: &'a Winograd<T, OUTPUTS, INPUTS>,
     simd: S,
     blocks: Blocks,
-    input: &'a [E],
+    input: Pixels<'a, E>,
     zeros: Vec<E>,
     epilogue: &'a Epilogue<'a, E>,
+    /// Elements of the output from one pixel to the next.
+    pixel_stride: usize,
 }
 
 impl<E: Element, S: Simd, T: Transform<OUTPUTS, INPUTS>, const OUTPUTS: usize, const INPUTS: usize>
@@ -245,6 +249,7 @@ impl<E: Element, S: Simd, T: Transform<OUTPUTS, INPUTS>, const OUTPUTS: usize, c
             channels,
             epilogue: self.epilogue,
             output,
+            pixel_stride: self.pixel_stride,
         });
     }
 }

@@ -2,37 +2,42 @@
 
 use rayon::prelude::*;
 
-use super::activation::BLOCK;
 use super::combine::Operand;
 use crate::Shape;
 use crate::cpu::kernels::Element;
 
 /// Copies all values.
-pub(in crate::cpu) fn copy<E: Element>(input: &[E], output: &mut [E]) {
-    output.par_chunks_mut(BLOCK).zip(input.par_chunks(BLOCK)).for_each(|(to, from)| to.copy_from_slice(from));
+pub(in crate::cpu) fn copy<E: Element>(input: Operand<'_, E>, output: &mut [E]) {
+    let Shape { channels, extent } = input.shape;
+    output.par_chunks_mut(extent.x * channels).enumerate().for_each(|(row, to)| {
+        input.pixels.line(row, extent.x).pieces_for(channels, to).for_each(|(to, from)| to.copy_from_slice(from));
+    });
 }
 
 /// Copies the channels from `start` on, as many as the result has.
 pub(in crate::cpu) fn channels<E: Element>(input: Operand<'_, E>, start: usize, result: Shape, output: &mut [E]) {
-    let (width, count, in_channels) = (result.extent.x, result.channels, input.shape.channels);
-    output.par_chunks_mut(width * count).zip(input.values.par_chunks(width * in_channels)).for_each(|(to, from)| {
-        for (to, from) in to.chunks_exact_mut(count).zip(from.chunks_exact(in_channels)) {
-            to.copy_from_slice(&from[start..start + count]);
-        }
+    let (width, count) = (result.extent.x, result.channels);
+    output.par_chunks_mut(width * count).enumerate().for_each(|(row, to)| {
+        let pixels = input.pixels.line(row, width).channels(input.shape.channels);
+        to.chunks_exact_mut(count).zip(pixels).for_each(|(to, from)| to.copy_from_slice(&from[start..start + count]));
     });
 }
 
-/// Copies the channels of all parts, one after the other.
-pub(in crate::cpu) fn concat<E: Element>(parts: &[Operand<'_, E>], width: usize, output: &mut [E]) {
-    let channels: usize = parts.iter().map(|part| part.shape.channels).sum();
+/// A part of a concatenated value.
+#[derive(Clone, Copy)]
+pub(in crate::cpu) struct Part<'a, E> {
+    pub(in crate::cpu) operand: Operand<'a, E>,
+    /// The channel of the result that its first one becomes.
+    pub(in crate::cpu) start: usize,
+}
+
+/// Copies the channels of parts.
+pub(in crate::cpu) fn concat<E: Element>(parts: &[Part<'_, E>], result: Shape, output: &mut [E]) {
+    let (width, channels) = (result.extent.x, result.channels);
     output.par_chunks_mut(width * channels).enumerate().for_each(|(row, to)| {
-        let mut start = 0;
-        for part in parts {
-            let from = &part.values[row * width * part.shape.channels..][..width * part.shape.channels];
-            for (to, from) in to.chunks_exact_mut(channels).zip(from.chunks_exact(part.shape.channels)) {
-                to[start..start + part.shape.channels].copy_from_slice(from);
-            }
-            start += part.shape.channels;
+        for Part { operand, start } in parts {
+            let pixels = operand.pixels.line(row, width).channels(operand.shape.channels);
+            to.chunks_exact_mut(channels).zip(pixels).for_each(|(to, from)| to[*start..start + from.len()].copy_from_slice(from));
         }
     });
 }

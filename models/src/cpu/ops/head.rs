@@ -7,7 +7,7 @@ use super::combine::Operand;
 use super::layout::planar_rows;
 use super::resize::{ChannelOf, Sampling};
 use super::softmax::softmax_planes;
-use crate::cpu::kernels::{Element, Isa};
+use crate::cpu::kernels::{Element, Isa, Pixels};
 use crate::{Activation, Shape};
 
 /// What turns the sum into scores.
@@ -39,24 +39,23 @@ pub(in crate::cpu) struct Map {
 
 impl Head {
     /// Writes the scores `(channels, depth, height, width)`; `values` gives the values of a map's node.
-    pub(in crate::cpu) fn run<'a, E: Element>(&self, isa: Isa, values: impl Fn(usize) -> &'a [E], scores: &mut [f32]) {
+    pub(in crate::cpu) fn run<'a, E: Element>(&self, isa: Isa, values: impl Fn(usize) -> Pixels<'a, E>, scores: &mut [f32]) {
         let (width, channels) = (self.shape.extent.x, self.shape.channels);
-        let maps: Vec<(&Map, &[E])> = self.maps.iter().map(|map| (map, values(map.node))).collect();
+        let maps: Vec<(&Map, Pixels<'a, E>)> = self.maps.iter().map(|map| (map, values(map.node))).collect();
         let rows = planar_rows(self.shape, scores);
         rows.into_par_iter().enumerate().for_each_init(
             || (Vec::new(), vec![0.0; width], vec![0.0; width]),
             |(line, largest, factor), (row, mut lines)| {
-                for (index, (map, values)) in maps.iter().enumerate() {
-                    let of = |channel| ChannelOf { channel, channels };
+                for (index, &(map, pixels)) in maps.iter().enumerate() {
                     if let Some(sampling) = &map.sampling {
-                        sampling.line(isa, Operand { values, shape: map.shape }, row, line);
+                        sampling.line(isa, Operand { pixels, shape: map.shape }, row, line);
                         for (channel, scores) in lines.iter_mut().enumerate() {
-                            sampling.add_channel(isa, line, of(channel), index == 0, scores);
+                            sampling.add_channel(isa, line, ChannelOf { channel, channels }, index == 0, scores);
                         }
                     } else {
-                        let pixels = &values[row * width * channels..(row + 1) * width * channels];
+                        let pixels = pixels.line(row, width);
                         for (channel, scores) in lines.iter_mut().enumerate() {
-                            add_channel(pixels, of(channel), index == 0, scores);
+                            add_channel(pixels, channel, index == 0, scores);
                         }
                     }
                 }
@@ -71,8 +70,8 @@ impl Head {
 }
 
 /// Adds one channel of a row of pixels to scores.
-fn add_channel<E: Element>(pixels: &[E], from: ChannelOf, first: bool, scores: &mut [f32]) {
-    let pixels = pixels.iter().skip(from.channel).step_by(from.channels).map(|value| value.to_f32());
+fn add_channel<E: Element>(pixels: Pixels<'_, E>, channel: usize, first: bool, scores: &mut [f32]) {
+    let pixels = pixels.values.iter().skip(channel).step_by(pixels.stride).map(|value| value.to_f32());
     let values = scores.iter_mut().zip(pixels);
     if first {
         values.for_each(|(sum, value)| *sum = value);

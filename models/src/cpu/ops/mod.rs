@@ -17,7 +17,7 @@ mod vectorised;
 
 pub(super) use activation::activate;
 pub(super) use combine::{Combination, Operand, combine};
-pub(super) use copy::{channels, concat, copy};
+pub(super) use copy::{Part, channels, concat, copy};
 pub(super) use head::{Head, Last, Map};
 pub(super) use layout::channels_last;
 pub(super) use mean::mean;

@@ -38,13 +38,13 @@ impl Positions {
     /// Writes the padded value.
     pub(in crate::cpu) fn run<E: Element>(&self, input: Operand<'_, E>, output: &mut [E]) {
         let Axes { z: zs, y: ys, x: xs } = &self.along;
-        let Operand { values: input, shape: Shape { channels, extent } } = input;
+        let Operand { pixels, shape: Shape { channels, extent } } = input;
         output.par_chunks_mut(xs.len() * channels).enumerate().for_each(|(row, values)| {
             let (Some(z), Some(y)) = (zs[row / ys.len()], ys[row % ys.len()]) else { return values.fill(E::new(self.fill)) };
-            let line = &input[(z * extent.y + y) * extent.x * channels..][..extent.x * channels];
+            let line = pixels.line(z * extent.y + y, extent.x);
             for (pixel, x) in values.chunks_exact_mut(channels).zip(xs) {
                 match x {
-                    Some(x) => pixel.copy_from_slice(&line[x * channels..(x + 1) * channels]),
+                    Some(x) => pixel.copy_from_slice(&line.after(*x, 0).values[..channels]),
                     None => pixel.fill(E::new(self.fill)),
                 }
             }

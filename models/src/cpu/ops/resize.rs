@@ -4,9 +4,9 @@ use rayon::prelude::*;
 
 use super::combine::Operand;
 use super::vectorised::vectorised;
-use crate::cpu::kernels::{Element, Isa};
+use crate::cpu::kernels::{Element, Isa, PixelsMut};
 use crate::resample::{Taps, taps};
-use crate::{Axes, Extent, Resize};
+use crate::{Axes, Extent, Resize, Shape};
 
 /// Where a resampling finds its values, along each axis.
 #[derive(Debug)]
@@ -43,10 +43,9 @@ impl Sampling {
     }
 
     /// Writes the resized value.
-    pub(in crate::cpu) fn run<E: Element>(&self, isa: Isa, input: Operand<'_, E>, output: &mut [E]) {
+    pub(in crate::cpu) fn run<E: Element>(&self, isa: Isa, input: Operand<'_, E>, output: PixelsMut<'_, E>) {
         let channels = input.shape.channels;
-        let length = self.taps.x.len() * channels;
-        output.par_chunks_mut(length).enumerate().for_each_init(Vec::new, |line, (row, values)| {
+        output.par_parts(self.taps.x.len()).enumerate().for_each_init(Vec::new, |line, (row, values)| {
             self.line(isa, input, row, line);
             blend_pixels(isa, &self.taps.x, line, channels, values);
         });
@@ -56,16 +55,14 @@ impl Sampling {
     pub(super) fn line<E: Element>(&self, isa: Isa, input: Operand<'_, E>, row: usize, line: &mut Vec<f32>) {
         let height = self.taps.y.len();
         let (z, y) = (self.taps.z[row / height], self.taps.y[row % height]);
-        let Operand { values: input, shape } = input;
-        let length = shape.extent.x * shape.channels;
-        let at = |z: usize, y: usize| &input[(z * shape.extent.y + y) * length..][..length];
-        line.resize(length, 0.0);
-        blend_lines(
-            isa,
-            [at(z.low, y.low), at(z.low, y.high), at(z.high, y.low), at(z.high, y.high)],
-            [z.fraction, y.fraction],
-            line,
-        );
+        let Shape { channels, extent } = input.shape;
+        let at = |z: usize, y: usize| input.pixels.line(z * extent.y + y, extent.x);
+        line.resize(extent.x * channels, 0.0);
+        let lows = at(z.low, y.low).pieces_for(channels, line).zip(at(z.low, y.high).pieces(channels));
+        let highs = at(z.high, y.low).pieces(channels).zip(at(z.high, y.high).pieces(channels));
+        for (((line, low_low), low_high), (high_low, high_high)) in lows.zip(highs) {
+            blend_lines(isa, [low_low, low_high, high_low, high_high], [z.fraction, y.fraction], line);
+        }
     }
 
     /// Adds one channel of a line, resampled along width, to a row; the first one is put there.
@@ -109,8 +106,8 @@ vectorised! {
 
 vectorised! {
     /// Resamples a line along width, all channels of a pixel at once.
-    fn blend_pixels<E>(taps: &[Taps], line: &[f32], channels: usize, output: &mut [E]) {
-        for (pixel, tap) in output.chunks_exact_mut(channels).zip(taps) {
+    fn blend_pixels<E>(taps: &[Taps], line: &[f32], channels: usize, output: PixelsMut<'_, E>) {
+        for (pixel, tap) in output.channels(channels).zip(taps) {
             let low = &line[tap.low * channels..(tap.low + 1) * channels];
             if tap.fraction == 0.0 {
                 pixel.iter_mut().zip(low).for_each(|(o, a)| *o = E::new(*a));

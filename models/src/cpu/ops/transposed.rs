@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::activation::activate_slice;
 use super::combine::Operand;
-use crate::cpu::kernels::{Convolution, Element, Epilogue, Isa, Maps};
+use crate::cpu::kernels::{Convolution, Element, Epilogue, Isa, Maps, PixelsMut};
 use crate::infer::windowed;
 use crate::{Activation, Axes, Conv, ConvTranspose, Convolutions, Extent, Padding, Shape};
 
@@ -90,29 +90,31 @@ impl<E: Element> Transposed<E> {
         input: Operand<'_, E>,
         activation: Option<Activation>,
         scratch: &mut [E],
-        (output, extent): (&mut [E], Extent),
+        (mut output, extent): (PixelsMut<'_, E>, Extent),
     ) {
-        let Operand { values: input, shape } = input;
+        let Operand { pixels: input, shape } = input;
         if let Some(bias) = &self.untouched {
             let mut pixel: Vec<E> = bias.iter().map(|&bias| E::new(bias)).collect();
             if let Some(activation) = activation {
                 activate_slice(isa, activation, &mut pixel);
             }
-            output.par_chunks_mut(pixel.len()).for_each(|to| to.copy_from_slice(&pixel));
+            let rows = output.reborrow().par_parts(extent.x);
+            rows.for_each(|row| row.channels(pixel.len()).for_each(|to| to.copy_from_slice(&pixel)));
         }
         for part in &self.parts {
             // An output so small that it has no position of these phases.
             let Some(own) = part.extent(shape.extent) else { continue };
             let results = &mut scratch[..own.product() * part.conv.out_channels];
-            part.convolution.run(input, shape, &Epilogue { residual: None, activation }, results);
-            self.scatter(part, results, own, output, extent);
+            let dense = PixelsMut { values: &mut *results, stride: part.conv.out_channels };
+            part.convolution.run(input, shape, &Epilogue { residual: None, activation }, dense);
+            self.scatter(part, results, own, output.reborrow(), extent);
         }
     }
 
     /// Puts the results of each phase in their places.
-    fn scatter(&self, part: &Part<E>, results: &[E], own: Extent, output: &mut [E], extent: Extent) {
+    fn scatter(&self, part: &Part<E>, results: &[E], own: Extent, output: PixelsMut<'_, E>, extent: Extent) {
         let (stride, count) = (self.stride, self.out_channels / self.groups);
-        output.par_chunks_mut(extent.x * self.out_channels).enumerate().for_each(|(row, values)| {
+        output.par_parts(extent.x).enumerate().for_each(|(row, mut row_pixels)| {
             let at = Axes { z: row / extent.y, y: row % extent.y, x: 0 };
             for (place, phase) in part.phases.iter().enumerate() {
                 if (at.z % stride.z, at.y % stride.y) != (phase.z, phase.y) {
@@ -120,7 +122,7 @@ impl<E: Element> Transposed<E> {
                 }
                 let line = (at.z / stride.z + part.skip.z) * own.y + at.y / stride.y + part.skip.y;
                 let line = &results[(line * own.x + part.skip.x) * part.conv.out_channels..];
-                let pixels = values.chunks_exact_mut(self.out_channels).skip(phase.x).step_by(stride.x);
+                let pixels = row_pixels.reborrow().channels(self.out_channels).skip(phase.x).step_by(stride.x);
                 for (pixel, result) in pixels.zip(line.chunks_exact(part.conv.out_channels)) {
                     for (group, channels) in pixel.chunks_exact_mut(count).enumerate() {
                         channels.copy_from_slice(&result[(group * part.phases.len() + place) * count..][..count]);
