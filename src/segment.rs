@@ -213,6 +213,7 @@ impl Segmenter {
             sinks.labels.write(window, &labels.values)
         })?;
         let stitched = Instant::now();
+        self.executor.trim();
         heap::trim();
         let labels = sinks.finish(|| {
             let path = scene.profile().path.clone();

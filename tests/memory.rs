@@ -79,6 +79,9 @@ fn a_network_with_many_weights() {
     for tile in [64, 256, 512] {
         assert_kept(folder.path(), &format!("scene.tif --model model --tile {tile} --threads 2"));
     }
+    for arithmetic in ["--precision bf16 --tile 64", "--precision bf16 --tile 256", "--precision bf16 --blend crop --tile 640"] {
+        assert_kept(folder.path(), &format!("scene.tif --model model {arithmetic} --threads 2"));
+    }
     // Four tiles at once, and one.
     for workers in [4, 1] {
         assert_kept(folder.path(), &format!("scene.tif --model model --tile 128 --threads 4 --workers {workers}"));

@@ -12,7 +12,7 @@ use swath_models::{Activation, Axes, Conv, Convolutions, Extent, Padding, Shape}
 #[path = "../src/cpu/kernels/mod.rs"]
 mod kernels;
 
-use kernels::{Bf16, Convolution, Element, Epilogue, Isa, Maps, Pixels, PixelsMut};
+use kernels::{Bf16, Conditions, Convolution, Element, Epilogue, Isa, Maps, Pixels, PixelsMut};
 
 /// Input channels, side of the square input, and the convolution.
 fn layers() -> Vec<(&'static str, usize, usize, Conv)> {
@@ -46,7 +46,7 @@ fn bench<E: Element>(c: &mut Criterion, isa: Isa, precision: &str, convolutions:
         let side_out = side.div_ceil(conv.stride.x);
         let mut output = vec![E::default(); side_out * side_out * conv.out_channels];
         let maps = if side_out > 16 { Maps::Large } else { Maps::Small };
-        let layer = Convolution::new(conv, channels, &weight, None, isa, (convolutions, maps));
+        let layer = Convolution::new(conv, channels, &weight, None, isa, Conditions { convolutions, maps });
         let epilogue = Epilogue { residual: None, activation: Some(Activation::Relu) };
         group.throughput(Throughput::Elements((2 * taps * output.len()) as u64));
         group.bench_function(BenchmarkId::from_parameter(name), |b| {

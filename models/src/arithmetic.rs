@@ -3,19 +3,21 @@
 /// How the values of a network are computed. Runs of the same arithmetic on the same tiles give the same bytes, on however many threads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Arithmetic {
-    /// How values between layers, and the weights that they are multiplied with, are kept.
+    /// How values between layers are kept.
     pub precision: Precision,
     /// How convolutions are computed.
     pub convolutions: Convolutions,
 }
 
-/// How values between layers, and the weights that they are multiplied with, are kept. Sums are always `f32`.
+/// How values between layers are kept, and the weights of convolutions that are computed directly. Sums, and the weights of depthwise convolutions
+/// and of Winograd's algorithm, are always `f32`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
     /// 32-bit floating point.
     #[default]
     F32,
-    /// 16-bit floating point with the exponent of 32 bits and 8 bits of significand: half the memory, twice the speed where the processor multiplies it.
+    /// 16-bit floating point with the exponent of 32 bits and 8 bits of significand. Processors that multiply it (`avx512_bf16`) do so at twice
+    /// the speed; on others it is slower than `f32`.
     Bf16,
 }
 
@@ -37,7 +39,7 @@ pub enum Convolutions {
     #[default]
     Direct,
     /// By Winograd's algorithm (Lavin & Gray 2016, arXiv 1509.09308) where that takes fewer operations. A value is computed together with its
-    /// neighbours, and rounded differently (by less than 3e-5 of the largest) if its tile is cut elsewhere.
+    /// neighbours, and rounded differently (a layer's by less than 3e-5 of the magnitudes in its sum) if its tile is cut elsewhere.
     Winograd,
 }
 

@@ -24,4 +24,7 @@ pub trait Executor: Send + Sync {
 
     /// Bytes that the executor holds all the time: its weights, in whatever form it keeps them.
     fn resident_bytes(&self) -> usize;
+
+    /// Gives back the memory that is kept for the next tile, if any is.
+    fn trim(&self) {}
 }

@@ -16,11 +16,24 @@ use swath_models::{
     ScoreActivation, Shape, Tensor, Weights, zoo,
 };
 
-/// Fails if a value is not within `tolerance`, relative to it or to 1, whichever is more.
-fn assert_near(what: &str, ours: &Tensor, expected: &Tensor, tolerance: f32) {
+/// How far a value may be from the expected one.
+#[derive(Clone, Copy, Debug)]
+enum Tolerance {
+    /// Relative to the expected value or to 1, whichever is more.
+    OfEach(f32),
+    /// Relative to the largest expected value, or to 1.
+    OfLargest(f32),
+}
+
+fn assert_near(what: &str, ours: &Tensor, expected: &Tensor, tolerance: Tolerance) {
     assert_eq!(ours.shape(), expected.shape(), "{what}");
+    let largest = expected.data().iter().fold(1.0, |largest: f32, value| largest.max(value.abs()));
     for (index, (ours, expected)) in ours.data().iter().zip(expected.data()).enumerate() {
-        let near = (ours - expected).abs() <= tolerance * expected.abs().max(1.0) || (ours.is_nan() && expected.is_nan());
+        let allowed = match tolerance {
+            Tolerance::OfEach(tolerance) => tolerance * expected.abs().max(1.0),
+            Tolerance::OfLargest(tolerance) => tolerance * largest,
+        };
+        let near = (ours - expected).abs() <= allowed || (ours.is_nan() && expected.is_nan());
         assert!(near, "{what} at {index}: expected {expected}, got {ours}");
     }
 }
@@ -40,18 +53,18 @@ fn run(what: &str, network: &Fused, input: &Tensor) -> Tensor {
 }
 
 /// Every arithmetic, and by how much its values may differ from exact ones, where direct sums in `f32` may differ by `tolerance`.
-fn arithmetics(tolerance: f32) -> [(Arithmetic, f32); 4] {
+fn arithmetics(tolerance: f32) -> [(Arithmetic, Tolerance); 4] {
     let of = |precision, convolutions| Arithmetic { precision, convolutions };
     [
-        (of(Precision::F32, Convolutions::Direct), tolerance),
-        (of(Precision::F32, Convolutions::Winograd), 3.0 * tolerance),
-        (of(Precision::Bf16, Convolutions::Direct), BF16_TOLERANCE),
-        (of(Precision::Bf16, Convolutions::Winograd), BF16_TOLERANCE),
+        (of(Precision::F32, Convolutions::Direct), Tolerance::OfEach(tolerance)),
+        (of(Precision::F32, Convolutions::Winograd), Tolerance::OfEach(3.0 * tolerance)),
+        (of(Precision::Bf16, Convolutions::Direct), BF16),
+        (of(Precision::Bf16, Convolutions::Winograd), BF16),
     ]
 }
 
 /// Roundings to 8 bits, layer after layer, of the largest value; the kernels have tests of their own that are as tight as the format.
-const BF16_TOLERANCE: f32 = 6e-2;
+const BF16: Tolerance = Tolerance::OfLargest(1e-1);
 
 fn compare(what: &str, graph: &Graph, weights: &Weights, input: &Tensor, tolerance: f32) {
     let expected = Reference::new(graph.clone(), weights).unwrap().run(input.clone()).unwrap();
@@ -63,8 +76,6 @@ fn check(what: &str, graph: &Graph, weights: &Weights, input: &Tensor, expected:
     for (arithmetic, tolerance) in arithmetics(tolerance) {
         let what = format!("{what} ({arithmetic:?})");
         let fused = Fused::new(graph.clone(), weights, arithmetic).unwrap_or_else(|e| panic!("{what}: {e}"));
-        let largest = expected.data().iter().fold(1.0, |largest: f32, value| largest.max(value.abs()));
-        let tolerance = if arithmetic.precision == Precision::Bf16 { tolerance * largest } else { tolerance };
         assert_near(&what, &run(&what, &fused, input), expected, tolerance);
     }
 }
@@ -97,7 +108,7 @@ fn fcn_resnet50_is_that_of_the_reference() {
     for (height, width) in [(64, 64), (65, 31), (1, 1), (33, 97), (64, 64)] {
         let input = noisy(Shape::planar(3, height, width), 5);
         let what = format!("{height} x {width}");
-        assert_near(&what, &run(&what, &fused, &input), &expected.run(input).unwrap(), 1e-5);
+        assert_near(&what, &run(&what, &fused, &input), &expected.run(input).unwrap(), Tolerance::OfEach(1e-5));
     }
 }
 
@@ -370,7 +381,8 @@ fn values_inside_others_are_not_lost() {
 #[test]
 fn calls_at_the_same_time_do_not_meet() {
     let graph = zoo::build("fcn_resnet50", 3, 2).unwrap();
-    let fused = Fused::new(graph.clone(), &weights(&graph, 1), Arithmetic::default()).unwrap();
+    let arithmetic = Arithmetic { precision: Precision::Bf16, convolutions: Convolutions::Winograd };
+    let fused = Fused::new(graph.clone(), &weights(&graph, 1), arithmetic).unwrap();
     let inputs: Vec<Tensor> = (0..4).map(|seed| noisy(Shape::planar(3, 40 + 8 * (seed as usize % 2), 40), seed)).collect();
     let alone: Vec<Tensor> = inputs.iter().map(|input| fused.run(input.clone()).unwrap()).collect();
     std::thread::scope(|scope| {
@@ -478,9 +490,13 @@ fn what_cannot_be_computed_names_the_node() {
 #[test]
 fn memory_is_that_of_the_values_alive_at_once() {
     let graph = zoo::build("fcn_resnet50", 3, 6).unwrap();
-    let fused = Fused::new(graph.clone(), &zoo::random_weights(&graph, 1), Arithmetic::default()).unwrap();
     let tile = Extent::planar(512, 512);
-    let (peak, alive) = (fused.peak_bytes(tile, 2).unwrap(), graph.cost(tile).unwrap().activation_bytes);
-    println!("{peak} bytes, {alive} alive in the graph as it is; weights {}", fused.resident_bytes());
-    assert!(peak < alive * 5 / 4, "{peak} bytes, {alive} alive in the graph as it is");
+    let alive = graph.cost(tile).unwrap().activation_bytes;
+    for (arithmetic, _) in arithmetics(0.0) {
+        let fused = Fused::new(graph.clone(), &zoo::random_weights(&graph, 1), arithmetic).unwrap();
+        let peak = fused.peak_bytes(tile, 2).unwrap();
+        // Values take half the room in 16 bits, the tile and its scores do not; Winograd's blocks come on top.
+        let most = if arithmetic.precision == Precision::F32 { alive * 5 / 4 } else { alive * 4 / 5 };
+        assert!(peak < most, "{arithmetic:?}: {peak} bytes, {alive} alive in the graph as it is");
+    }
 }

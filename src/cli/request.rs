@@ -16,7 +16,7 @@ impl TileArgs {
     /// # Errors
     /// If memory is not bounded and the system does not say how much is free.
     pub(super) fn request(&self) -> Result<PlanRequest, AnyError> {
-        // There is one of each so far; a further one must be heeded here.
+        // They are the same so far; another device must be heeded here.
         let (Device::Auto | Device::Cpu) = self.device;
         Ok(PlanRequest {
             tile: self.tile,

@@ -24,8 +24,8 @@ pub(super) struct Input {
 /// reader ends when it has read its last tile, sent an error, or nobody listens.
 ///
 /// Readers come on top of the workers' threads and do not crowd them out: each is at most one patch in its channel and one in its hands ahead of
-/// the network, then it waits. So all of them together compute for no longer than decoding the scene once takes, a few hundredths of the network's
-/// time; only for a network that is faster than decoding do they take more, and there they are what the run waits for.
+/// the network, then it waits. So they compute for no longer than decoding takes; only where that is slower than the network do they take more of
+/// the cores, and there they are what the run waits for.
 pub(super) fn start<'scope>(
     scope: &'scope Scope<'scope, '_>,
     run: &'scope Run<'_>,

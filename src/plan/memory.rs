@@ -59,6 +59,7 @@ impl MemoryPlan {
         let (bands, channels) = (executor.graph().input_channels(), executor.graph().output_channels());
         let input = layout.input.product();
         let scores = layout.grid.tile_size().area();
+        let parameters = executor.graph().parameters();
         // Pixels and their validity; a patch is held once more while it is read, in double precision where its type needs that.
         let patch = input * (bands * size_of::<f32>() + 1);
         // Where a tile reaches beyond the scene, it is put together from what was read.
@@ -70,7 +71,8 @@ impl MemoryPlan {
             cache: reading.cache,
             blocks: reading.blocks,
             weights: executor.resident_bytes(),
-            loading: 3 * executor.resident_bytes(),
+            // As they were read, and as they are rewritten.
+            loading: 2 * size_of::<f32>() * parameters + executor.resident_bytes(),
             network: computing.workers * executor.peak_bytes(layout.input, computing.threads.div_ceil(computing.workers))?,
             waiting: patches + predicted + scores * writing.pixel_bytes(),
             mosaic: swaths.iter().map(|swath| Mosaic::bytes(swath, channels, layout.blend)).max().unwrap_or(0),

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::arena::Arena;
-use super::kernels::{Element, Isa, Maps};
+use super::kernels::{Conditions, Element, Isa, Maps};
 use super::layer::Layer;
 use super::ops;
 use super::program::Program;
@@ -42,8 +42,11 @@ impl<E: Element> Engine<E> {
     /// Packs the weights of a graph.
     pub(super) fn new(graph: Graph, weights: &Weights, isa: Isa, convolutions: Convolutions) -> Result<Self> {
         let maps = usual_maps(&graph);
-        let layers =
-            graph.nodes().iter().zip(maps).map(|(node, maps)| Layer::new(node, &graph, weights, isa, (convolutions, maps)));
+        let layers = graph
+            .nodes()
+            .iter()
+            .zip(maps)
+            .map(|(node, maps)| Layer::new(node, &graph, weights, isa, Conditions { convolutions, maps }));
         let layers = layers.collect::<Result<_>>()?;
         Ok(Self { graph, layers, isa, ready: Mutex::new(Ready { program: None, arenas: Vec::new() }) })
     }
@@ -76,6 +79,13 @@ impl<E: Element> Engine<E> {
         self.layers.iter().flatten().map(Layer::bytes).sum()
     }
 
+    /// Gives back the memory that is kept for the next tile.
+    pub(super) fn trim(&self) {
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner).arenas.clear();
+        E::idle().lock().unwrap_or_else(PoisonError::into_inner).clear();
+        f32::idle().lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// What computes a tile of an extent.
     fn claim(&self, tile: Extent) -> Result<Claim<E>> {
         let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
@@ -102,7 +112,8 @@ const USUAL_TILE: usize = 512;
 /// Most positions of a small map.
 const SMALL_MAP: usize = 16 * 16;
 
-/// How large the maps of every node are in a usual tile: what is computed must not depend on the actual one.
+/// How large the maps of every node are in a usual tile: what is computed must not depend on the actual one. Of a volume one slice is looked at,
+/// as Winograd's algorithm computes slice by slice; a graph that takes no usual tile is large enough.
 fn usual_maps(graph: &Graph) -> Vec<Maps> {
     let tile = graph.fixed_extent().unwrap_or(Extent::planar(USUAL_TILE, USUAL_TILE));
     let size = |shape: &Shape| if shape.extent.y * shape.extent.x <= SMALL_MAP { Maps::Small } else { Maps::Large };

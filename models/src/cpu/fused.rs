@@ -89,6 +89,13 @@ impl Executor for Fused {
         }
     }
 
+    fn trim(&self) {
+        match &self.engine {
+            EngineOf::F32(engine) => engine.trim(),
+            EngineOf::Bf16(engine) => engine.trim(),
+        }
+    }
+
     fn resident_bytes(&self) -> usize {
         match &self.engine {
             EngineOf::F32(engine) => engine.resident_bytes(),

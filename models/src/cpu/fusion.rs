@@ -7,7 +7,7 @@ use super::ops::Last;
 
 /// A node with those that are computed with it.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Fused {
+pub(super) struct Group {
     /// The node whose tensors and inputs are used.
     pub(super) node: usize,
     /// Added to a convolution's result.
@@ -22,7 +22,7 @@ pub(super) struct Fused {
 #[derive(Debug, PartialEq)]
 pub(super) struct Fusion {
     /// In an order in which each finds its inputs computed.
-    pub(super) groups: Vec<Fused>,
+    pub(super) groups: Vec<Group>,
     /// The nodes whose values the scores are the sum of, resized where they are resizings.
     pub(super) maps: Vec<NodeId>,
     /// What becomes of the sum.
@@ -63,8 +63,8 @@ impl Builder<'_> {
         self.drop_unread();
         let (maps, last) = self.head();
         let count = self.graph.nodes().len();
-        let mut groups: Vec<Fused> =
-            (0..count).map(|node| Fused { node, residual: None, activation: None, output: node }).collect();
+        let mut groups: Vec<Group> =
+            (0..count).map(|node| Group { node, residual: None, activation: None, output: node }).collect();
         // For every node, the group that gives its values.
         let mut group_of: Vec<usize> = (0..count).collect();
         for index in 0..count {
@@ -89,7 +89,7 @@ impl Builder<'_> {
                 group_of[index] = group;
             }
         }
-        let mut groups: Vec<Fused> = groups.into_iter().filter(|group| self.computed[group.node]).collect();
+        let mut groups: Vec<Group> = groups.into_iter().filter(|group| self.computed[group.node]).collect();
         groups.sort_by_key(|group| group.output);
         Fusion { groups, maps, last }
     }
@@ -165,7 +165,7 @@ impl Builder<'_> {
         if fits(late) { Some((late, early)) } else { fits(early).then_some((early, late)) }
     }
 
-    fn takes_activation(&self, group: &Fused) -> bool {
+    fn takes_activation(&self, group: &Group) -> bool {
         let op = &self.graph.nodes()[group.node].op;
         let takes = matches!(op, Op::Conv(_) | Op::ConvTranspose(_) | Op::BatchNorm(_) | Op::Affine | Op::Add | Op::Mul);
         takes && group.activation.is_none() && self.computed[group.node]

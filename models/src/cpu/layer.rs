@@ -3,10 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::kernels::{Convolution, Element, Isa, Maps};
+use super::kernels::{Conditions, Convolution, Element, Isa};
 use super::ops::{Scale, Transposed};
 use crate::passes::Scaling;
-use crate::{Convolutions, Graph, Node, Op, Result, Weights};
+use crate::{Graph, Node, Op, Result, Weights};
 
 /// The tensors of a node, in the form in which they are used; shared by the programs of all extents.
 #[derive(Clone)]
@@ -27,19 +27,13 @@ impl<E: Element> fmt::Debug for Layer<E> {
 }
 
 impl<E: Element> Layer<E> {
-    /// Packs the tensors of a node, which has maps of usually the given size; `None` if it has none.
-    pub(super) fn new(
-        node: &Node,
-        graph: &Graph,
-        weights: &Weights,
-        isa: Isa,
-        how: (Convolutions, Maps),
-    ) -> Result<Option<Self>> {
+    /// Packs the tensors of a node; `None` if it has none.
+    pub(super) fn new(node: &Node, graph: &Graph, weights: &Weights, isa: Isa, conditions: Conditions) -> Result<Option<Self>> {
         let get = |part: &str| weights.get(&format!("{}.{part}", node.name));
         Ok(match node.op {
             Op::Conv(conv) => {
                 let bias = conv.bias.then(|| get("bias")).transpose()?;
-                let convolution = Convolution::new(conv, graph.channels(node.inputs[0]), get("weight")?, bias, isa, how);
+                let convolution = Convolution::new(conv, graph.channels(node.inputs[0]), get("weight")?, bias, isa, conditions);
                 Some(Self::Convolution(Arc::new(convolution)))
             }
             Op::ConvTranspose(conv) => {

@@ -2,8 +2,9 @@
 //!
 //! The passes make the graph smaller ([`crate::passes`]); weights are packed once (`layer`); for each input extent a [`program`](program::Program)
 //! says which nodes are computed together and where their values are kept; `ops` and `kernels` compute. Values are in the order
-//! `(depth, height, width, channels)`, those of parts of a concatenated value in their places there. One tile is computed by all threads of the current rayon pool; a value is computed by one of them, in an
-//! order that depends on nothing but the network, so that its bits do not depend on the number of threads.
+//! `(depth, height, width, channels)`, those of parts of a concatenated value in their places there. One tile is computed by all threads of the
+//! current rayon pool; a value is computed by one of them, in an order that depends on nothing but the network, so that its bits do not depend on
+//! the number of threads.
 
 mod arena;
 mod buffers;

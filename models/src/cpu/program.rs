@@ -3,7 +3,7 @@
 use super::arena::Place;
 use super::buffers::{Buffers, Lifetime};
 use super::fusion::Fusion;
-use super::kernels::Element;
+use super::kernels::{Element, Held};
 use super::layer::Layer;
 use super::ops::{Head, Map, Sampling};
 use super::step::Step;
@@ -50,7 +50,7 @@ impl<E: Element> Program<E> {
 
     /// Bytes that one tile needs: buffers, the tile or its scores, and what the kernels hold on a pool of so many threads.
     pub(super) fn peak_bytes(&self, threads: usize) -> usize {
-        let kernels = self.steps.iter().map(|step| step.kernel_bytes(self, threads)).max().unwrap_or(0);
+        let kernels = self.steps.iter().map(|step| step.held(self, threads)).fold(Held::default(), Held::most).bytes();
         self.buffers.elements() * size_of::<E>() + self.shapes[0].bytes().max(self.head.shape.bytes()) + kernels
     }
 }

@@ -3,8 +3,8 @@
 use std::mem;
 
 use super::arena::Arena;
-use super::fusion::Fused;
-use super::kernels::{Element, Epilogue, Isa, PixelsMut};
+use super::fusion::Group;
+use super::kernels::{Element, Epilogue, Held, Isa, PixelsMut};
 use super::layer::Layer;
 use super::ops::{self, Combination, Operand, Part, Positions, Sampling};
 use super::program::Program;
@@ -61,7 +61,7 @@ impl<E: Element> Work<E> {
 
 impl<E: Element> Step<E> {
     /// The step that computes a group of nodes.
-    pub(super) fn new(graph: &Graph, layers: &[Option<Layer<E>>], shapes: &[Shape], group: &Fused) -> Result<Self> {
+    pub(super) fn new(graph: &Graph, layers: &[Option<Layer<E>>], shapes: &[Shape], group: &Group) -> Result<Self> {
         let node = &graph.nodes()[group.node];
         let input = node.inputs.first().map_or(shapes[0], |input| shapes[input.index()]);
         let mut activation = group.activation;
@@ -102,14 +102,12 @@ impl<E: Element> Step<E> {
         Ok(Self { work, activation, inputs, output: group.output, overwritten: None, scratch, scratch_buffer: None })
     }
 
-    /// Bytes that its convolution holds while it runs.
-    pub(super) fn kernel_bytes(&self, program: &Program<E>, threads: usize) -> usize {
+    /// What its convolutions hold while they run.
+    pub(super) fn held(&self, program: &Program<E>, threads: usize) -> Held {
         match (&self.work, self.inputs.first()) {
-            (Work::Layer(Layer::Convolution(convolution)), Some(&input)) => {
-                convolution.scratch_bytes(program.shapes[input], threads)
-            }
-            (Work::Layer(Layer::Transposed(transposed)), Some(&input)) => transposed.kernel_bytes(program.shapes[input], threads),
-            _ => 0,
+            (Work::Layer(Layer::Convolution(convolution)), Some(&input)) => convolution.held(program.shapes[input], threads),
+            (Work::Layer(Layer::Transposed(transposed)), Some(&input)) => transposed.held(program.shapes[input], threads),
+            _ => Held::default(),
         }
     }
 

@@ -49,7 +49,7 @@ pub(super) fn place_parts<E: Element>(steps: &mut Vec<Step<E>>, shapes: &[Shape]
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cpu::kernels::{Bf16, Isa, Maps};
+    use crate::cpu::kernels::{Bf16, Conditions, Isa, Maps};
     use crate::cpu::layer::Layer;
     use crate::cpu::program::Program;
     use crate::{
@@ -59,8 +59,8 @@ mod tests {
 
     fn program<E: Element>(graph: &Graph) -> Program<E> {
         let weights = zoo::random_weights(graph, 1);
-        let how = (Convolutions::Winograd, Maps::Large);
-        let layers = graph.nodes().iter().map(|node| Layer::new(node, graph, &weights, Isa::Portable, how).unwrap());
+        let conditions = Conditions { convolutions: Convolutions::Winograd, maps: Maps::Large };
+        let layers = graph.nodes().iter().map(|node| Layer::new(node, graph, &weights, Isa::Portable, conditions).unwrap());
         Program::new(graph, &layers.collect::<Vec<_>>(), Extent::planar(32, 48)).unwrap()
     }
 

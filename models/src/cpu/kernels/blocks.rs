@@ -86,6 +86,8 @@ impl<E: Element, T: Transform<OUTPUTS, INPUTS>, const OUTPUTS: usize, const INPU
     fn run<S: Simd>(self, simd: S) {
         let Shape { channels, extent } = self.blocks.input;
         assert_eq!(self.zeros.len(), channels);
+        // Planes do not overlap, and the last one has room.
+        assert!((self.index + 1) * channels <= self.stride);
         assert!(self.v.len() >= (INPUTS * INPUTS - 1) * self.stride + (self.index + 1) * channels);
         let mut patch = [[self.zeros; INPUTS]; INPUTS];
         for (y, row) in patch.iter_mut().enumerate() {
@@ -126,7 +128,7 @@ impl<E: Element, T: Transform<OUTPUTS, INPUTS>, const OUTPUTS: usize, const INPU
             for (x, &value) in self.transform.input(simd, *row).iter().enumerate() {
                 let at = (y * INPUTS + x) * self.stride + self.index * self.zeros.len() + first;
                 #[expect(unsafe_code, reason = "blocks interleave in the planes")]
-                // SAFETY: the last plane has room for this block, as asserted; only this job writes it, and the reference ends with the store.
+                // SAFETY: every plane has room for this block, as asserted; a pass gathers each block once, and the reference ends with the store.
                 let to = unsafe { self.v.part(at, len) };
                 simd.store(value, to);
             }
@@ -210,8 +212,8 @@ impl<E: Element, T: Transform<OUTPUTS, INPUTS>, const OUTPUTS: usize, const INPU
                     value = simd.add(value, E::load(simd, &residual.values[pixel * residual.stride + channel..][..len]));
                 }
                 #[expect(unsafe_code, reason = "panels interleave in the output")]
-                // SAFETY: a block's pixel and a panel's channels lie in the output, as `run` asserted; only this job writes them, and the reference
-                // ends with the store.
+                // SAFETY: a block's pixel and a panel's channels lie in the output, as `run` asserted; a pass scatters each block of a panel once,
+                // and the reference ends with the store.
                 let to = unsafe { self.output.part(pixel * self.pixel_stride + channel, len) };
                 E::store(simd, bounds.apply(simd, value), to);
             }

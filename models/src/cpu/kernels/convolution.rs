@@ -8,6 +8,7 @@ use super::{
     direct::Direct,
     element::Element,
     portable::Portable,
+    scratch::Held,
     simd::Simd,
     transform::{F2, F4},
     winograd::{self, Winograd},
@@ -23,13 +24,25 @@ pub(crate) struct Convolution<E: Element> {
     method: Method<E>,
 }
 
-/// How it is computed; depends on the layer, the ISA and what is asked for, never on the tile.
+/// How it is computed; depends on the layer, the ISA and the [`Conditions`], never on the tile.
 #[derive(Debug)]
 enum Method<E: Element> {
     Direct(Direct<E>),
     Depthwise(Depthwise),
     Blocks2(Winograd<F2, 2, 4>),
     Blocks4(Winograd<F4, 4, 6>),
+}
+
+/// What decides how a layer is computed, beside the layer itself and the vector unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Conditions {
+    pub(crate) convolutions: Convolutions,
+    pub(crate) maps: Maps,
+}
+
+impl Conditions {
+    /// Always directly.
+    pub(crate) const DIRECT: Self = Self { convolutions: Convolutions::Direct, maps: Maps::Large };
 }
 
 /// How large a layer's maps usually are.
@@ -49,13 +62,13 @@ impl<E: Element> Convolution<E> {
         weight: &[f32],
         bias: Option<&[f32]>,
         isa: Isa,
-        (convolutions, maps): (Convolutions, Maps),
+        conditions: Conditions,
     ) -> Self {
         let bias = bias.map_or_else(|| vec![0.0; conv.out_channels], <[f32]>::to_vec);
         let method = if Depthwise::fits(&conv, in_channels) {
             Method::Depthwise(Depthwise::new(&conv, weight, bias, isa))
-        } else if convolutions == Convolutions::Winograd && winograd::fits(&conv, in_channels) {
-            match maps {
+        } else if conditions.convolutions == Convolutions::Winograd && winograd::fits(&conv, in_channels) {
+            match conditions.maps {
                 // Twice the products of 16 bits take as long as those of F(2x2), with a quarter of the weights.
                 Maps::Small if E::CHANNELS > 1 => Method::Direct(Direct::new(&conv, in_channels, weight, bias, isa)),
                 Maps::Small => Method::Blocks2(Winograd::new(F2, &conv, in_channels, weight, bias, isa)),
@@ -98,14 +111,13 @@ impl<E: Element> Convolution<E> {
         }
     }
 
-    /// Bytes that [`Convolution::run`] holds beside its arguments on a pool of so many threads, apart from tables of less than 1 MiB per thread.
-    /// They are kept for the next layer: a network holds about as much as its hungriest layer.
-    pub(crate) fn scratch_bytes(&self, input: Shape, threads: usize) -> usize {
+    /// What [`Convolution::run`] holds beside its arguments on a pool of so many threads, apart from small tables.
+    pub(crate) fn held(&self, input: Shape, threads: usize) -> Held {
         match &self.method {
-            Method::Direct(direct) => direct.scratch(input) * size_of::<E>(),
-            Method::Depthwise(_) => 0,
-            Method::Blocks2(winograd) => winograd.scratch(input, threads) * size_of::<f32>(),
-            Method::Blocks4(winograd) => winograd.scratch(input, threads) * size_of::<f32>(),
+            Method::Direct(direct) => Held { lines: direct.scratch(input) * size_of::<E>(), ..Held::default() },
+            Method::Depthwise(_) => Held::default(),
+            Method::Blocks2(winograd) => winograd.held(input, threads),
+            Method::Blocks4(winograd) => winograd.held(input, threads),
         }
     }
 

@@ -2,13 +2,13 @@
 
 use proptest::prelude::*;
 
-use super::{Bf16, Convolution, Element, Epilogue, Isa, Maps, Pixels, PixelsMut, window::Window, winograd};
+use super::{Bf16, Conditions, Convolution, Element, Epilogue, Isa, Maps, Pixels, PixelsMut, window::Window, winograd};
 use crate::{Activation, Axes, Conv, Convolutions, Extent, Padding, Shape};
 
 /// A convolution to test, with what it is applied to.
 #[derive(Clone, Debug)]
 struct Case {
-    how: (Convolutions, Maps),
+    how: Conditions,
     conv: Conv,
     shape: Shape,
     activation: Option<Activation>,
@@ -50,13 +50,13 @@ impl Case {
 
     /// Whether Winograd's algorithm may be used.
     fn is_winograd(&self) -> bool {
-        self.how.0 == Convolutions::Winograd && winograd::fits(&self.conv, self.shape.channels)
+        self.how.convolutions == Convolutions::Winograd && winograd::fits(&self.conv, self.shape.channels)
     }
 
     /// Whether the weights are kept in `f32`, whatever the elements.
     fn keeps_weights<E: Element>(&self) -> bool {
         let depthwise = self.conv.groups == self.shape.channels && self.conv.out_channels == self.shape.channels;
-        depthwise || self.is_winograd() && (E::CHANNELS == 1 || self.how.1 == Maps::Large)
+        depthwise || self.is_winograd() && (E::CHANNELS == 1 || self.how.maps == Maps::Large)
     }
 
     fn layer<E: Element>(&self, isa: Isa) -> Convolution<E> {
@@ -193,8 +193,6 @@ fn rounded<E: Element>(values: &[f32]) -> Vec<f32> {
     values.iter().map(|&value| E::new(value).to_f32()).collect()
 }
 
-const DIRECT: (Convolutions, Maps) = (Convolutions::Direct, Maps::Large);
-
 /// Exact to rounding: sums of up to some thousand terms.
 const TOLERANCE: f64 = 1e-5;
 /// Winograd's transforms add and subtract values larger than the result.
@@ -219,7 +217,7 @@ fn activation() -> impl Strategy<Value = Option<Activation>> {
 fn any_case() -> impl Strategy<Value = Case> {
     let padding = (0..3_usize, 0..3_usize).prop_map(|(before, after)| Padding { before, after });
     let groups = prop_oneof![3 => Just([1, 1, 1]), 1 => Just([3, 1, 1]), 1 => Just([37, 0, 0]), 1 => Just([2, 9, 0])];
-    let geometry = (axes(1..4_usize), axes(1..4_usize), axes(padding), axes(1..3_usize), axes(0..8_usize));
+    let geometry = (axes(1..4_usize), axes(1..4_usize), axes(padding), axes(1..3_usize), (0..5_usize, 0..6_usize, 0..20_usize));
     let channels = (groups, 1..40_usize, 1..90_usize);
     (geometry, channels, any::<bool>(), activation(), any::<bool>(), any::<u32>()).prop_map(
         |(
@@ -237,11 +235,12 @@ fn any_case() -> impl Strategy<Value = Case> {
                 (_, fixed) => (fixed, outputs % 3 + 1),
             };
             let reach = kernel.zip(dilation).map(|(kernel, dilation)| dilation * (kernel - 1) + 1);
+            let extra = Axes { z: extra.0, y: extra.1, x: extra.2 };
             let extent = reach.zip(padding).zip(extra);
             let extent = extent.map(|((reach, padding), extra)| reach.saturating_sub(padding.total()).max(1) + extra);
             let conv = Conv { out_channels: group_out * groups, kernel, stride, padding, dilation, groups, bias };
             let shape = Shape { channels: group_in * groups, extent };
-            Case { how: DIRECT, conv, shape, activation, residual, seed: seed.into() }
+            Case { how: Conditions::DIRECT, conv, shape, activation, residual, seed: seed.into() }
         },
     )
 }
@@ -258,7 +257,14 @@ fn winograd_case() -> impl Strategy<Value = Case> {
             let extent = Axes { y: extent.y.max(3), x: extent.x.max(3), ..extent };
             let conv = Conv { padding, bias, ..Conv::square(outputs, 3) };
             let shape = Shape { channels: inputs, extent };
-            Case { how: (Convolutions::Winograd, maps), conv, shape, activation, residual, seed: seed.into() }
+            Case {
+                how: Conditions { convolutions: Convolutions::Winograd, maps },
+                conv,
+                shape,
+                activation,
+                residual,
+                seed: seed.into(),
+            }
         },
     )
 }
@@ -282,7 +288,7 @@ proptest! {
 
 fn planar(conv: Conv, channels: usize, height: usize, width: usize) -> Case {
     let shape = Shape::planar(channels, height, width);
-    Case { how: DIRECT, conv, shape, activation: Some(Activation::Relu), residual: true, seed: 7 }
+    Case { how: Conditions::DIRECT, conv, shape, activation: Some(Activation::Relu), residual: true, seed: 7 }
 }
 
 /// One layer of every kind, large enough for several jobs per thread and for sums in several parts.
@@ -303,7 +309,7 @@ fn large_in_blocks() -> Vec<Case> {
     let shape = Shape { channels: 24, extent: Axes { z: 5, y: 14, x: 13 } };
     let volume = Case { shape, activation: Some(Activation::Sigmoid), ..planar(Conv::square(40, 3), 24, 14, 13) };
     let cases = large().into_iter().chain([volume]);
-    let how = [Maps::Small, Maps::Large].map(|maps| (Convolutions::Winograd, maps));
+    let how = [Maps::Small, Maps::Large].map(|maps| Conditions { convolutions: Convolutions::Winograd, maps });
     let cases = cases.flat_map(|case| how.map(|how| Case { how, ..case.clone() }));
     cases.filter(Case::is_winograd).collect()
 }
@@ -388,7 +394,7 @@ fn nan_stays_nan() {
         {
             let epilogue = Epilogue { residual: None, activation: Some(activation) };
             let mut output = [0.0];
-            let layer = Convolution::<f32>::new(Conv::square(1, 1), 2, &[1.0, 1.0], None, isa, DIRECT);
+            let layer = Convolution::<f32>::new(Conv::square(1, 1), 2, &[1.0, 1.0], None, isa, Conditions::DIRECT);
             let input = Pixels { values: &[1.0, f32::NAN], stride: 2 };
             layer.run(input, Shape::planar(2, 1, 1), &epilogue, PixelsMut { values: &mut output, stride: 1 });
             assert!(output[0].is_nan(), "{} {activation:?}", isa.name());

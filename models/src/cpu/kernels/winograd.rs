@@ -15,7 +15,7 @@ use super::{
     element::Element,
     product::{Product, Start},
     rows::{Input, Rows},
-    scratch::Scratch,
+    scratch::{Held, Scratch},
     shared::Shared,
     simd::Simd,
     sums::PIXELS,
@@ -31,7 +31,7 @@ const LEAST_CHANNELS: usize = 16;
 const FEW_CHANNELS: usize = 128;
 /// Blocks per job.
 const JOB_BLOCKS: usize = 48;
-/// Values of `V` that are held at most where it is made for many jobs together (16 MiB).
+/// Values of `V` that are held at most where it is made for many jobs together (16 MiB), unless one job has more.
 const LARGEST_V: usize = 4 * 1024 * 1024;
 
 /// Whether a convolution can be computed this way, and is worth it.
@@ -101,16 +101,16 @@ impl<T: Transform<OUTPUTS, INPUTS>, const OUTPUTS: usize, const INPUTS: usize> W
         if self.in_channels <= FEW_CHANNELS { pass.block_by_block(&output) } else { pass.panel_by_panel(&output) }
     }
 
-    /// Values held for the time of a run on so many threads.
-    pub(super) fn scratch(&self, shape: Shape, threads: usize) -> usize {
+    /// What is held for the time of a run on so many threads.
+    pub(super) fn held(&self, shape: Shape, threads: usize) -> Held {
         let count = self.blocks(shape).count();
-        let planes = |blocks: usize, channels: usize| Self::PLANES * (blocks * channels + GAP);
+        let planes = |blocks: usize, channels: usize| Self::PLANES * (blocks * channels + GAP) * size_of::<f32>();
         let job_blocks = count.min(JOB_BLOCKS + PIXELS);
         let m = threads * planes(job_blocks, self.widest);
         if self.in_channels <= FEW_CHANNELS {
-            m + threads * planes(job_blocks, self.in_channels)
+            Held { jobs: m + threads * planes(job_blocks, self.in_channels), ..Held::default() }
         } else {
-            m + planes(count.min(self.blocks_at_once()), self.in_channels)
+            Held { jobs: m, all_blocks: planes(count.min(self.blocks_at_once()), self.in_channels), ..Held::default() }
         }
     }
 
@@ -120,7 +120,7 @@ impl<T: Transform<OUTPUTS, INPUTS>, const OUTPUTS: usize, const INPUTS: usize> W
 
     /// Blocks that are transformed before any is multiplied, where weights are read panel by panel.
     fn blocks_at_once(&self) -> usize {
-        (LARGEST_V / Self::PLANES / self.in_channels).next_multiple_of(JOB_BLOCKS)
+        (LARGEST_V / Self::PLANES / self.in_channels / JOB_BLOCKS).max(1) * JOB_BLOCKS
     }
 
     /// Number of panels of output channels.

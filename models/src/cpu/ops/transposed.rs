@@ -8,9 +8,9 @@ use rayon::prelude::*;
 
 use super::activation::activate_slice;
 use super::combine::Operand;
-use crate::cpu::kernels::{Convolution, Element, Epilogue, Isa, Maps, PixelsMut};
+use crate::cpu::kernels::{Conditions, Convolution, Element, Epilogue, Held, Isa, PixelsMut};
 use crate::infer::windowed;
-use crate::{Activation, Axes, Conv, ConvTranspose, Convolutions, Extent, Padding, Shape};
+use crate::{Activation, Axes, Conv, ConvTranspose, Extent, Padding, Shape};
 
 /// A transposed convolution with packed weights.
 pub(in crate::cpu) struct Transposed<E: Element> {
@@ -78,9 +78,9 @@ impl<E: Element> Transposed<E> {
         sizes.max().unwrap_or(0)
     }
 
-    /// Bytes that a convolution holds while it runs.
-    pub(in crate::cpu) fn kernel_bytes(&self, input: Shape, threads: usize) -> usize {
-        self.parts.iter().map(|part| part.convolution.scratch_bytes(input, threads)).max().unwrap_or(0)
+    /// What its convolutions hold while they run.
+    pub(in crate::cpu) fn held(&self, input: Shape, threads: usize) -> Held {
+        self.parts.iter().map(|part| part.convolution.held(input, threads)).fold(Held::default(), Held::most)
     }
 
     /// Writes the result, which is `extent` large.
@@ -165,7 +165,7 @@ impl<E: Element> Part<E> {
             }
         }
         Self {
-            convolution: Convolution::new(conv, in_channels, &own, bias.is_some().then_some(&own_bias), isa, DIRECT),
+            convolution: Convolution::new(conv, in_channels, &own, bias.is_some().then_some(&own_bias), isa, Conditions::DIRECT),
             conv,
             skip: Axes { z: z.skip, y: y.skip, x: x.skip },
             phases: phases.iter().map(|phase| phase.at).collect(),
@@ -223,9 +223,6 @@ impl Phase {
         own.z.is_like(&other.z) && own.y.is_like(&other.y) && own.x.is_like(&other.x)
     }
 }
-
-/// The parts of a transposed convolution see few taps.
-const DIRECT: (Convolutions, Maps) = (Convolutions::Direct, Maps::Large);
 
 /// All positions of an extent.
 fn positions(extent: Extent) -> impl Iterator<Item = Axes<usize>> {
