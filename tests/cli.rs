@@ -1,6 +1,7 @@
 //! The built binary: what it prints, where, how it ends, and what its options do.
 #![expect(clippy::unwrap_used, reason = "a helper that fails is a failed test")]
 
+mod real_data;
 mod support;
 
 use std::fs;
@@ -640,7 +641,7 @@ fn a_golden_input_is_checked() {
 
 #[test]
 fn onnx_files_are_imported() {
-    let Some(data) = support::data() else { return };
+    let Some(data) = real_data::folder() else { return };
     let onnx = data.join("weights/buildings/fcn_resnet18.onnx");
     if !onnx.is_file() {
         // Written past the test harness, which would swallow it.

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper that fails is a failed test")]
 #![expect(clippy::float_cmp, reason = "what is copied is equal")]
 
+mod real_data;
 mod support;
 
 use std::fs;
@@ -158,7 +159,7 @@ fn segment(scene: &Path, folder: &Path, options: &str) -> Run {
 
 #[test]
 fn real_files_are_labelled_pixel_by_pixel() {
-    let Some(data) = support::data() else { return };
+    let Some(data) = real_data::folder() else { return };
     for File { name, width, height, bands, valid, bounds } in FILES {
         let folder = TempDir::new().unwrap();
         let path = data.join("geotiff").join(name);
@@ -171,7 +172,7 @@ fn real_files_are_labelled_pixel_by_pixel() {
 
 #[test]
 fn every_real_file_is_in_the_table() {
-    let Some(data) = support::data() else { return };
+    let Some(data) = real_data::folder() else { return };
     let files = support::files(&data.join("geotiff"));
     let unknown = files.iter().filter(|name| *name != "README.md" && !FILES.iter().any(|file| file.name == **name));
     assert_eq!(unknown.collect::<Vec<_>>(), Vec::<&String>::new());
@@ -179,7 +180,7 @@ fn every_real_file_is_in_the_table() {
 
 #[test]
 fn tiles_and_strips_of_one_scene_give_the_same_labels() {
-    let Some(data) = support::data() else { return };
+    let Some(data) = real_data::folder() else { return };
     let labels = ["rio-tiler_cog.tif", "rio-tiler_nocog.tif"].map(|name| {
         let folder = TempDir::new().unwrap();
         check(folder.path(), &data.join("geotiff").join(name), &[1], [3712.0, 3776.0], None);

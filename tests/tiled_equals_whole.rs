@@ -4,9 +4,9 @@
 #![expect(clippy::print_stderr, reason = "what is measured is part of the result")]
 
 mod common;
+mod real_data;
 
 use std::collections::BTreeSet;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
@@ -161,15 +161,8 @@ fn fcn_resnet50() {
 
 #[test]
 fn cloud_unet() {
-    let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
-    let data = env::var_os("SWATH_DATA").map_or_else(default, PathBuf::from);
-    let path = data.join("weights/cloud_unet/landsatbiomeRGBISWIR7.onnx");
-    if !path.exists() {
-        // Written past the test harness, which would swallow it.
-        std::io::stderr().write_all(format!("SKIPPED: no {}; set SWATH_DATA\n", path.display()).as_bytes()).unwrap();
-        return;
-    }
-    let imported = onnx::read(&path, None).unwrap();
+    let Some(data) = real_data::folder() else { return };
+    let imported = onnx::read(&data.join("weights/cloud_unet/landsatbiomeRGBISWIR7.onnx"), None).unwrap();
     for precision in PRECISIONS {
         let model = model(imported.graph.clone(), imported.weights.clone(), ScoreActivation::None);
         let bench = Bench::new(model, Size::plane(93, 71), precision);

@@ -3,8 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper that fails is a failed test")]
 
 use std::fs;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use gdal::raster::{Buffer, GdalType, RasterCreationOptions};
@@ -265,18 +264,4 @@ pub(crate) fn edit_json(path: &Path, edit: impl FnOnce(&mut Value)) {
     let mut value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
     edit(&mut value);
     fs::write(path, value.to_string()).unwrap();
-}
-
-/// The folder with real data: `SWATH_DATA`, else `../shared/data` beside the checkout.
-pub(crate) fn data() -> Option<PathBuf> {
-    let folder = std::env::var_os("SWATH_DATA")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"), PathBuf::from);
-    if !folder.is_dir() {
-        // Written past the test harness, which would swallow it.
-        std::io::stderr()
-            .write_all(format!("SKIPPED: no real data in {}; SWATH_DATA names the folder\n", folder.display()).as_bytes())
-            .unwrap();
-        return None;
-    }
-    Some(folder)
 }

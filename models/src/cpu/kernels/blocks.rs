@@ -212,8 +212,7 @@ impl<E: Element, T: Transform<OUTPUTS, INPUTS>, const OUTPUTS: usize, const INPU
                     value = simd.add(value, E::load(simd, &residual.values[pixel * residual.stride + channel..][..len]));
                 }
                 #[expect(unsafe_code, reason = "panels interleave in the output")]
-                // SAFETY: a block's pixel and a panel's channels lie in the output, as `run` asserted; a pass scatters each block of a panel once,
-                // and the reference ends with the store.
+                // SAFETY: pixel and channels lie in the output, as `run` asserted; a pass scatters each block of a panel once, and this is the end.
                 let to = unsafe { self.output.part(pixel * self.pixel_stride + channel, len) };
                 E::store(simd, bounds.apply(simd, value), to);
             }

@@ -84,8 +84,7 @@ impl<E: Element, const N: usize> Job for Wide<'_, E, N> {
                     let mut values = [[].as_slice(); PIXELS];
                     for (value, input) in values.iter_mut().zip(&inputs) {
                         #[expect(unsafe_code, reason = "a check per value would cost as much as the product")]
-                        // SAFETY: there are `whole` chunks of weights in this loop, and every input was cut to `depth` channels above, which is at
-                        // least `whole * E::CHANNELS`.
+                        // SAFETY: there are `whole` chunks of weights, and every input was cut to `depth` channels: `whole * E::CHANNELS` or more.
                         let channels = unsafe { input.get_unchecked(step * E::CHANNELS..(step + 1) * E::CHANNELS) };
                         *value = channels;
                     }
