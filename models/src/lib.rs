@@ -34,6 +34,7 @@ mod scaling;
 mod score;
 mod shape;
 mod tensor;
+pub mod train;
 mod weights;
 pub mod zoo;
 
