@@ -176,6 +176,9 @@ pub(crate) struct DemoArgs {
     /// Side of the scene in pixels
     #[arg(long, value_name = "PX", default_value_t = 3000, value_parser = clap::value_parser!(u32).range(64..=100_000))]
     pub(crate) size: u32,
+    /// Only write the scene and its truth, such as for training
+    #[arg(long)]
+    pub(crate) only_scene: bool,
     /// Print the result as JSON
     #[arg(long)]
     pub(crate) json: bool,
