@@ -35,6 +35,7 @@ mod labels;
 mod pipeline;
 pub mod plan;
 mod preview;
+mod random;
 mod segment;
 mod sink;
 pub mod source;
