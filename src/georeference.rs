@@ -105,7 +105,8 @@ impl Georeference {
     /// Smallest and largest x and y of a window, `[x, y, x, y]` in units of the CRS: `None` without a transform.
     pub(crate) fn bounds(&self, window: Window) -> Option<[f64; 4]> {
         let t = self.transform?;
-        let [left, top, right, bottom] = [window.x, window.y, window.x + window.width, window.y + window.height].map(|at| at as f64);
+        let [left, top, right, bottom] =
+            [window.x, window.y, window.x + window.width, window.y + window.height].map(|at| at as f64);
         let corners = [[left, top], [right, top], [left, bottom], [right, bottom]].map(|[column, row]| ground(&t, column, row));
         let least = |axis: usize| corners.iter().map(|corner| corner[axis]).fold(f64::INFINITY, f64::min);
         let most = |axis: usize| corners.iter().map(|corner| corner[axis]).fold(f64::NEG_INFINITY, f64::max);

@@ -41,6 +41,7 @@ mod sink;
 pub mod source;
 mod stac;
 mod timings;
+pub mod train;
 
 pub use error::{Error, Result};
 pub use gdal::Gcp;

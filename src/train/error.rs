@@ -174,3 +174,9 @@ pub enum TrainError {
         recipe: PathBuf,
     },
 }
+
+impl From<TrainError> for crate::Error {
+    fn from(error: TrainError) -> Self {
+        Self::Train(Box::new(error))
+    }
+}

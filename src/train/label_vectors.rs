@@ -53,8 +53,14 @@ impl LabelVectors {
             return Err(TrainError::Layer { path: path.into(), layers: names.join(", "), got }.into());
         };
         let (burns, background) = burns(path, settings)?;
-        let own =
-            Self { path: path.into(), layer, burns, background, georeference: scene.georeference.clone(), scene: scene.path.clone() };
+        let own = Self {
+            path: path.into(),
+            layer,
+            burns,
+            background,
+            georeference: scene.georeference.clone(),
+            scene: scene.path.clone(),
+        };
         own.check(&dataset, Window::all(scene.size))?;
         Ok(own)
     }

@@ -85,8 +85,10 @@ fn most_frequent(values: &mut [u8]) -> u8 {
 
 /// Whether GDAL reads a file as a raster.
 fn is_raster(path: &Path) -> bool {
-    let options =
-        DatasetOptions { open_flags: GdalOpenFlags::GDAL_OF_READONLY | GdalOpenFlags::GDAL_OF_RASTER, ..DatasetOptions::default() };
+    let options = DatasetOptions {
+        open_flags: GdalOpenFlags::GDAL_OF_READONLY | GdalOpenFlags::GDAL_OF_RASTER,
+        ..DatasetOptions::default()
+    };
     Dataset::open_ex(path, options).is_ok_and(|dataset| dataset.raster_count() > 0)
 }
 

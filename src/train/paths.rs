@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::TrainError;
 use super::recipe::SceneSettings;
-use super::source_text::RecipeText;
+use super::recipe_text::RecipeText;
 use crate::{Error, Result};
 
 /// What `{name}` is replaced by.
@@ -48,10 +48,8 @@ fn expand(text: &str) -> Result<String, PathError> {
         let Some((name, rest)) = part.split_once('}') else {
             return Err(PathError { expected: "a `}` after each `${`", got: format!("`{text}`") });
         };
-        let value = env::var(name).map_err(|_| PathError {
-            expected: "environment variables that are set",
-            got: format!("`{name}`, which is not"),
-        })?;
+        let value = env::var(name)
+            .map_err(|_| PathError { expected: "environment variables that are set", got: format!("`{name}`, which is not") })?;
         expanded.push_str(&value);
         expanded.push_str(rest);
     }

@@ -11,7 +11,7 @@ use swath_models::{Colour, Scaling, zoo};
 use swath_tiling::Window;
 
 use super::paths;
-use super::source_text::RecipeText;
+use super::recipe_text::RecipeText;
 use crate::{Error, Result};
 
 /// A training as a TOML file describes it. Unknown keys are errors; paths are relative to the file, and `${NAME}` in them is an environment
