@@ -28,6 +28,7 @@ mod clocks;
 pub mod demo;
 mod digest;
 mod error;
+pub mod evaluate;
 mod font;
 mod georeference;
 mod heap;
