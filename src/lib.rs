@@ -33,6 +33,7 @@ mod font;
 mod georeference;
 mod heap;
 mod labels;
+mod picture;
 mod pipeline;
 pub mod plan;
 mod preview;

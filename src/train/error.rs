@@ -157,6 +157,14 @@ pub enum TrainError {
         /// The sample, in the scene's pixels at the network's resolution.
         window: Window,
     },
+    /// The user stopped the training, which can go on from there.
+    #[error("stopped after step {step}; {} has all of it", checkpoint.display())]
+    Interrupted {
+        /// Steps so far.
+        step: u64,
+        /// What it goes on from.
+        checkpoint: PathBuf,
+    },
     /// A checkpoint that is damaged.
     #[error("{} is not a checkpoint: {reason}", path.display())]
     Checkpoint {
