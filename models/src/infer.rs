@@ -198,7 +198,8 @@ pub(crate) fn windowed(
     })
 }
 
-fn transposed(input: Extent, c: &ConvTranspose) -> Option<Extent> {
+/// Positions of a transposed convolution's result; `None` if nothing is left.
+pub(crate) fn transposed(input: Extent, c: &ConvTranspose) -> Option<Extent> {
     let axis = |n: usize, k: usize, s: usize, p: Padding, o: usize, d: usize| {
         (n.checked_sub(1)? * s + d * k.checked_sub(1)? + 1 + o).checked_sub(p.total())
     };

@@ -7,6 +7,7 @@
 //! the number of threads.
 
 mod arena;
+mod autograd;
 mod buffers;
 mod engine;
 mod fused;
