@@ -36,6 +36,7 @@ mod shape;
 mod tensor;
 pub mod train;
 mod weights;
+mod windows;
 pub mod zoo;
 
 pub use arithmetic::{Arithmetic, Convolutions, Precision};

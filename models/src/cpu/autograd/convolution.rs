@@ -4,11 +4,11 @@ use rayon::prelude::*;
 
 use crate::cpu::kernels::{Conditions, Convolution, Epilogue, Isa, Pixels, PixelsMut, Scratch, WeightGradient};
 use crate::cpu::ops::{Operand, Transposed};
-use crate::infer::windowed;
+use crate::windows::windowed;
 use crate::{Axes, Conv, ConvTranspose, Extent, Padding, Shape};
 
 /// A convolution whose weights change from step to step. Inputs and outputs are those of several samples, one after the other.
-pub(in crate::cpu) struct LearnedConvolution {
+pub(crate) struct LearnedConvolution {
     conv: Conv,
     in_channels: usize,
     isa: Isa,
@@ -21,13 +21,13 @@ pub(in crate::cpu) struct LearnedConvolution {
 
 impl LearnedConvolution {
     /// A convolution without weights yet.
-    pub(in crate::cpu) fn new(conv: Conv, in_channels: usize, isa: Isa, conditions: Conditions) -> Self {
+    pub(crate) fn new(conv: Conv, in_channels: usize, isa: Isa, conditions: Conditions) -> Self {
         let gradient = WeightGradient::new(&conv, in_channels, isa);
         Self { conv, in_channels, isa, conditions, weight: Vec::new(), forward: None, gradient }
     }
 
     /// Takes weights, `(out, in / groups, kernel z, kernel y, kernel x)`, and a bias, one value per output channel.
-    pub(in crate::cpu) fn set(&mut self, weight: &[f32], bias: Option<&[f32]>) {
+    pub(crate) fn set(&mut self, weight: &[f32], bias: Option<&[f32]>) {
         self.weight.clear();
         self.weight.extend_from_slice(weight);
         // The old ones go first, so that the new ones take their place in memory.
@@ -36,13 +36,13 @@ impl LearnedConvolution {
     }
 
     /// Computes the convolution of every sample; `input` is the shape of one. Without weights it writes nothing.
-    pub(in crate::cpu) fn forward(&self, samples: usize, input: Shape, x: Pixels<'_, f32>, y: PixelsMut<'_, f32>) {
+    pub(crate) fn forward(&self, samples: usize, input: Shape, x: Pixels<'_, f32>, y: PixelsMut<'_, f32>) {
         let Some(forward) = &self.forward else { return };
         run(forward, &self.conv, samples, input, x, y);
     }
 
     /// Writes the gradient with respect to the input, whose shape is `input`.
-    pub(in crate::cpu) fn input_gradient(&self, samples: usize, input: Shape, dy: Pixels<'_, f32>, dx: PixelsMut<'_, f32>) {
+    pub(crate) fn input_gradient(&self, samples: usize, input: Shape, dy: Pixels<'_, f32>, dx: PixelsMut<'_, f32>) {
         let Some(output) = self.output(input.extent) else { return };
         let (conv, from) = (&self.conv, Shape { channels: self.conv.out_channels, extent: output });
         if let Some(turned) = turned(conv, self.in_channels) {
@@ -70,7 +70,7 @@ impl LearnedConvolution {
     }
 
     /// Adds the gradients of the weight, in its order, and of the bias.
-    pub(in crate::cpu) fn weight_gradient(
+    pub(crate) fn weight_gradient(
         &self,
         samples: usize,
         input: Shape,

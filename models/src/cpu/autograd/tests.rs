@@ -3,7 +3,7 @@
 use super::convolution::LearnedConvolution;
 use super::transposed::LearnedTransposed;
 use crate::cpu::kernels::{Conditions, Isa, Maps, Pixels, PixelsMut};
-use crate::infer::{transposed, windowed};
+use crate::windows::{transposed, windowed};
 use crate::{Axes, Conv, ConvTranspose, Convolutions, Extent, Padding, Shape};
 
 /// The next of some numbers that a seed gives again (splitmix64, Steele et al. 2014).

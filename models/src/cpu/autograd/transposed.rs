@@ -5,11 +5,11 @@ use std::borrow::Cow;
 use super::convolution::{add_pixels, run, run_transposed};
 use crate::cpu::kernels::{Conditions, Convolution, Isa, Pixels, PixelsMut, WeightGradient};
 use crate::cpu::ops::Transposed;
-use crate::infer;
+use crate::windows;
 use crate::{Axes, Conv, ConvTranspose, Extent, Padding, Shape};
 
 /// A transposed convolution whose weights change from step to step; see [`super::convolution::LearnedConvolution`].
-pub(in crate::cpu) struct LearnedTransposed {
+pub(crate) struct LearnedTransposed {
     transposed: ConvTranspose,
     /// The convolution that it is the transpose of, which leads its output's gradient back to its input.
     conv: Conv,
@@ -25,7 +25,7 @@ pub(in crate::cpu) struct LearnedTransposed {
 
 impl LearnedTransposed {
     /// A transposed convolution without weights yet.
-    pub(in crate::cpu) fn new(transposed: ConvTranspose, in_channels: usize, isa: Isa, conditions: Conditions) -> Self {
+    pub(crate) fn new(transposed: ConvTranspose, in_channels: usize, isa: Isa, conditions: Conditions) -> Self {
         let ConvTranspose { out_channels, kernel, stride, padding, output_padding, dilation, groups, .. } = transposed;
         let ends = padding.zip(output_padding);
         let unseen = ends.map(|(cut, added)| added.saturating_sub(cut.after));
@@ -36,7 +36,7 @@ impl LearnedTransposed {
     }
 
     /// Takes weights, `(in, out / groups, kernel z, kernel y, kernel x)`, and a bias, one value per output channel.
-    pub(in crate::cpu) fn set(&mut self, weight: &[f32], bias: Option<&[f32]>) {
+    pub(crate) fn set(&mut self, weight: &[f32], bias: Option<&[f32]>) {
         self.weight.clear();
         self.weight.extend_from_slice(weight);
         self.forward = None;
@@ -44,14 +44,14 @@ impl LearnedTransposed {
     }
 
     /// Computes the transposed convolution of every sample; `input` is the shape of one. Without weights it writes nothing.
-    pub(in crate::cpu) fn forward(&self, samples: usize, input: Shape, x: Pixels<'_, f32>, y: PixelsMut<'_, f32>) {
-        let (Some(forward), Some(output)) = (&self.forward, infer::transposed(input.extent, &self.transposed)) else { return };
+    pub(crate) fn forward(&self, samples: usize, input: Shape, x: Pixels<'_, f32>, y: PixelsMut<'_, f32>) {
+        let (Some(forward), Some(output)) = (&self.forward, windows::transposed(input.extent, &self.transposed)) else { return };
         run_transposed(forward, &self.transposed, self.isa, samples, input, x, (y, output));
     }
 
     /// Writes the gradient with respect to the input, whose shape is `input`.
-    pub(in crate::cpu) fn input_gradient(&self, samples: usize, input: Shape, dy: Pixels<'_, f32>, dx: PixelsMut<'_, f32>) {
-        let Some(output) = infer::transposed(input.extent, &self.transposed) else { return };
+    pub(crate) fn input_gradient(&self, samples: usize, input: Shape, dy: Pixels<'_, f32>, dx: PixelsMut<'_, f32>) {
+        let Some(output) = windows::transposed(input.extent, &self.transposed) else { return };
         let channels = self.transposed.out_channels;
         let convolution = Convolution::new(self.conv, channels, &self.weight, None, self.isa, self.conditions);
         let seen = self.seen(samples, output, dy);
@@ -59,7 +59,7 @@ impl LearnedTransposed {
     }
 
     /// Adds the gradients of the weight, in its order, and of the bias.
-    pub(in crate::cpu) fn weight_gradient(
+    pub(crate) fn weight_gradient(
         &self,
         samples: usize,
         input: Shape,
@@ -68,7 +68,7 @@ impl LearnedTransposed {
         dw: &mut [f32],
         db: Option<&mut [f32]>,
     ) {
-        let Some(output) = infer::transposed(input.extent, &self.transposed) else { return };
+        let Some(output) = windows::transposed(input.extent, &self.transposed) else { return };
         let seen = self.seen(samples, output, dy);
         // What the convolution reads is this one's output.
         self.gradient.add(samples, seen.shape, seen.pixels(), x, dw);
