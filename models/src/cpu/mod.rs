@@ -19,4 +19,5 @@ mod program;
 mod step;
 mod views;
 
+pub use autograd::{FusedAutograd, Timing, Timings};
 pub use fused::Fused;

@@ -7,6 +7,7 @@ mod autograd;
 mod batch;
 mod parameters;
 
+pub use crate::cpu::{FusedAutograd, Timing, Timings};
 pub use autograd::Autograd;
 pub use batch::Batch;
 pub use parameters::{Parameter, ParameterKind, Parameters};
