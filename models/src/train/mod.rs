@@ -15,6 +15,7 @@ mod setting;
 mod targets;
 mod transfer;
 
+pub use crate::cpu::{FusedAutograd, Timing, Timings};
 pub use autograd::Autograd;
 pub use batch::Batch;
 pub use initial::initial_weights;
