@@ -161,6 +161,22 @@ pub enum Error {
         /// The label.
         got: u8,
     },
+    /// Counts do not fill a confusion matrix.
+    #[error("expected {expected} counts, classes times (classes + 1), got {got}")]
+    CountCount {
+        /// Classes times (classes + 1).
+        expected: usize,
+        /// How many there were.
+        got: usize,
+    },
+    /// Two confusion matrices are of different classes.
+    #[error("expected the classes {expected}, got {got}")]
+    ClassNames {
+        /// The names of one, as a list.
+        expected: String,
+        /// The names of the other.
+        got: String,
+    },
     /// A raster does not cover the same pixels as the scene.
     #[error("expected {expected_width} x {expected_height} pixels in {}, got {width} x {height}", path.display())]
     PictureSize {
@@ -369,6 +385,9 @@ pub enum Error {
         /// The scene.
         path: PathBuf,
     },
+    /// A training cannot be what its recipe says.
+    #[error(transparent)]
+    Train(Box<crate::train::TrainError>),
     /// A model is not what it should be.
     #[error(transparent)]
     Model(#[from] swath_models::Error),

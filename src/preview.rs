@@ -1,7 +1,5 @@
 //! A picture that shows at a glance how good labels are.
 
-use std::fs::File;
-use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
 use gdal::Dataset;
@@ -9,15 +7,13 @@ use gdal::errors::GdalError;
 use gdal::raster::ResampleAlg;
 use swath_models::{Class, Colour};
 
-use crate::sink::Unpublished;
-use crate::{Error, Existing, Result, font};
+use crate::picture::{BLACK, GREY, LETTER, Picture, text_width};
+use crate::{Error, Result, font};
 
 /// The widest picture, in pixels.
 const MAX_WIDTH: usize = 1200;
 /// Space between panels and around the legend, in pixels.
 const GAP: usize = 6;
-/// Size of a pixel of the legend's letters, in pixels.
-const LETTER: usize = 2;
 /// Shares of the pixels that are shown black and white at most: the stretch of the scene's panel.
 const STRETCH: [f64; 2] = [0.02, 0.98];
 
@@ -44,7 +40,7 @@ pub fn preview(panels: Panels<'_>, classes: &[Class], picture: &Path) -> Result<
     let panel = ((MAX_WIDTH - 2 * GAP) / 3).min(width);
     let size = [panel, (height * panel / width).max(1)];
     let names = legend(classes, 3 * panel + 2 * GAP);
-    let mut canvas = Canvas::new(3 * panel + 2 * GAP, size[1] + names.height);
+    let mut canvas = Picture::new(3 * panel + 2 * GAP, size[1] + names.height);
     canvas.paste(0, panel, &scene.colours(size)?);
     for (place, raster) in (1..).zip(rasters) {
         let (got_width, got_height) = raster.dataset.raster_size();
@@ -60,7 +56,7 @@ pub fn preview(panels: Panels<'_>, classes: &[Class], picture: &Path) -> Result<
         canvas.paste(place * (panel + GAP), panel, &raster.classes(size, classes)?);
     }
     for (class, [x, y]) in classes.iter().zip(names.places) {
-        canvas.entry(class, x, size[1] + y);
+        entry(&mut canvas, class, [x, size[1] + y]);
     }
     canvas.write(picture)
 }
@@ -77,7 +73,7 @@ fn legend(classes: &[Class], width: usize) -> Legend {
     let mut places = Vec::new();
     let [mut x, mut y] = [GAP, GAP];
     for class in classes {
-        let entry = LETTER * (font::HEIGHT + (font::WIDTH + 1) * class.name.chars().count()) + GAP;
+        let entry = LETTER * font::HEIGHT + text_width(&class.name) + GAP;
         if x > GAP && x + entry > width {
             [x, y] = [GAP, y + line];
         }
@@ -85,6 +81,13 @@ fn legend(classes: &[Class], width: usize) -> Legend {
         x += entry + 2 * GAP;
     }
     Legend { places, height: y + line }
+}
+
+/// An entry of the legend: a square of the class's colour and its name.
+fn entry(canvas: &mut Picture, class: &Class, [x, y]: [usize; 2]) {
+    let side = LETTER * font::HEIGHT;
+    canvas.fill([x, y], [side; 2], colour(class));
+    canvas.text([x + side + GAP, y], &class.name);
 }
 
 /// A raster that is read at reduced size.
@@ -128,10 +131,6 @@ impl<'a> Raster<'a> {
     }
 }
 
-const BLACK: Colour = Colour { red: 0, green: 0, blue: 0 };
-const WHITE: Colour = Colour { red: 255, green: 255, blue: 255 };
-const GREY: Colour = Colour { red: 128, green: 128, blue: 128 };
-
 fn colour(class: &Class) -> Colour {
     class.colour.unwrap_or(GREY)
 }
@@ -146,71 +145,10 @@ fn stretch(values: &[f32]) -> Vec<u8> {
     values.iter().map(|v| ((v - low) / range * 255.0).clamp(0.0, 255.0) as u8).collect()
 }
 
-/// A white picture to draw on.
-struct Canvas {
-    width: usize,
-    height: usize,
-    pixels: Vec<Colour>,
-}
-
-impl Canvas {
-    fn new(width: usize, height: usize) -> Self {
-        Self { width, height, pixels: vec![WHITE; width * height] }
-    }
-
-    /// Puts a panel of the given width at the top.
-    fn paste(&mut self, left: usize, width: usize, panel: &[Colour]) {
-        for (line, row) in self.pixels.chunks_exact_mut(self.width).zip(panel.chunks_exact(width)) {
-            line[left..left + width].copy_from_slice(row);
-        }
-    }
-
-    fn fill(&mut self, left: usize, top: usize, size: usize, colour: Colour) {
-        for y in top..(top + size).min(self.height) {
-            for x in left..(left + size).min(self.width) {
-                self.pixels[y * self.width + x] = colour;
-            }
-        }
-    }
-
-    /// An entry of the legend: a square of the class's colour and its name.
-    fn entry(&mut self, class: &Class, x: usize, y: usize) {
-        let side = LETTER * font::HEIGHT;
-        self.fill(x, y, side, colour(class));
-        for (place, character) in class.name.chars().enumerate() {
-            let left = x + side + GAP + place * LETTER * (font::WIDTH + 1);
-            for (column, bits) in font::glyph(character).into_iter().enumerate() {
-                for row in (0..font::HEIGHT).filter(|row| bits >> row & 1 == 1) {
-                    self.fill(left + LETTER * column, y + LETTER * row, LETTER, BLACK);
-                }
-            }
-        }
-    }
-
-    fn write(&self, path: &Path) -> Result<()> {
-        let output = Unpublished::create(path, Existing::Overwrite)?;
-        let part = output.part();
-        let fail = |action| move |source| Error::File { action, path: part.into(), source };
-        let mut file = BufWriter::new(File::create(part).map_err(fail("create"))?);
-        self.encode(&mut file).map_err(|source| Error::Png { path: part.into(), source })?;
-        // Dropped, it would keep to itself that the disk is full.
-        file.flush().map_err(fail("write"))?;
-        output.publish()
-    }
-
-    fn encode(&self, file: &mut BufWriter<File>) -> std::result::Result<(), png::EncodingError> {
-        let mut encoder = png::Encoder::new(file, self.width as u32, self.height as u32);
-        encoder.set_color(png::ColorType::Rgb);
-        encoder.set_depth(png::BitDepth::Eight);
-        let mut writer = encoder.write_header()?;
-        let bytes: Vec<u8> = self.pixels.iter().flat_map(|c| [c.red, c.green, c.blue]).collect();
-        writer.write_image_data(&bytes)?;
-        writer.finish()
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+
     use super::*;
     use crate::demo::{DemoScene, classes};
 

@@ -15,6 +15,7 @@ mod progress;
 mod request;
 mod segment;
 mod timings;
+mod train;
 mod words;
 
 use std::process::ExitCode;
@@ -32,6 +33,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Segment(args) => segment::run(args),
         Command::Plan(args) => plan::run(args),
         Command::Model(args) => model::run(args),
+        Command::Train(args) => train::run(args),
         Command::Demo(args) => demo::run(args),
     };
     match result {
