@@ -94,3 +94,42 @@ impl WindowReader for ReducedReader<'_> {
         Ok(Patch { window, pixels, valid: counts.iter().map(|count| *count > 0).collect() })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use gdal::DriverManager;
+    use gdal::raster::Buffer;
+
+    use super::*;
+    use crate::source::BandRequest;
+
+    #[test]
+    fn pixels_are_the_means_of_valid_ones() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("scene.tif");
+        let mut dataset = DriverManager::get_driver_by_name("GTiff").unwrap().create_with_band_type::<u8, _>(&path, 5, 4, 1).unwrap();
+        dataset.set_geo_transform(&[100.0, 2.0, 0.0, 50.0, 0.0, -2.0]).unwrap();
+        let mut band = dataset.rasterband(1).unwrap();
+        band.set_no_data_value(Some(9.0)).unwrap();
+        #[rustfmt::skip]
+        let pixels = vec![
+            1, 2, 9, 9, 7,
+            3, 4, 9, 6, 7,
+            9, 9, 0, 1, 7,
+            9, 9, 2, 4, 7,
+        ];
+        band.write((0, 0), (5, 4), &mut Buffer::new((5, 4), pixels)).unwrap();
+        dataset.close().unwrap();
+
+        let reduced = Reduced::new(Scene::open(&path, &[BandRequest::Number(1)]).unwrap(), 2).unwrap();
+        assert_eq!(reduced.profile().size, Size::plane(2, 2));
+        assert_eq!(reduced.profile().georeference.transform, Some([100.0, 4.0, 0.0, 50.0, 0.0, -4.0]));
+        let mut reader = reduced.reader().unwrap();
+        let patch = reader.read(Window::plane(0, 0, 2, 2)).unwrap();
+        assert_eq!(patch.valid, [true, true, false, true]);
+        assert_eq!(patch.pixels, [2.5, 6.0, 0.0, 1.75]);
+        assert_eq!(reader.read(Window::plane(1, 1, 1, 1)).unwrap().pixels, [1.75]);
+        let error = Reduced::new(Scene::open(&path, &[]).unwrap(), 6);
+        assert!(error.is_err());
+    }
+}

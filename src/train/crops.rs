@@ -155,3 +155,101 @@ fn make(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use gdal::raster::GdalDataType;
+
+    use super::super::testing::{Workplace, with_crops};
+    use super::*;
+
+    fn preparation() -> Preparation {
+        Preparation { scaling: vec![Scaling::None], ranges: vec![BandRange::new(GdalDataType::Float32, 1.0)] }
+    }
+
+    /// A scene whose labels follow from its pixels: whether the value is odd.
+    fn workplace() -> Workplace {
+        let workplace = Workplace::new();
+        let value = |x: usize, y: usize| (7 * x + 13 * y + x * y / 5) % 101;
+        workplace.raster("scene.tif", [90, 70], |x, y| value(x, y) as f32);
+        workplace.raster("labels.tif", [90, 70], |x, y| (value(x, y) % 2) as u8);
+        workplace
+    }
+
+    #[test]
+    fn labels_stay_on_their_pixels() {
+        let recipe = workplace().recipe_of("crop = 32\nsamples = 64", "");
+        with_crops(&recipe.1, 32, |maker| {
+            let mut readers = Readers::new(maker.scenes);
+            let (mut turns, mut mirrored) = ([0; 4], [0; 2]);
+            for number in 0..32 {
+                let Prepared { input, targets, .. } = maker.batch(&preparation(), number, &mut readers).unwrap();
+                let odd: Vec<u8> = input.values().iter().map(|value| (value % 2.0) as u8).collect();
+                assert_eq!(odd, targets.classes());
+                let Variation { turns: turn, mirrored: mirror, .. } = maker.crop(Stream::Training, number, &mut readers).unwrap().variation;
+                turns[turn] += 1;
+                mirrored[usize::from(mirror)] += 1;
+            }
+            assert!(turns.iter().chain(&mirrored).all(|count| *count > 0), "{turns:?} {mirrored:?}");
+        });
+    }
+
+    #[test]
+    fn turns_and_mirrors_are_those_of_numpy() {
+        // a = [[0, 1], [2, 3]]: a.ravel(), np.rot90(a, k).ravel(), and of np.rot90(a)[:, ::-1].
+        let shown = |turns, mirrored| {
+            let variation = Variation { turns, mirrored, contrast: 1.0, brightness: 0.0 };
+            [0, 1, 2, 3].map(|at| variation.source(at, 2))
+        };
+        assert_eq!([0, 1, 2, 3].map(|turns| shown(turns, false)), [[0, 1, 2, 3], [1, 3, 0, 2], [3, 2, 1, 0], [2, 0, 3, 1]]);
+        assert_eq!(shown(1, true), [3, 1, 2, 0]);
+    }
+
+    #[test]
+    fn contrast_and_brightness_stay_within_the_type() {
+        let range = BandRange::new(GdalDataType::UInt8, 1.0);
+        let variation = Variation { turns: 0, mirrored: false, contrast: 2.0, brightness: 0.1 };
+        let window = swath_tiling::Window::plane(0, 0, 4, 1);
+        let mut patch = Patch { window, pixels: vec![0.0, 100.0, 200.0, 7.0], valid: vec![true, true, true, false] };
+        variation.shade(&mut patch, &[range]);
+        assert_eq!(patch.pixels, [0.0, 125.5, 255.0, 7.0]);
+    }
+
+    #[test]
+    fn crops_of_other_scales_are_resampled() {
+        let recipe = workplace().recipe_of("crop = 32\nsamples = 64", "augment = { scale = [0.5, 2.0], flip = false, rotate = false }");
+        with_crops(&recipe.1, 64, |maker| {
+            let mut readers = Readers::new(maker.scenes);
+            let crops: Vec<Crop> = (0..40).map(|number| maker.crop(Stream::Training, number, &mut readers).unwrap()).collect();
+            assert!(crops.iter().all(|crop| crop.patch.valid.len() == 32 * 32 && crop.labels.len() == 32 * 32));
+            let sides = || crops.iter().map(|crop| crop.place.window.width);
+            assert!(sides().min().unwrap() < 20 && sides().max().unwrap() > 50 && sides().all(|side| (16..=64).contains(&side)));
+        });
+    }
+
+    #[test]
+    fn a_crop_follows_from_its_number_alone() {
+        let recipe = workplace().recipe_of("crop = 32\nsamples = 64\nbalance = 0.5", "augment = { contrast = 0.2, brightness = 0.1 }");
+        with_crops(&recipe.1, 32, |maker| {
+            let preparation = preparation();
+            let taken = |first: u64, threads: usize| -> Vec<Prepared> {
+                thread::scope(|scope| Crops::start(scope, maker, &preparation, first..9, threads).map(Result::unwrap).collect())
+            };
+            let all = taken(0, 1);
+            assert_eq!(all.len(), 9);
+            assert_eq!(all, taken(0, 4));
+            assert_eq!(all[5..], taken(5, 2));
+            assert!((1..9).all(|at| all[at] != all[0]));
+        });
+    }
+
+    impl Workplace {
+        /// A recipe for `scene.tif`, and the folder that it is in.
+        fn recipe_of(self, sampling: &str, more: &str) -> (Self, super::super::Recipe) {
+            let recipe = self.recipe(&[["scene.tif", "labels.tif"]], sampling, more);
+            (self, recipe)
+        }
+    }
+}

@@ -205,3 +205,98 @@ fn open(path: &Path) -> Result<Dataset> {
     let options = DatasetOptions { open_flags, ..DatasetOptions::default() };
     Dataset::open_ex(path, options).map_err(|source| Error::Gdal { action: "open".into(), path: path.into(), source })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::labels::Labels;
+    use super::super::paths::SceneFiles;
+    use super::super::testing::{CORNER, PIXEL, Workplace, write_polygons};
+    use super::*;
+    use crate::source::{BandRequest, RasterSource as _, Scene};
+
+    /// A rectangle in UTM coordinates whose corners are these columns and rows.
+    fn rectangle([left, top, right, bottom]: [f64; 4]) -> Vec<[f64; 2]> {
+        let corner = |column: f64, row: f64| [CORNER[0] + PIXEL * column, CORNER[1] - PIXEL * row];
+        vec![corner(left, top), corner(right, top), corner(right, bottom), corner(left, bottom), corner(left, top)]
+    }
+
+    fn open(workplace: &Workplace, settings: &Settings) -> Result<Labels> {
+        let files = SceneFiles {
+            name: "scene".into(),
+            image: workplace.path("scene.tif"),
+            labels: workplace.path("labels.geojson"),
+            layer: None,
+        };
+        let scene = Scene::open(&files.image, &[BandRequest::Number(1)])?;
+        Labels::open(&files, scene.profile(), settings)
+    }
+
+    fn workplace() -> (Workplace, Settings) {
+        let workplace = Workplace::new();
+        workplace.raster("scene.tif", [40, 30], |x, _| x as u8);
+        let mut settings = workplace.recipe(&[["scene.tif", "labels.geojson"]], "crop = 32\nsamples = 1", "").settings;
+        settings.classes[1].filter = Some("kind = 'house'".into());
+        settings.ignore.filter = Some("kind = 'unclear'".into());
+        (workplace, settings)
+    }
+
+    #[test]
+    fn a_pixel_has_the_class_of_the_polygon_in_which_its_centre_lies() {
+        let (workplace, settings) = workplace();
+        let polygons = [
+            ("house", rectangle([3.4, 4.6, 10.4, 20.6])),
+            ("road", rectangle([20.0, 0.0, 30.0, 30.0])),
+            ("unclear", rectangle([8.0, 10.0, 14.0, 12.0])),
+        ];
+        write_polygons(&workplace.path("labels.geojson"), Some("EPSG:32633"), &polygons);
+        let labels = open(&workplace, &settings).unwrap();
+        let expected = |x: usize, y: usize| match (x, y) {
+            (8..14, 10..12) => Targets::IGNORE,
+            (3..10, 5..21) => 1,
+            _ => 0,
+        };
+        let whole = Window::plane(0, 0, 40, 30);
+        for window in [whole, Window::plane(5, 3, 20, 10), Window::plane(9, 11, 2, 2), Window::plane(30, 20, 10, 10)] {
+            let pixels = (0..window.area()).map(|at| (window.x + at % window.width, window.y + at / window.width));
+            let expected: Vec<u8> = pixels.map(|(x, y)| expected(x, y)).collect();
+            assert_eq!(labels.reader().unwrap().read(window).unwrap(), expected, "{window}");
+        }
+    }
+
+    #[test]
+    fn polygons_in_another_crs_are_brought_onto_the_scene() {
+        let (workplace, settings) = workplace();
+        let utm = gdal::spatial_ref::SpatialRef::from_epsg(32633).unwrap();
+        let mut degrees = gdal::spatial_ref::SpatialRef::from_epsg(4326).unwrap();
+        degrees.set_axis_mapping_strategy(gdal::spatial_ref::AxisMappingStrategy::TraditionalGisOrder);
+        let way = CoordTransform::new(&utm, &degrees).unwrap();
+        let corner = |[x, y]: [f64; 2]| {
+            let (mut x, mut y) = ([x], [y]);
+            way.transform_coords(&mut x, &mut y, &mut []).unwrap();
+            [x[0], y[0]]
+        };
+        // Corners in the middle between pixel centres: what the ways there and back change is far less.
+        let ring = rectangle([10.0, 8.0, 17.0, 22.0]).into_iter().map(corner).collect();
+        write_polygons(&workplace.path("labels.geojson"), None, &[("house", ring)]);
+        let burned = open(&workplace, &settings).unwrap().reader().unwrap().read(Window::plane(0, 0, 40, 30)).unwrap();
+        let expected: Vec<u8> =
+            (0..40 * 30).map(|at| u8::from((10..17).contains(&(at % 40)) && (8..22).contains(&(at / 40)))).collect();
+        assert_eq!(burned, expected);
+    }
+
+    #[test]
+    fn layers_without_use_are_errors() {
+        let (workplace, settings) = workplace();
+        let path = workplace.path("labels.geojson");
+        let error = |settings: &Settings| open(&workplace, settings).unwrap_err().to_string();
+        write_polygons(&path, Some("EPSG:32633"), &[]);
+        assert!(error(&settings).ends_with("has no features"), "{}", error(&settings));
+        write_polygons(&path, None, &[("house", vec![[1.0, 1.0], [1.1, 1.0], [1.1, 1.1], [1.0, 1.0]])]);
+        assert!(error(&settings).starts_with("no feature of layer `labels` of "), "{}", error(&settings));
+        write_polygons(&path, Some("EPSG:32633"), &[("house", rectangle([0.0, 0.0, 5.0, 5.0]))]);
+        let mut unclear = settings.clone();
+        unclear.classes[0].background = false;
+        unclear.classes[1].filter = None;
+        assert!(error(&unclear).contains("got `zero` without"), "{}", error(&unclear));
+    }
+}

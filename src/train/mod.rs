@@ -22,6 +22,8 @@ mod sampler;
 mod scene;
 mod statistics;
 mod summary;
+#[cfg(test)]
+mod testing;
 mod trainer;
 mod validate;
 

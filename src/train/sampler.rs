@@ -127,3 +127,81 @@ fn room(scene: &TrainingScene, side: usize) -> Result<Window> {
     let free = windows.find(|window| scene.all().contains(*window) && scene.is_free(*window));
     Ok(free.ok_or_else(|| TrainError::NoRoom { path: path(), crop: side })?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Workplace, with_crops};
+    use super::*;
+    use crate::random::Random;
+
+    const CROP: usize = 16;
+
+    #[test]
+    fn crops_lie_where_the_recipe_wants_them_and_never_on_what_is_held_back() {
+        let workplace = Workplace::new();
+        // Few pixels of class one, some of them held back and some of them near that; the other scene has none.
+        let is_one = |x: usize, y: usize| u8::from((40..44).contains(&x) && y.is_multiple_of(20));
+        workplace.raster("large.tif", [200, 160], |x, y| (x + y) as u8);
+        workplace.raster("large_labels.tif", [200, 160], is_one);
+        workplace.raster("small.tif", [50, 40], |x, y| (x * y) as u8);
+        workplace.raster("small_labels.tif", [50, 40], |_, _| 0u8);
+        let sampling = format!("crop = {CROP}\nsamples = 8\nbalance = 0.5\nclasses = [\"one\"]");
+        let windows = "validation.windows = [{ scene = \"large\", x = 42, y = 30, width = 100, height = 130 }]";
+        let recipe = workplace.recipe(&[["large.tif", "large_labels.tif"], ["small.tif", "small_labels.tif"]], &sampling, windows);
+        with_crops(&recipe, CROP, |maker| {
+            let mut readers = Readers::new(maker.scenes);
+            let mut random = Random::new(7);
+            let (mut with_one, mut small) = (0, 0);
+            let count = 2000;
+            for _ in 0..count {
+                let place = maker.sampler.place(CROP, &mut random, &mut readers).unwrap();
+                let scene = &maker.scenes[place.scene];
+                assert!(scene.all().contains(place.window) && scene.is_free(place.window), "{place:?}");
+                small += place.scene;
+                with_one += usize::from(readers.of(place.scene).unwrap().labels(place.window).unwrap().contains(&1));
+            }
+            // All of the balanced half have the class, and some of the others, of which the small scene gets its share by the root of its area.
+            let uniform = count as f64 / 2.0;
+            let [large_area, small_area] = [200.0 * 160.0 - 100.0 * 130.0, 50.0 * 40.0];
+            let share = f64::sqrt(small_area) / (f64::sqrt(large_area) + f64::sqrt(small_area));
+            assert!((small as f64 - uniform * share).abs() < 4.0 * (uniform * share).sqrt(), "{small} of {uniform} x {share}");
+            assert!(with_one as f64 > 0.97 * uniform && (with_one as f64) < 1.5 * uniform, "{with_one}");
+        });
+    }
+
+    #[test]
+    fn every_pixel_of_a_class_is_as_likely() {
+        let workplace = Workplace::new();
+        // In blocks of the census of their own, with 1 and 3 pixels.
+        let is_one = |x: usize, y: usize| u8::from((x, y) == (5, 5) || ((100..103).contains(&x) && y == 70));
+        workplace.raster("scene.tif", [130, 90], |x, _| x as u8);
+        workplace.raster("labels.tif", [130, 90], is_one);
+        let recipe = workplace.recipe(&[["scene.tif", "labels.tif"]], "crop = 32\nsamples = 2", "");
+        with_crops(&recipe, 32, |maker| {
+            let (scene, mut random) = (&maker.scenes[0], Random::new(1));
+            let mut reader = scene.reader().unwrap();
+            let mut counts = std::collections::BTreeMap::new();
+            for _ in 0..800 {
+                let pixel = maker.sampler.censuses[0].pick(1, &mut random, scene, &mut reader).unwrap();
+                *counts.entry(pixel).or_insert(0) += 1;
+            }
+            assert_eq!(counts.keys().collect::<Vec<_>>(), [&[5, 5], &[100, 70], &[101, 70], &[102, 70]]);
+            assert!(counts.values().all(|count| (140..260).contains(count)), "{counts:?}");
+        });
+    }
+
+    #[test]
+    fn a_scene_without_room_is_an_error() {
+        let workplace = Workplace::new();
+        workplace.raster("scene.tif", [60, 40], |x, _| x as u8);
+        workplace.raster("labels.tif", [60, 40], |x, _| (x % 2) as u8);
+        let windows = "validation.windows = [{ scene = \"scene\", x = 20, y = 0, width = 25, height = 40 }]";
+        let recipe = workplace.recipe(&[["scene.tif", "labels.tif"]], "crop = 32\nsamples = 2", windows);
+        let scenes = super::super::scene::TrainingScenes::open(&recipe).unwrap().scenes;
+        assert_eq!(room(&scenes[0], 20).unwrap(), Window::plane(0, 0, 20, 20));
+        let error = room(&scenes[0], 32).unwrap_err().to_string();
+        assert!(error.starts_with("no crop of 32 x 32 pixels fits beside the validation windows of "), "{error}");
+        let error = room(&scenes[0], 41).unwrap_err().to_string();
+        assert!(error.contains("at least 41 x 41") && error.contains("got 60 x 40"), "{error}");
+    }
+}
