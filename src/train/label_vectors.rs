@@ -84,6 +84,11 @@ impl LabelVectors {
         if features.feature_count() == 0 {
             return Err(TrainError::LayerElsewhere { path, layer, scene: self.scene.clone() }.into());
         }
+        Ok(())
+    }
+
+    fn check_filters(&self, dataset: &Dataset) -> Result<()> {
+        let mut features = self.layer(dataset)?;
         for burn in &self.burns {
             filter(&mut features, burn.filter.as_deref()).map_err(|source| self.fail("filter", source))?;
         }

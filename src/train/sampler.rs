@@ -147,7 +147,8 @@ mod tests {
         workplace.raster("small_labels.tif", [50, 40], |_, _| 0u8);
         let sampling = format!("crop = {CROP}\nsamples = 8\nbalance = 0.5\nclasses = [\"one\"]");
         let windows = "validation.windows = [{ scene = \"large\", x = 42, y = 30, width = 100, height = 130 }]";
-        let recipe = workplace.recipe(&[["large.tif", "large_labels.tif"], ["small.tif", "small_labels.tif"]], &sampling, windows);
+        let recipe =
+            workplace.recipe(&[["large.tif", "large_labels.tif"], ["small.tif", "small_labels.tif"]], &sampling, windows);
         with_crops(&recipe, CROP, |maker| {
             let mut readers = Readers::new(maker.scenes);
             let mut random = Random::new(7);
