@@ -54,7 +54,7 @@ struct Moments {
 
 impl fmt::Debug for CandleAutograd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CandleAutograd").field("graph", &self.graph.name()).field("device", &self.device).finish()
+        f.debug_struct("CandleAutograd").field("graph", &self.graph.name()).field("device", &self.device).finish_non_exhaustive()
     }
 }
 
