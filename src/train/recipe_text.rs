@@ -58,7 +58,7 @@ impl RecipeText {
     }
 
     fn line(&self, span: &Range<usize>) -> usize {
-        1 + self.text.as_bytes()[..span.start.min(self.text.len())].iter().filter(|byte| **byte == b'\n').count()
+        1 + self.text.get(..span.start).unwrap_or_default().matches('\n').count()
     }
 }
 

@@ -162,7 +162,7 @@ mod tests {
                 with_one += usize::from(readers.of(place.scene).unwrap().labels(place.window).unwrap().contains(&1));
             }
             // All of the balanced half have the class, and some of the others, of which the small scene gets its share by the root of its area.
-            let uniform = count as f64 / 2.0;
+            let uniform = f64::from(count) / 2.0;
             let [large_area, small_area] = [200.0 * 160.0 - 100.0 * 130.0, 50.0 * 40.0];
             let share = f64::sqrt(small_area) / (f64::sqrt(large_area) + f64::sqrt(small_area));
             assert!((small as f64 - uniform * share).abs() < 4.0 * (uniform * share).sqrt(), "{small} of {uniform} x {share}");
