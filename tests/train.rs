@@ -99,7 +99,14 @@ fn a_trained_model_labels_scenes() {
 
     let model = folder.path().join("model");
     let expected = [
-        "checkpoint.safetensors", "curves.png", "graph.json", "last", "metrics.csv", "model.json", "recipe.toml", "weights.safetensors",
+        "checkpoint.safetensors",
+        "curves.png",
+        "graph.json",
+        "last",
+        "metrics.csv",
+        "model.json",
+        "recipe.toml",
+        "weights.safetensors",
     ];
     assert_eq!(support::files(&model), expected);
     assert_eq!(fs::read_to_string(model.join("recipe.toml")).unwrap(), RECIPE);
@@ -123,7 +130,8 @@ fn a_killed_training_goes_on_with_the_same_bits() {
     let folder = workplace(|recipe| recipe.replace("epochs = 6", "epochs = 12\naccumulate = 2"));
     train(folder.path(), "--output whole").succeeds();
 
-    let mut child = program(folder.path()).args(["train", "recipe.toml", "--threads", "1", "--output", "killed"]).spawn().unwrap();
+    let mut child =
+        program(folder.path()).args(["train", "recipe.toml", "--threads", "1", "--output", "killed"]).spawn().unwrap();
     let checkpoint = folder.path().join("killed/checkpoint.safetensors");
     let started = Instant::now();
     while !checkpoint.exists() {
@@ -180,15 +188,23 @@ fn labels_that_do_not_fit_are_errors() {
     let labels = folder.path().join("labels.tif");
     write_labels(&labels, |x, y| if (x, y) == (70, 31) { 7 } else { 0 }, utm);
     train(folder.path(), "").fails(2, &["label 7 at column 70, row 31 of ", "labels.tif", "0, 10"]);
-    write_labels(&labels, |x, y| 10 * class(x, y), |dataset| {
-        utm(dataset);
-        dataset.set_spatial_ref(&gdal::spatial_ref::SpatialRef::from_epsg(32634).unwrap()).unwrap();
-    });
+    write_labels(
+        &labels,
+        |x, y| 10 * class(x, y),
+        |dataset| {
+            utm(dataset);
+            dataset.set_spatial_ref(&gdal::spatial_ref::SpatialRef::from_epsg(32634).unwrap()).unwrap();
+        },
+    );
     train(folder.path(), "").fails(2, &["expected the CRS EPSG:32633", "scene.tif, got EPSG:32634", "labels.tif"]);
-    write_labels(&labels, |x, y| 10 * class(x, y), |dataset| {
-        utm(dataset);
-        dataset.set_geo_transform(&[399_970.0, 10.0, 0.0, 5_000_040.0, 0.0, -10.0]).unwrap();
-    });
+    write_labels(
+        &labels,
+        |x, y| 10 * class(x, y),
+        |dataset| {
+            utm(dataset);
+            dataset.set_geo_transform(&[399_970.0, 10.0, 0.0, 5_000_040.0, 0.0, -10.0]).unwrap();
+        },
+    );
     train(folder.path(), "").fails(2, &["expected the transform", "399960", "399970"]);
     Pixels::new(SIDE, SIDE - 1, 1, |_, _, _| 0u8).write(&labels, &[], utm);
     train(folder.path(), "").fails(2, &["expected the size 96 x 96", "got 96 x 95"]);
@@ -208,10 +224,14 @@ fn recipes_that_do_not_fit_are_errors_with_a_line() {
     refused("epochs = 6", "epoch = 6", &["recipe.toml:4: ", "unknown field `epoch`"]);
     refused("\"fcn_small\"", "\"fcn_tiny\"", &["recipe.toml:8: `model.network`", "fcn_small", "got `fcn_tiny`"]);
     refused("values = [10]", "values = [0]", &["recipe.toml:17: `classes[1].values`", "0 twice"]);
-    refused("scene = \"scene\"", "scene = \"scenery\"", &["recipe.toml:24: `validation.windows[0].scene`", "one of scene, got `scenery`"]);
+    refused(
+        "scene = \"scene\"",
+        "scene = \"scenery\"",
+        &["recipe.toml:24: `validation.windows[0].scene`", "one of scene, got `scenery`"],
+    );
     refused("width = 48", "width = 49", &["recipe.toml:24: `validation.windows[0]`", "within 96 x 96"]);
     refused("crop = 32", "crop = 100", &["at least 100 x 100", "got 96 x 96"]);
-    refused("rate = 5e-3", "rate = -1.0", &["recipe.toml:47: `schedule`", "rate"]);
+    refused("rate = 5e-3", "rate = -1.0", &["recipe.toml:46: `schedule.rate`", "a number above 0, got -1"]);
     refused("\"scene.tif\"", "\"${SWATH_NOWHERE}/scene.tif\"", &["recipe.toml:20: `scenes[0].image`", "`SWATH_NOWHERE`"]);
     refused("balance = 0.5", "balance = 0.5\nclasses = [\"smoth\"]", &["recipe.toml:31: `sampling.classes[0]`", "got `smoth`"]);
 }

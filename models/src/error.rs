@@ -161,6 +161,14 @@ pub enum Error {
         /// Why.
         source: candle_core::Error,
     },
+    /// A device cannot be used.
+    #[error("cannot compute on {device}")]
+    Device {
+        /// The device.
+        device: String,
+        /// Why.
+        source: candle_core::Error,
+    },
     /// An instruction set was asked for that the processor lacks.
     #[error("cannot compute on this processor: {reason}")]
     Processor {

@@ -107,7 +107,8 @@ mod tests {
     fn pixels_are_the_means_of_valid_ones() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("scene.tif");
-        let mut dataset = DriverManager::get_driver_by_name("GTiff").unwrap().create_with_band_type::<u8, _>(&path, 5, 4, 1).unwrap();
+        let mut dataset =
+            DriverManager::get_driver_by_name("GTiff").unwrap().create_with_band_type::<u8, _>(&path, 5, 4, 1).unwrap();
         dataset.set_geo_transform(&[100.0, 2.0, 0.0, 50.0, 0.0, -2.0]).unwrap();
         let mut band = dataset.rasterband(1).unwrap();
         band.set_no_data_value(Some(9.0)).unwrap();

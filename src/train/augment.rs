@@ -45,9 +45,6 @@ impl Variation {
 
     /// Changes contrast and brightness of a crop's valid pixels.
     pub(super) fn shade(&self, patch: &mut Patch, ranges: &[BandRange]) {
-        if self.contrast == 1.0 && self.brightness == 0.0 {
-            return;
-        }
         for (band, range) in patch.pixels.chunks_exact_mut(patch.valid.len()).zip(ranges) {
             let valid = || patch.valid.iter().enumerate().filter(|(_, valid)| **valid).map(|(at, _)| at);
             let count = valid().count().max(1);

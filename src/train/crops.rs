@@ -188,7 +188,8 @@ mod tests {
                 let Prepared { input, targets, .. } = maker.batch(&preparation(), number, &mut readers).unwrap();
                 let odd: Vec<u8> = input.values().iter().map(|value| (value % 2.0) as u8).collect();
                 assert_eq!(odd, targets.classes());
-                let Variation { turns: turn, mirrored: mirror, .. } = maker.crop(Stream::Training, number, &mut readers).unwrap().variation;
+                let Variation { turns: turn, mirrored: mirror, .. } =
+                    maker.crop(Stream::Training, number, &mut readers).unwrap().variation;
                 turns[turn] += 1;
                 mirrored[usize::from(mirror)] += 1;
             }
@@ -219,7 +220,8 @@ mod tests {
 
     #[test]
     fn crops_of_other_scales_are_resampled() {
-        let recipe = workplace().recipe_of("crop = 32\nsamples = 64", "augment = { scale = [0.5, 2.0], flip = false, rotate = false }");
+        let recipe =
+            workplace().recipe_of("crop = 32\nsamples = 64", "augment = { scale = [0.5, 2.0], flip = false, rotate = false }");
         with_crops(&recipe.1, 64, |maker| {
             let mut readers = Readers::new(maker.scenes);
             let crops: Vec<Crop> = (0..40).map(|number| maker.crop(Stream::Training, number, &mut readers).unwrap()).collect();
@@ -231,7 +233,8 @@ mod tests {
 
     #[test]
     fn a_crop_follows_from_its_number_alone() {
-        let recipe = workplace().recipe_of("crop = 32\nsamples = 64\nbalance = 0.5", "augment = { contrast = 0.2, brightness = 0.1 }");
+        let recipe =
+            workplace().recipe_of("crop = 32\nsamples = 64\nbalance = 0.5", "augment = { contrast = 0.2, brightness = 0.1 }");
         with_crops(&recipe.1, 32, |maker| {
             let preparation = preparation();
             let taken = |first: u64, threads: usize| -> Vec<Prepared> {

@@ -104,14 +104,15 @@ impl LabelRasterReader<'_> {
         let values = |at: usize| [at, (bands / 2) * area + at, (bands - 1) * area + at].map(|at| pixels[at]);
         let mut classes = Vec::with_capacity(area);
         // Neighbours mostly have the same label.
-        let (mut last, mut class) = ([f32::NAN; 3], None);
-        for at in 0..area {
+        let (mut last, mut class) = ([f32::NAN.to_bits(); 3], None);
+        for (at, valid) in valid.iter().enumerate() {
             let own = values(at);
-            if own != last {
-                (last, class) = (own, labels.class(own));
+            let bits = own.map(f32::to_bits);
+            if bits != last {
+                (last, class) = (bits, labels.class(own));
             }
             classes.push(match class {
-                _ if !valid[at] && !labels.nodata_counts => Targets::IGNORE,
+                _ if !valid && !labels.nodata_counts => Targets::IGNORE,
                 Some(class) => class,
                 None => return Err(labels.unknown(own, window.x + at % window.width, window.y + at / window.width).into()),
             });

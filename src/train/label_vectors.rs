@@ -52,16 +52,12 @@ impl LabelVectors {
             let got = layer.map_or_else(|| "none".into(), |wanted| format!("`{wanted}`"));
             return Err(TrainError::Layer { path: path.into(), layers: names.join(", "), got }.into());
         };
-        let (burns, background) = burns(path, settings)?;
-        let own = Self {
-            path: path.into(),
-            layer,
-            burns,
-            background,
-            georeference: scene.georeference.clone(),
-            scene: scene.path.clone(),
-        };
+        let (georeference, scene_path) = (scene.georeference.clone(), scene.path.clone());
+        let own = Self { path: path.into(), layer, burns: Vec::new(), background: 0, georeference, scene: scene_path };
         own.check(&dataset, Window::all(scene.size))?;
+        let (burns, background) = burns(path, settings)?;
+        let own = Self { burns, background, ..own };
+        own.check_filters(&dataset)?;
         Ok(own)
     }
 
@@ -84,6 +80,11 @@ impl LabelVectors {
         if features.feature_count() == 0 {
             return Err(TrainError::LayerElsewhere { path, layer, scene: self.scene.clone() }.into());
         }
+        Ok(())
+    }
+
+    fn check_filters(&self, dataset: &Dataset) -> Result<()> {
+        let mut features = self.layer(dataset)?;
         for burn in &self.burns {
             filter(&mut features, burn.filter.as_deref()).map_err(|source| self.fail("filter", source))?;
         }
@@ -191,13 +192,11 @@ fn burns(path: &Path, settings: &Settings) -> Result<(Vec<Burn>, u8)> {
 
 /// Leaves a layer only those features that an attribute filter lets pass.
 fn filter(layer: &mut Layer<'_>, filter: Option<&str>) -> gdal::errors::Result<()> {
-    match filter {
-        Some(filter) => layer.set_attribute_filter(filter),
-        None => {
-            layer.clear_attribute_filter();
-            Ok(())
-        }
-    }
+    let Some(filter) = filter else {
+        layer.clear_attribute_filter();
+        return Ok(());
+    };
+    layer.set_attribute_filter(filter)
 }
 
 fn open(path: &Path) -> Result<Dataset> {

@@ -61,7 +61,7 @@ impl Validation {
 pub(super) fn write(metrics: &[Metrics], classes: &[String], path: &Path) -> Result<()> {
     let mut text = String::from("step,epoch,learning_rate,loss,seconds,mean_iou,mean_f1,accuracy");
     for figure in ["iou", "f1"] {
-        classes.iter().for_each(|class| text.extend([",", figure, "_", class]));
+        text.extend(classes.iter().flat_map(|class| [",", figure, "_", class]));
     }
     text.push('\n');
     for row in metrics {

@@ -48,8 +48,10 @@ fn expand(text: &str) -> Result<String, PathError> {
         let Some((name, rest)) = part.split_once('}') else {
             return Err(PathError { expected: "a `}` after each `${`", got: format!("`{text}`") });
         };
-        let value = env::var(name)
-            .map_err(|_| PathError { expected: "environment variables that are set", got: format!("`{name}`, which is not") })?;
+        let Ok(value) = env::var(name) else {
+            let got = format!("`{name}`, which is not");
+            return Err(PathError { expected: "environment variables that are set", got });
+        };
         expanded.push_str(&value);
         expanded.push_str(rest);
     }

@@ -5,13 +5,13 @@ use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use sha2::{Digest as _, Sha256};
 use swath_models::train::{Loss, Rule, Schedule};
 use swath_models::{Colour, Scaling, zoo};
 use swath_tiling::Window;
 
 use super::paths;
 use super::recipe_text::RecipeText;
+use crate::digest::Digest;
 use crate::{Error, Result};
 
 /// A training as a TOML file describes it. Unknown keys are errors; paths are relative to the file, and `${NAME}` in them is an environment
@@ -280,7 +280,9 @@ impl Recipe {
 
     /// Fingerprint of the text: 64 hexadecimal digits.
     pub(super) fn digest(&self) -> String {
-        Sha256::digest(self.source.text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+        let mut digest = Digest::default();
+        digest.add(self.source.text.as_bytes());
+        digest.hex()
     }
 
     /// Steps of an epoch: whole ones, at least one.
@@ -322,9 +324,8 @@ impl Recipe {
         if let Some(resolution) = self.settings.resolution.filter(|r| !(*r > 0.0 && r.is_finite())) {
             return fail("resolution", "a number above 0", resolution.to_string());
         }
-        let fraction = |key: &str, value: f64| match (0.0..=1.0).contains(&value) {
-            true => Ok(()),
-            false => fail(key, "0 to 1", value.to_string()),
+        let fraction = |key: &str, value: f64| {
+            if (0.0..=1.0).contains(&value) { Ok(()) } else { fail(key, "0 to 1", value.to_string()) }
         };
         fraction("sampling.balance", sampling.balance)?;
         fraction("augment.contrast", augment.contrast)?;

@@ -28,9 +28,13 @@ impl RecipeText {
         TrainError::Value { path: self.path.clone(), line: self.line_of(&key), key, expected: expected.into(), got: got.into() }
     }
 
-    /// A setting that is not taken.
-    pub(super) fn setting(&self, key: &str, source: swath_models::Error) -> TrainError {
-        TrainError::Setting { path: self.path.clone(), line: self.line_of(key), key: key.into(), source }
+    /// A setting that is not taken, of the table `table`.
+    pub(super) fn setting(&self, table: &str, source: swath_models::Error) -> TrainError {
+        let key = match &source {
+            swath_models::Error::Setting { setting, .. } if *setting != table => format!("{table}.{setting}"),
+            _ => table.to_owned(),
+        };
+        TrainError::Setting { path: self.path.clone(), line: self.line_of(&key), key, source }
     }
 
     /// The line of a key, or of the nearest table around it.
@@ -54,7 +58,7 @@ impl RecipeText {
     }
 
     fn line(&self, span: &Range<usize>) -> usize {
-        1 + self.text.as_bytes()[..span.start.min(self.text.len())].iter().filter(|byte| **byte == b'\n').count()
+        1 + self.text.get(..span.start).unwrap_or_default().matches('\n').count()
     }
 }
 

@@ -147,7 +147,8 @@ mod tests {
         workplace.raster("small_labels.tif", [50, 40], |_, _| 0u8);
         let sampling = format!("crop = {CROP}\nsamples = 8\nbalance = 0.5\nclasses = [\"one\"]");
         let windows = "validation.windows = [{ scene = \"large\", x = 42, y = 30, width = 100, height = 130 }]";
-        let recipe = workplace.recipe(&[["large.tif", "large_labels.tif"], ["small.tif", "small_labels.tif"]], &sampling, windows);
+        let recipe =
+            workplace.recipe(&[["large.tif", "large_labels.tif"], ["small.tif", "small_labels.tif"]], &sampling, windows);
         with_crops(&recipe, CROP, |maker| {
             let mut readers = Readers::new(maker.scenes);
             let mut random = Random::new(7);
@@ -161,7 +162,7 @@ mod tests {
                 with_one += usize::from(readers.of(place.scene).unwrap().labels(place.window).unwrap().contains(&1));
             }
             // All of the balanced half have the class, and some of the others, of which the small scene gets its share by the root of its area.
-            let uniform = count as f64 / 2.0;
+            let uniform = f64::from(count) / 2.0;
             let [large_area, small_area] = [200.0 * 160.0 - 100.0 * 130.0, 50.0 * 40.0];
             let share = f64::sqrt(small_area) / (f64::sqrt(large_area) + f64::sqrt(small_area));
             assert!((small as f64 - uniform * share).abs() < 4.0 * (uniform * share).sqrt(), "{small} of {uniform} x {share}");

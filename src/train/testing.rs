@@ -68,7 +68,7 @@ pub(super) fn with_crops(recipe: &Recipe, largest: usize, test: impl FnOnce(&Cro
     test(&CropMaker { scenes: &scenes, sampler, settings: &recipe.settings });
 }
 
-/// Writes polygons as GeoJSON: rings of coordinates in longitude and latitude, or in the CRS of `crs`, and the value of their field `kind`.
+/// Writes polygons as `GeoJSON`: rings of coordinates in longitude and latitude, or in the CRS of `crs`, and the value of their field `kind`.
 pub(super) fn write_polygons(path: &Path, crs: Option<&str>, polygons: &[(&str, Vec<[f64; 2]>)]) {
     let feature = |(kind, ring): &(&str, Vec<[f64; 2]>)| {
         serde_json::json!({

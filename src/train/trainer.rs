@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use swath_models::train::{Autograd, Transfer, initial_weights};
-use swath_models::{Class, Extent, Graph, GsdRange, Model, ModelCard, ScoreActivation, Weights, zoo};
+use swath_models::{Class, Extent, Graph, GsdRange, Model, ModelCard, ScoreActivation, Shape, Weights, zoo};
 
 use super::augment::{BandRange, largest_side};
 use super::census::Census;
@@ -137,7 +137,7 @@ impl Trainer {
         };
         let side = settings.sampling.crop.get();
         let samples = settings.batch.get();
-        let values: usize = self.graph.shapes(Extent::planar(side, side)).into_iter().flatten().map(|shape| shape.bytes()).sum();
+        let values: usize = self.graph.shapes(Extent::planar(side, side)).into_iter().flatten().map(Shape::bytes).sum();
         TrainSummary {
             scenes: self.scenes.scenes.iter().zip(&self.censuses).map(scene).collect(),
             classes: settings.classes.iter().map(|class| class.name.clone()).collect(),

@@ -69,7 +69,7 @@ fn label(
             pipeline::run(&scene.image, executor, &model.card.scaling, plan, &NoObserver, |scores| {
                 let labels = labeller.label(&scores).values;
                 // Whoever stopped counting says why.
-                send.send((scores.window, labels, scores.valid)).map_err(|_| Error::Cancelled { path: path() })
+                send.send((scores.window, labels, scores.valid)).map_err(|_gone| Error::Cancelled { path: path() })
             })
         });
         let mut reader = scene.reader()?;

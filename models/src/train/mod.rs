@@ -25,3 +25,5 @@ pub use parameters::{Parameter, ParameterKind, Parameters};
 pub use schedule::{Decay, Schedule};
 pub use targets::Targets;
 pub use transfer::{Misshapen, Transfer};
+
+pub use crate::reference::{CandleAutograd, Device};

@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test uses some of it")]
 
 pub mod data;
+pub mod formula;
 pub mod networks;
 pub mod onnx;
 pub mod operators;
