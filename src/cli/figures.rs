@@ -78,7 +78,7 @@ impl Figures<'_> {
 
     fn print_areas(&self, Areas { estimates, total_m2 }: &Areas) -> io::Result<()> {
         let unit = if total_m2.is_some() { "ha" } else { "%" };
-        let area = |share: f64| format!("{:.2}", share * total_m2.map_or(100.0, |area| area / 1e4));
+        let area = |share: f64| format!("{:.4}", share * total_m2.map_or(100.0, |area| area / 1e4));
         let accuracy = |estimate: Option<Estimate>| estimate.map_or("-".into(), |e| format!("{:.4} +- {:.4}", e.value, e.margin));
         let heads = [
             format!("area ({unit})"),
