@@ -5,6 +5,7 @@ use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
 use swath_models::Colour;
+use swath_tiling::Window;
 
 use crate::sink::Unpublished;
 use crate::{Error, Existing, Result, font};
@@ -35,22 +36,21 @@ impl Picture {
         }
     }
 
-    /// Fills a rectangle.
-    pub(crate) fn fill(&mut self, [left, top]: [usize; 2], [width, height]: [usize; 2], colour: Colour) {
-        for y in top..(top + height).min(self.height) {
-            for x in left..(left + width).min(self.width) {
-                self.pixels[y * self.width + x] = colour;
-            }
+    /// Fills an area.
+    pub(crate) fn fill(&mut self, area: Window, colour: Colour) {
+        let area = area.intersection(Window::plane(0, 0, self.width, self.height));
+        for y in area.y..area.y + area.height {
+            self.pixels[y * self.width + area.x..][..area.width].fill(colour);
         }
     }
 
-    /// Writes a text, [`text_width`] pixels wide.
-    pub(crate) fn text(&mut self, [x, y]: [usize; 2], text: &str) {
+    /// Writes a text from left to right, [`text_width`] pixels wide.
+    pub(crate) fn text(&mut self, [x, y]: [usize; 2], text: &str, colour: Colour) {
         for (place, character) in text.chars().enumerate() {
-            let left = x + place * LETTER * (font::WIDTH + 1);
+            let left = x + text_width(place);
             for (column, bits) in font::glyph(character).into_iter().enumerate() {
                 for row in (0..font::HEIGHT).filter(|row| bits >> row & 1 == 1) {
-                    self.fill([left + LETTER * column, y + LETTER * row], [LETTER; 2], BLACK);
+                    self.fill(Window::plane(left + LETTER * column, y + LETTER * row, LETTER, LETTER), colour);
                 }
             }
         }
@@ -62,13 +62,13 @@ impl Picture {
         for step in 0..=steps as usize {
             let part = step as f64 / steps;
             let at = [0, 1].map(|axis| (from[axis] + (to[axis] - from[axis]) * part).round().max(0.0) as usize);
-            self.fill(at, [2; 2], colour);
+            self.fill(Window::plane(at[0], at[1], 2, 2), colour);
         }
     }
 
-    /// Writes a PNG, in place of an earlier one once it is complete.
-    pub(crate) fn write(&self, path: &Path) -> Result<()> {
-        let output = Unpublished::create(path, Existing::Overwrite)?;
+    /// Writes a PNG, which appears whole or not at all.
+    pub(crate) fn write(&self, path: &Path, existing: Existing) -> Result<()> {
+        let output = Unpublished::create(path, existing)?;
         let part = output.part();
         let fail = |action| move |source| Error::File { action, path: part.into(), source };
         let mut file = BufWriter::new(File::create(part).map_err(fail("create"))?);
@@ -89,7 +89,7 @@ impl Picture {
     }
 }
 
-/// Pixels across that a text takes.
-pub(crate) fn text_width(text: &str) -> usize {
-    LETTER * (font::WIDTH + 1) * text.chars().count()
+/// Pixels across that a text of so many characters takes, with the space after it.
+pub(crate) fn text_width(characters: usize) -> usize {
+    LETTER * (font::WIDTH + 1) * characters
 }

@@ -6,9 +6,10 @@ use gdal::Dataset;
 use gdal::errors::GdalError;
 use gdal::raster::ResampleAlg;
 use swath_models::{Class, Colour};
+use swath_tiling::Window;
 
 use crate::picture::{BLACK, GREY, LETTER, Picture, text_width};
-use crate::{Error, Result, font};
+use crate::{Error, Existing, Result, font};
 
 /// The widest picture, in pixels.
 const MAX_WIDTH: usize = 1200;
@@ -58,7 +59,14 @@ pub fn preview(panels: Panels<'_>, classes: &[Class], picture: &Path) -> Result<
     for (class, [x, y]) in classes.iter().zip(names.places) {
         entry(&mut canvas, class, [x, size[1] + y]);
     }
-    canvas.write(picture)
+    canvas.write(picture, Existing::Overwrite)
+}
+
+/// Draws an entry of the legend: a square of the class's colour and its name.
+fn entry(canvas: &mut Picture, class: &Class, [x, y]: [usize; 2]) {
+    let side = LETTER * font::HEIGHT;
+    canvas.fill(Window::plane(x, y, side, side), colour(class));
+    canvas.text([x + side + GAP, y], &class.name, BLACK);
 }
 
 /// Where the legend's entries go, and its height, in pixels.
@@ -73,7 +81,7 @@ fn legend(classes: &[Class], width: usize) -> Legend {
     let mut places = Vec::new();
     let [mut x, mut y] = [GAP, GAP];
     for class in classes {
-        let entry = LETTER * font::HEIGHT + text_width(&class.name) + GAP;
+        let entry = LETTER * font::HEIGHT + text_width(class.name.chars().count()) + GAP;
         if x > GAP && x + entry > width {
             [x, y] = [GAP, y + line];
         }
@@ -81,13 +89,6 @@ fn legend(classes: &[Class], width: usize) -> Legend {
         x += entry + 2 * GAP;
     }
     Legend { places, height: y + line }
-}
-
-/// An entry of the legend: a square of the class's colour and its name.
-fn entry(canvas: &mut Picture, class: &Class, [x, y]: [usize; 2]) {
-    let side = LETTER * font::HEIGHT;
-    canvas.fill([x, y], [side; 2], colour(class));
-    canvas.text([x + side + GAP, y], &class.name);
 }
 
 /// A raster that is read at reduced size.

@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use swath_models::Colour;
+use swath_tiling::Window;
 
 use super::Metrics;
-use crate::Result;
 use crate::picture::{BLACK, GREY, LETTER, Picture, text_width};
+use crate::{Existing, Result};
 
 const WIDTH: usize = 960;
 /// Height of one of the two charts.
@@ -41,7 +42,7 @@ pub(super) fn draw(metrics: &[Metrics], steps: u64, path: &Path) -> Result<()> {
     let scores =
         [Curve { name: "mean iou", colour: MEAN_IOU, points: iou }, Curve { name: "mean f1", colour: MEAN_F1, points: f1 }];
     chart(&mut picture, HEIGHT, &scores, steps, 1.0);
-    picture.write(path)
+    picture.write(path, Existing::Overwrite)
 }
 
 /// Draws a chart from 0 to `top` and over all steps, its upper edge at `y`.
@@ -50,19 +51,19 @@ fn chart(picture: &mut Picture, y: usize, curves: &[Curve], steps: u64, top: f64
     let [left, bottom] = [LEFT, y + HEIGHT - GAP];
     for quarter in 0..=4 {
         let level = bottom - quarter * height / 4;
-        picture.fill([left, level], [width, 1], if quarter == 0 { BLACK } else { GRID });
+        picture.fill(Window::plane(left, level, width, 1), if quarter == 0 { BLACK } else { GRID });
         let text = format!("{:.3}", top * quarter as f64 / 4.0);
-        picture.text([left - text_width(&text) - 6, level - 7], &text);
+        picture.text([left - text_width(text.len()) - 6, level - 7], &text, BLACK);
         let at = left + quarter * width / 4;
-        picture.fill([at, bottom - height], [1, height], if quarter == 0 { BLACK } else { GRID });
+        picture.fill(Window::plane(at, bottom - height, 1, height), if quarter == 0 { BLACK } else { GRID });
         let text = (steps * quarter as u64 / 4).to_string();
-        picture.text([at - text_width(&text) / 2, bottom + 8], &text);
+        picture.text([at - text_width(text.len()) / 2, bottom + 8], &text, BLACK);
     }
     let mut x = left;
     for curve in curves {
-        picture.fill([x, y + 12], [6 * LETTER, 7 * LETTER], curve.colour);
-        picture.text([x + 8 * LETTER, y + 12], curve.name);
-        x += 8 * LETTER + text_width(curve.name) + GAP;
+        picture.fill(Window::plane(x, y + 12, 6 * LETTER, 7 * LETTER), curve.colour);
+        picture.text([x + 8 * LETTER, y + 12], curve.name, BLACK);
+        x += 8 * LETTER + text_width(curve.name.len()) + GAP;
         let place = |[step, value]: [f64; 2]| {
             let across = step / steps.max(1) as f64 * width as f64;
             [left as f64 + across, bottom as f64 - (value / top).clamp(0.0, 1.0) * height as f64]
@@ -72,10 +73,10 @@ fn chart(picture: &mut Picture, y: usize, curves: &[Curve], steps: u64, top: f64
         }
         if let [only] = curve.points[..] {
             let [x, y] = place(only).map(|at| at as usize);
-            picture.fill([x - 2, y - 2], [5; 2], curve.colour);
+            picture.fill(Window::plane(x - 2, y - 2, 5, 5), curve.colour);
         }
     }
     if curves.iter().all(|curve| curve.points.is_empty()) {
-        picture.fill([left, bottom - height / 2], [width, 1], GREY);
+        picture.fill(Window::plane(left, bottom - height / 2, width, 1), GREY);
     }
 }
