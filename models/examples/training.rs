@@ -53,7 +53,7 @@ fn milliseconds(duration: Duration) -> f64 {
 }
 
 fn normalised(g: &mut Builder, x: NodeId, name: &str, conv: Conv) -> NodeId {
-    g.conv(x, &Scope::root(name), conv).bn(&Scope::root(&format!("{name}_bn"))).node()
+    g.conv(x, &Scope::root(name), conv).bn(&Scope::root(format!("{name}_bn"))).node()
 }
 
 fn activated(g: &mut Builder, x: NodeId, name: &str, conv: Conv) -> NodeId {
@@ -100,29 +100,26 @@ fn fcn_resnet18() -> Result<Graph> {
     let input = g.input();
     let x = activated(&mut g, input, "stem", Conv::square(64, 7).stride(2));
     let mut x = g.at(x).max_pool(3, 2, 1).node();
-    let mut maps = Vec::new();
-    for (stage, width) in [64, 128, 256, 512].into_iter().enumerate() {
-        for block in 0..2 {
-            let name = format!("layer{stage}_{block}");
-            let stride = if stage > 0 && block == 0 { 2 } else { 1 };
-            let y = activated(&mut g, x, &format!("{name}_1"), Conv::square(width, 3).stride(stride));
-            let y = normalised(&mut g, y, &format!("{name}_2"), Conv::square(width, 3));
-            if stride == 2 {
-                x = normalised(&mut g, x, &format!("{name}_skip"), Conv::square(width, 1).stride(2));
-            }
-            x = g.add(y, x).relu().node();
-        }
-        maps.push(x);
-    }
-    let mut heads = maps.into_iter().rev().take(3).enumerate().map(|(at, map)| (at, map)).collect::<Vec<_>>().into_iter();
-    let mut head = |g: &mut Builder| {
-        heads.next().map(|(at, map)| g.conv(map, &Scope::root(&format!("head{at}")), Conv::square(2, 1).biased()).node())
-    };
-    let mut y = head(&mut g).unwrap_or(input);
-    while let Some(skip) = head(&mut g) {
+    let [_, s8, s16, s32] = [(64, 1), (128, 2), (256, 2), (512, 2)].map(|(width, stride)| {
+        x = block(&mut g, x, &format!("layer{width}_0"), width, stride);
+        x = block(&mut g, x, &format!("layer{width}_1"), width, 1);
+        x
+    });
+    let head = |g: &mut Builder, name: &str, x: NodeId| g.conv(x, &Scope::root(name), Conv::square(2, 1).biased()).node();
+    let mut y = head(&mut g, "head32", s32);
+    for (name, map) in [("head16", s16), ("head8", s8)] {
+        let skip = head(&mut g, name, map);
         let up = g.resize_like(y, skip).node();
         y = g.add(up, skip).node();
     }
     let output = g.resize_like(y, input).node();
     g.build(output)
+}
+
+/// Two convolutions, and what goes past them.
+fn block(g: &mut Builder, x: NodeId, name: &str, width: usize, stride: usize) -> NodeId {
+    let y = activated(g, x, &format!("{name}_1"), Conv::square(width, 3).stride(stride));
+    let y = normalised(g, y, &format!("{name}_2"), Conv::square(width, 3));
+    let past = if stride == 1 { x } else { normalised(g, x, &format!("{name}_past"), Conv::square(width, 1).stride(stride)) };
+    g.add(y, past).relu().node()
 }
