@@ -88,20 +88,14 @@ impl<E: Element> Direct<E> {
             }
         }
         let mut weights = Aligned::zeros(end);
-        let mut lane_weights = vec![0.0; kernel * group_in];
+        let (mut rest, mut parts) = (weights.as_mut_slice(), Vec::with_capacity(panels.len()));
         for panel in &panels {
-            let (lanes, packed) = (panel.vectors * isa.lanes(), &mut weights.as_mut_slice()[panel.weights.clone()]);
-            for (lane, channel) in panel.channels.clone().enumerate() {
-                let weight = &weight[channel * group_in * kernel..][..group_in * kernel];
-                for (at, value) in lane_weights.iter_mut().enumerate() {
-                    *value = weight[at % group_in * kernel + at / group_in];
-                }
-                let channels = lane_weights.chunks_exact(depth).flat_map(|tap| tap.chunks(E::CHANNELS));
-                for (packed, channels) in packed.chunks_exact_mut(lanes).zip(channels) {
-                    packed[lane] = E::weights(channels);
-                }
-            }
+            let part;
+            (part, rest) = rest.split_at_mut(panel.weights.len());
+            parts.push((panel, part));
         }
+        let source = Source { weight, kernel, group_in, depth, taps: window.taps() };
+        parts.into_par_iter().for_each(|(panel, part)| source.pack::<E>(panel, panel.vectors * isa.lanes(), part));
         Self { window, in_channels, depth, taps, panels, weights, bias }
     }
 
@@ -190,6 +184,44 @@ impl<E: Element> Direct<E> {
             let inputs = if taps == 1 { channels(start)..channels(end) } else { inputs.clone() };
             Slice { taps: start / steps..end.div_ceil(steps), inputs, weights: first + start * lanes..first + end * lanes }
         })
+    }
+}
+
+/// Input elements that are packed for all output channels before the next ones are: so few that what is written stays in the cache.
+const PACKED: usize = 16;
+
+/// Weights to be packed.
+struct Source<'a> {
+    /// `(out, in / groups, kernel)`
+    weight: &'a [f32],
+    kernel: usize,
+    group_in: usize,
+    /// Input elements per tap.
+    depth: usize,
+    /// What counts as one.
+    taps: usize,
+}
+
+impl Source<'_> {
+    /// Writes a panel: `(taps, depth, lanes)`.
+    fn pack<E: Element>(&self, panel: &Panel, lanes: usize, packed: &mut [E::Weights]) {
+        let &Self { weight, kernel, group_in, depth, taps } = self;
+        let (steps, positions) = (depth.div_ceil(E::CHANNELS), kernel / taps);
+        for first in (0..depth).step_by(PACKED) {
+            let mut elements = [0.0; PACKED];
+            let elements = &mut elements[..PACKED.min(depth - first)];
+            for (lane, channel) in panel.channels.clone().enumerate() {
+                let weight = &weight[channel * group_in * kernel..][..group_in * kernel];
+                for tap in 0..taps {
+                    for (at, element) in elements.iter_mut().enumerate() {
+                        let (position, input) = ((first + at) / group_in, (first + at) % group_in);
+                        *element = weight[input * kernel + tap * positions + position];
+                    }
+                    let packed = packed[(tap * steps + first / E::CHANNELS) * lanes + lane..].iter_mut().step_by(lanes);
+                    packed.zip(elements.chunks(E::CHANNELS)).for_each(|(to, channels)| *to = E::weights(channels));
+                }
+            }
+        }
     }
 }
 

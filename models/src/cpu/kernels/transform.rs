@@ -12,8 +12,8 @@ pub(super) trait Transform<const OUTPUTS: usize, const INPUTS: usize>: Copy + Se
     /// `Aᵀ m`
     fn output<S: Simd>(self, simd: S, m: [S::Vector; INPUTS]) -> [S::Vector; OUTPUTS];
 
-    /// `G g`
-    fn filter(self, g: [f64; 3]) -> [f64; INPUTS];
+    /// `G g` in every lane
+    fn filter<const LANES: usize>(self, g: [[f64; LANES]; 3]) -> [[f64; LANES]; INPUTS];
 }
 
 /// F(2, 3) with the points 0, ±1 and infinity.
@@ -42,9 +42,10 @@ impl Transform<2, 4> for F2 {
         [simd.add(simd.add(m[0], m[1]), m[2]), simd.sub(simd.sub(m[1], m[2]), m[3])]
     }
 
-    fn filter(self, g: [f64; 3]) -> [f64; 4] {
-        let (even, odd) = (f64::midpoint(g[0], g[2]), g[1] / 2.0);
-        [g[0], even + odd, even - odd, g[2]]
+    #[inline(always)]
+    fn filter<const LANES: usize>(self, g: [[f64; LANES]; 3]) -> [[f64; LANES]; 4] {
+        let at = |sign: f64| each(|lane| (g[0][lane] + g[2][lane]) / 2.0 + sign * (g[1][lane] / 2.0));
+        [g[0], at(1.0), at(-1.0), g[2]]
     }
 }
 
@@ -79,12 +80,23 @@ impl Transform<4, 6> for F4 {
         ]
     }
 
-    fn filter(self, g: [f64; 3]) -> [f64; 6] {
+    #[inline(always)]
+    fn filter<const LANES: usize>(self, g: [[f64; LANES]; 3]) -> [[f64; LANES]; 6] {
         let (p, q) = (f64::from(P), f64::from(Q));
-        let at = |x: f64, norm: f64| (g[0] + x * g[1] + x * x * g[2]) / norm;
+        let at = |x: f64, norm: f64| each(|lane| (g[0][lane] + x * g[1][lane] + x * x * g[2][lane]) / norm);
         let (p_norm, q_norm) = (2.0 * p * p * (p * p - q * q), 2.0 * q * q * (q * q - p * p));
         [at(0.0, p * p * q * q), at(p, p_norm), at(-p, p_norm), at(q, q_norm), at(-q, q_norm), g[2]]
     }
+}
+
+/// A value for every lane.
+#[inline(always)]
+fn each<const LANES: usize>(f: impl Fn(usize) -> f64) -> [f64; LANES] {
+    let mut result = [0.0; LANES];
+    for (lane, value) in result.iter_mut().enumerate() {
+        *value = f(lane);
+    }
+    result
 }
 
 /// Rows become columns.
@@ -106,7 +118,7 @@ mod tests {
     fn check<const OUTPUTS: usize, const INPUTS: usize>(transform: impl Transform<OUTPUTS, INPUTS>) {
         let (data, taps) = ([0.3_f32, -1.0, 0.7, 0.2, -0.4, 0.9], [0.5, -0.25, 1.5]);
         let transformed = transform.input(Portable, std::array::from_fn(|i| [data[i]; 4]));
-        let filter = transform.filter(taps);
+        let filter = transform.filter(taps.map(|tap| [tap])).map(|[value]| value);
         let products: [[f32; 4]; INPUTS] =
             std::array::from_fn(|i| transformed[i].map(|value| (f64::from(value) * filter[i]) as f32));
         for (at, got) in transform.output(Portable, products).into_iter().enumerate() {

@@ -4,6 +4,8 @@
 //! multiplied plane by plane with transformed weights (`M`, planes of blocks x output channels) and transformed back, all in `f32` whatever the
 //! elements of input and output. A block that hangs over the edge is computed like any other from zeros outside, and only what lies inside is stored.
 
+#![expect(clippy::inline_always, reason = "the weights must be transformed in a function compiled for the vector unit")]
+
 use std::ops::Range;
 
 use rayon::prelude::*;
@@ -17,7 +19,7 @@ use super::{
     rows::{Input, Rows},
     scratch::{Held, Scratch},
     shared::Shared,
-    simd::Simd,
+    simd::{Job, Simd},
     sums::PIXELS,
     transform::Transform,
 };
@@ -69,15 +71,14 @@ impl<T: Transform<OUTPUTS, INPUTS>, const OUTPUTS: usize, const INPUTS: usize> W
         let (out_channels, widest) = (conv.out_channels, isa.lanes() * isa.vectors());
         let mut weights = Aligned::zeros(Self::PLANES * in_channels * out_channels.next_multiple_of(isa.lanes()));
         weights.as_mut_slice().par_chunks_mut(Self::PLANES * in_channels * widest).enumerate().for_each(|(panel, packed)| {
-            let (first, lanes) = (panel * widest, packed.len() / Self::PLANES / in_channels);
-            for lane in 0..lanes.min(out_channels - first) {
-                for channel in 0..in_channels {
-                    let weight = &weight[((first + lane) * in_channels + channel) * 9..][..9];
-                    for (plane, value) in transformed(transform, weight).into_iter().flatten().enumerate() {
-                        packed[(plane * in_channels + channel) * lanes + lane] = value;
-                    }
-                }
-            }
+            let weight = &weight[panel * widest * in_channels * 9..];
+            isa.vectorize(Pack::<T, OUTPUTS, INPUTS> {
+                transform,
+                in_channels,
+                weight,
+                lanes: packed.len() / Self::PLANES / in_channels,
+                packed,
+            });
         });
         Self { transform, in_channels, out_channels, padding: conv.padding, widest, lanes: isa.lanes(), weights, bias }
     }
@@ -134,19 +135,46 @@ impl<T: Transform<OUTPUTS, INPUTS>, const OUTPUTS: usize, const INPUTS: usize> W
     }
 }
 
-/// `G g Gᵀ`, the transformed weights of one pair of channels.
-fn transformed<const OUTPUTS: usize, const INPUTS: usize>(
-    transform: impl Transform<OUTPUTS, INPUTS>,
-    weight: &[f32],
-) -> [[f32; INPUTS]; INPUTS] {
-    let mut columns = [[0.0; 3]; INPUTS];
-    for x in 0..3 {
-        let column = transform.filter([0, 1, 2].map(|y| f64::from(weight[y * 3 + x])));
-        for (y, value) in column.into_iter().enumerate() {
-            columns[y][x] = value;
+/// Output channels whose weights are transformed together.
+const PACKED: usize = 16;
+
+/// Transforms the weights of one panel.
+struct Pack<'a, T, const OUTPUTS: usize, const INPUTS: usize> {
+    transform: T,
+    in_channels: usize,
+    /// Those of the panel's first output channel, and on.
+    weight: &'a [f32],
+    lanes: usize,
+    /// `(planes, in_channels, lanes)`
+    packed: &'a mut [f32],
+}
+
+impl<T: Transform<OUTPUTS, INPUTS>, const OUTPUTS: usize, const INPUTS: usize> Job for Pack<'_, T, OUTPUTS, INPUTS> {
+    #[inline(always)]
+    fn run<S: Simd>(self, _simd: S) {
+        let Self { transform, in_channels, weight, lanes, packed } = self;
+        for first in (0..lanes).step_by(PACKED) {
+            let count = PACKED.min(lanes - first);
+            for channel in 0..in_channels {
+                let mut weights = [[[0.0; PACKED]; 3]; 3];
+                for lane in 0..count {
+                    // Lanes beyond the last output channel stay zero.
+                    let Some(from) = weight.get(((first + lane) * in_channels + channel) * 9..) else { break };
+                    for (tap, &value) in from.iter().enumerate().take(9) {
+                        weights[tap % 3][tap / 3][lane] = f64::from(value);
+                    }
+                }
+                // `G g Gᵀ`
+                let columns = weights.map(|column| transform.filter(column));
+                for y in 0..INPUTS {
+                    for (x, values) in transform.filter(columns.map(|column| column[y])).iter().enumerate() {
+                        let at = ((y * INPUTS + x) * in_channels + channel) * lanes + first;
+                        packed[at..at + count].iter_mut().zip(values).for_each(|(to, &value)| *to = value as f32);
+                    }
+                }
+            }
         }
     }
-    columns.map(|row| transform.filter(row).map(|value| value as f32))
 }
 
 /// One run of a layer.
