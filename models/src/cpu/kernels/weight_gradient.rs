@@ -130,7 +130,7 @@ impl<'a, S: Simd, const ROWS: usize, const COLUMNS: usize> Pass<'a, S, ROWS, COL
         let (taps, kernel) =
             if is_line { (Taps::Lines, Axes { x: 1, ..window.kernel }) } else { (Taps::Positions, window.kernel) };
         let planes = samples * output.z;
-        let pixels = (CHUNK / (ins.min(IN_CHANNELS) + outs.min(OUT_CHANNELS))).min(PIXELS);
+        let pixels = (CHUNK / (ins.min(IN_CHANNELS) * window.stride.y * window.stride.x + outs.min(OUT_CHANNELS))).min(PIXELS);
         let lines = (pixels / output.x).max(1);
         let (chunk_planes, chunk_lines) =
             if lines >= output.y { (lines / output.y, output.y) } else { (1, output.y.div_ceil(output.y.div_ceil(lines))) };
