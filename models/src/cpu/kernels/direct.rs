@@ -66,9 +66,10 @@ struct Panel {
 }
 
 impl<E: Element> Direct<E> {
-    pub(super) fn new(conv: &Conv, in_channels: usize, weight: &[f32], bias: Vec<f32>, isa: Isa) -> Self {
-        let (out_channels, kernel, group_in) = (conv.out_channels, conv.kernel.product(), in_channels / conv.groups);
-        let (mut window, mut depth, mut taps) = (Window::new(conv), group_in, Taps::Positions);
+    /// With weights and a bias of zero.
+    pub(super) fn new(conv: &Conv, in_channels: usize, isa: Isa) -> Self {
+        let out_channels = conv.out_channels;
+        let (mut window, mut depth, mut taps) = (Window::new(conv), in_channels / conv.groups, Taps::Positions);
         if conv.groups == 1 && conv.kernel.x > 1 && conv.dilation.x == 1 && in_channels <= FEW_CHANNELS {
             taps = Taps::Lines { padding: conv.padding.x, kernel: conv.kernel.x };
             depth *= conv.kernel.x;
@@ -87,16 +88,26 @@ impl<E: Element> Direct<E> {
                 panels.push(Panel { channels, inputs: group * depth..(group + 1) * depth, vectors, weights: start..end });
             }
         }
-        let mut weights = Aligned::zeros(end);
-        let (mut rest, mut parts) = (weights.as_mut_slice(), Vec::with_capacity(panels.len()));
-        for panel in &panels {
+        Self { window, in_channels, depth, taps, panels, weights: Aligned::zeros(end), bias: vec![0.0; out_channels] }
+    }
+
+    /// Takes other weights, and a bias if the convolution has one.
+    pub(super) fn set(&mut self, weight: &[f32], bias: Option<&[f32]>) {
+        if let Some(bias) = bias {
+            self.bias.copy_from_slice(bias);
+        }
+        let positions = match self.taps {
+            Taps::Positions => 1,
+            Taps::Lines { kernel, .. } => kernel,
+        };
+        let source = Source { weight, positions, group_in: self.depth / positions, depth: self.depth, taps: self.window.taps() };
+        let (mut rest, mut parts) = (self.weights.as_mut_slice(), Vec::with_capacity(self.panels.len()));
+        for panel in &self.panels {
             let part;
             (part, rest) = rest.split_at_mut(panel.weights.len());
             parts.push((panel, part));
         }
-        let source = Source { weight, kernel, group_in, depth, taps: window.taps() };
-        parts.into_par_iter().for_each(|(panel, part)| source.pack::<E>(panel, panel.vectors * isa.lanes(), part));
-        Self { window, in_channels, depth, taps, panels, weights, bias }
+        parts.into_par_iter().for_each(|(panel, part)| source.pack::<E>(panel, part));
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -192,21 +203,22 @@ const PACKED: usize = 16;
 
 /// Weights to be packed.
 struct Source<'a> {
-    /// `(out, in / groups, kernel)`
+    /// `(out, in / groups, taps, positions)`
     weight: &'a [f32],
-    kernel: usize,
+    taps: usize,
+    /// Positions of the kernel that count as one tap.
+    positions: usize,
     group_in: usize,
     /// Input elements per tap.
     depth: usize,
-    /// What counts as one.
-    taps: usize,
 }
 
 impl Source<'_> {
     /// Writes a panel: `(taps, depth, lanes)`.
-    fn pack<E: Element>(&self, panel: &Panel, lanes: usize, packed: &mut [E::Weights]) {
-        let &Self { weight, kernel, group_in, depth, taps } = self;
-        let (steps, positions) = (depth.div_ceil(E::CHANNELS), kernel / taps);
+    fn pack<E: Element>(&self, panel: &Panel, packed: &mut [E::Weights]) {
+        let &Self { weight, taps, positions, group_in, depth } = self;
+        let (steps, kernel) = (depth.div_ceil(E::CHANNELS), taps * positions);
+        let lanes = packed.len() / taps / steps;
         for first in (0..depth).step_by(PACKED) {
             let mut elements = [0.0; PACKED];
             let elements = &mut elements[..PACKED.min(depth - first)];

@@ -54,9 +54,9 @@ pub(super) struct Winograd<T, const OUTPUTS: usize, const INPUTS: usize> {
     in_channels: usize,
     out_channels: usize,
     padding: Axes<Padding>,
+    isa: Isa,
     /// Lanes of the widest panel of output channels.
     widest: usize,
-    lanes: usize,
     /// Per panel `(planes, in_channels, lanes of the panel)`.
     weights: Aligned<f32>,
     bias: Vec<f32>,
@@ -66,21 +66,26 @@ impl<T: Transform<OUTPUTS, INPUTS>, const OUTPUTS: usize, const INPUTS: usize> W
     /// Products of a block, and planes of transformed values.
     const PLANES: usize = INPUTS * INPUTS;
 
-    /// For a convolution that [`fits`].
-    pub(super) fn new(transform: T, conv: &Conv, in_channels: usize, weight: &[f32], bias: Vec<f32>, isa: Isa) -> Self {
-        let (out_channels, widest) = (conv.out_channels, isa.lanes() * isa.vectors());
-        let mut weights = Aligned::zeros(Self::PLANES * in_channels * out_channels.next_multiple_of(isa.lanes()));
-        weights.as_mut_slice().par_chunks_mut(Self::PLANES * in_channels * widest).enumerate().for_each(|(panel, packed)| {
+    /// For a convolution that [`fits`], with weights and a bias of zero.
+    pub(super) fn new(transform: T, conv: &Conv, in_channels: usize, isa: Isa) -> Self {
+        let Conv { out_channels, padding, .. } = *conv;
+        let weights = Aligned::zeros(Self::PLANES * in_channels * out_channels.next_multiple_of(isa.lanes()));
+        let widest = isa.lanes() * isa.vectors();
+        Self { transform, in_channels, out_channels, padding, isa, widest, weights, bias: vec![0.0; out_channels] }
+    }
+
+    /// Takes other weights, and a bias if the convolution has one.
+    pub(super) fn set(&mut self, weight: &[f32], bias: Option<&[f32]>) {
+        if let Some(bias) = bias {
+            self.bias.copy_from_slice(bias);
+        }
+        let &mut Self { transform, in_channels, isa, widest, .. } = self;
+        let panels = self.weights.as_mut_slice().par_chunks_mut(Self::PLANES * in_channels * widest);
+        panels.enumerate().for_each(|(panel, packed)| {
             let weight = &weight[panel * widest * in_channels * 9..];
-            isa.vectorize(Pack::<T, OUTPUTS, INPUTS> {
-                transform,
-                in_channels,
-                weight,
-                lanes: packed.len() / Self::PLANES / in_channels,
-                packed,
-            });
+            let lanes = packed.len() / Self::PLANES / in_channels;
+            isa.vectorize(Pack::<T, OUTPUTS, INPUTS> { transform, in_channels, weight, lanes, packed });
         });
-        Self { transform, in_channels, out_channels, padding: conv.padding, widest, lanes: isa.lanes(), weights, bias }
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -245,7 +250,7 @@ impl<E: Element, S: Simd, T: Transform<OUTPUTS, INPUTS>, const OUTPUTS: usize, c
     /// Multiplies blocks with one panel of weights and stores their outputs. `v` begins with the first of the blocks.
     fn multiply(&self, panel: usize, blocks: Range<usize>, v: &[f32], stride: usize, output: &Shared<'_, E>) {
         let (depth, channels) = (self.layer.in_channels, self.layer.channels(panel));
-        let lanes = channels.len().next_multiple_of(self.layer.lanes);
+        let lanes = channels.len().next_multiple_of(self.layer.isa.lanes());
         let weights = &self.layer.weights.as_slice()[Self::PLANES * depth * channels.start..][..Self::PLANES * depth * lanes];
         let m_stride = blocks.len() * lanes + GAP;
         let mut m = Scratch::take(Self::PLANES * m_stride);
@@ -264,7 +269,7 @@ impl<E: Element, S: Simd, T: Transform<OUTPUTS, INPUTS>, const OUTPUTS: usize, c
                 stride: lanes,
                 out_channels: lanes,
             };
-            product.run(self.simd, lanes / self.layer.lanes);
+            product.run(self.simd, lanes / self.layer.isa.lanes());
         }
         self.simd.vectorize(Scatter {
             transform: self.layer.transform,
