@@ -48,7 +48,7 @@ impl LearnedConvolution {
             };
             Backward::Transposed { conv, transposed: Transposed::zero(conv, out_channels, isa) }
         };
-        let gradient = WeightGradient::new(&conv, in_channels, isa);
+        let gradient = WeightGradient::new(&conv, in_channels, isa, conditions);
         Self { conv, in_channels, isa, forward, backward, gradient }
     }
 

@@ -36,7 +36,7 @@ impl LearnedTransposed {
             isa,
             forward: Transposed::zero(transposed, in_channels, isa),
             backward: Convolution::zero(conv, out_channels, isa, conditions),
-            gradient: WeightGradient::new(&conv, out_channels, isa),
+            gradient: WeightGradient::new(&conv, out_channels, isa, conditions),
         }
     }
 

@@ -4,11 +4,14 @@
 
 use super::simd::Simd;
 
-/// The transforms for `OUTPUTS` outputs, from `INPUTS` inputs and as many products.
-pub(super) trait Transform<const OUTPUTS: usize, const INPUTS: usize>: Copy + Send + Sync {
-    /// `Bᵀ d`
+/// A transform on the way into the planes.
+pub(super) trait Inward<const INPUTS: usize>: Copy + Send + Sync {
+    /// `Bᵀ d`, or another matrix times `d`.
     fn input<S: Simd>(self, simd: S, d: [S::Vector; INPUTS]) -> [S::Vector; INPUTS];
+}
 
+/// The transforms for `OUTPUTS` outputs, from `INPUTS` inputs and as many products.
+pub(super) trait Transform<const OUTPUTS: usize, const INPUTS: usize>: Inward<INPUTS> {
     /// `Aᵀ m`
     fn output<S: Simd>(self, simd: S, m: [S::Vector; INPUTS]) -> [S::Vector; OUTPUTS];
 
@@ -31,12 +34,14 @@ const Q: f32 = 1.5;
 const P2: f32 = P * P;
 const Q2: f32 = Q * Q;
 
-impl Transform<2, 4> for F2 {
+impl Inward<4> for F2 {
     #[inline(always)]
     fn input<S: Simd>(self, simd: S, d: [S::Vector; 4]) -> [S::Vector; 4] {
         [simd.sub(d[0], d[2]), simd.add(d[1], d[2]), simd.sub(d[2], d[1]), simd.sub(d[1], d[3])]
     }
+}
 
+impl Transform<2, 4> for F2 {
     #[inline(always)]
     fn output<S: Simd>(self, simd: S, m: [S::Vector; 4]) -> [S::Vector; 2] {
         [simd.add(simd.add(m[0], m[1]), m[2]), simd.sub(simd.sub(m[1], m[2]), m[3])]
@@ -49,7 +54,7 @@ impl Transform<2, 4> for F2 {
     }
 }
 
-impl Transform<4, 6> for F4 {
+impl Inward<6> for F4 {
     #[inline(always)]
     fn input<S: Simd>(self, simd: S, d: [S::Vector; 6]) -> [S::Vector; 6] {
         let (p, q, p2, q2) = (simd.splat(P), simd.splat(Q), simd.splat(P2), simd.splat(Q2));
@@ -65,7 +70,49 @@ impl Transform<4, 6> for F4 {
             simd.mul_add(product, d[1], simd.neg_mul_add(sum, d[3], d[5])),
         ]
     }
+}
 
+/// The transposes of the transforms of [`F4`], which lead the gradient of the outputs to that of the weights.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct F4Transposed;
+
+impl Inward<6> for F4Transposed {
+    /// `A d`, where only the first four of `d` are outputs.
+    #[inline(always)]
+    fn input<S: Simd>(self, simd: S, d: [S::Vector; 6]) -> [S::Vector; 6] {
+        let (p, q, p2, q2) = (simd.splat(P), simd.splat(Q), simd.splat(P2), simd.splat(Q2));
+        let (p_even, p_odd) = (simd.mul_add(p2, d[2], d[0]), simd.mul_add(p2, d[3], d[1]));
+        let (q_even, q_odd) = (simd.mul_add(q2, d[2], d[0]), simd.mul_add(q2, d[3], d[1]));
+        [
+            d[0],
+            simd.mul_add(p, p_odd, p_even),
+            simd.neg_mul_add(p, p_odd, p_even),
+            simd.mul_add(q, q_odd, q_even),
+            simd.neg_mul_add(q, q_odd, q_even),
+            d[3],
+        ]
+    }
+}
+
+impl F4Transposed {
+    /// `Gᵀ u` in every lane
+    #[inline(always)]
+    pub(super) fn filter<const LANES: usize>(self, u: [[f64; LANES]; 6]) -> [[f64; LANES]; 3] {
+        let (p, q) = (f64::from(P), f64::from(Q));
+        let norms = [p * p * q * q, 2.0 * p * p * (p * p - q * q), 2.0 * q * q * (q * q - p * p)].map(|norm| 1.0 / norm);
+        let pair =
+            |at: usize, norm: f64, sign: f64| -> [f64; LANES] { each(|lane| (u[at][lane] + sign * u[at + 1][lane]) * norm) };
+        let (p_sum, p_difference) = (pair(1, norms[1], 1.0), pair(1, norms[1], -1.0));
+        let (q_sum, q_difference) = (pair(3, norms[2], 1.0), pair(3, norms[2], -1.0));
+        [
+            each(|lane| u[0][lane] * norms[0] + p_sum[lane] + q_sum[lane]),
+            each(|lane| p * p_difference[lane] + q * q_difference[lane]),
+            each(|lane| p * p * p_sum[lane] + q * q * q_sum[lane] + u[5][lane]),
+        ]
+    }
+}
+
+impl Transform<4, 6> for F4 {
     #[inline(always)]
     fn output<S: Simd>(self, simd: S, m: [S::Vector; 6]) -> [S::Vector; 4] {
         let (p, q, p2, q2) = (simd.splat(P), simd.splat(Q), simd.splat(P2), simd.splat(Q2));
