@@ -64,6 +64,12 @@ impl FusedAutograd {
         &self.timings
     }
 
+    /// Bytes of the values that are kept from pass to pass; what packed weights and kernels take comes on top.
+    #[must_use]
+    pub fn resident_bytes(&self) -> usize {
+        self.buffers.bytes()
+    }
+
     /// Checks that a batch and parameters are of the network.
     fn check(&self, parameters: &Parameters, input: &Batch) -> Result<()> {
         let channels = self.graph.input_channels();

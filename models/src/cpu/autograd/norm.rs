@@ -27,7 +27,7 @@ pub(super) struct Moments {
 }
 
 impl Moments {
-    /// Of the values of both (Chan, Golub & LeVeque 1979).
+    /// Of the values of both (Chan et al. 1979).
     fn merge(self, other: Self) -> Self {
         let count = self.count + other.count;
         let distance = other.mean - self.mean;
@@ -193,7 +193,8 @@ impl Factors {
 fn runs(factors: &Factors, x: Pixels<'_, f32>, y: PixelsMut<'_, f32>, f: impl Fn(&[f32], &mut [f32])) {
     let pixels = factors.pixels(&[x.stride, y.stride]);
     let length = pixels * factors.channels;
-    for (y, x) in y.values.chunks_mut(pixels * y.stride).zip(x.values.chunks(pixels * x.stride)) {
+    let PixelsMut { values, stride } = y;
+    for (y, x) in values.chunks_mut(pixels * stride).zip(x.values.chunks(pixels * x.stride)) {
         let length = length.min(y.len());
         f(&x[..length], &mut y[..length]);
     }
@@ -288,7 +289,6 @@ vectorised! {
 }
 
 /// Sums two functions of two values and three factors per channel over the pixels, as many channels at once as registers hold.
-#[expect(clippy::inline_always, reason = "it must take on the instruction set of its caller")]
 #[inline(always)]
 fn sum_columns(
     channels: usize,
@@ -296,7 +296,7 @@ fn sum_columns(
     y: Pixels<'_, f32>,
     factors: [&[f32]; 3],
     sums: &mut [[f32; 2]],
-    f: impl Fn(f32, f32, [f32; 3]) -> [f32; 2],
+    terms: impl Fn(f32, f32, [f32; 3]) -> [f32; 2],
 ) {
     const WIDE: usize = 64;
     const NARROW: usize = 16;
@@ -306,23 +306,25 @@ fn sum_columns(
         let repeated = factors.map(|factors| std::array::from_fn::<f32, WIDE, _>(|i| factors[i % channels]));
         let whole = x.values.len() / WIDE * WIDE;
         let rows = x.values[..whole].chunks_exact(WIDE).zip(y.values.chunks_exact(WIDE));
-        let wide = sum_rows::<WIDE>(rows, repeated, &f);
-        for (i, [a, b]) in wide.into_iter().enumerate() {
-            sums[i % channels][0] += a;
-            sums[i % channels][1] += b;
+        let wide = sum_rows::<WIDE>(rows, repeated, &terms);
+        for (i, terms) in wide.into_iter().enumerate() {
+            add_pair(&mut sums[i % channels], terms);
         }
         for (i, (x, y)) in x.values[whole..].iter().zip(&y.values[whole..]).enumerate() {
-            let [a, b] = f(*x, *y, factors.map(|factors| factors[i % channels]));
-            sums[i % channels][0] += a;
-            sums[i % channels][1] += b;
+            let terms = terms(*x, *y, factors.map(|factors| factors[i % channels]));
+            add_pair(&mut sums[i % channels], terms);
         }
     } else if channels.is_multiple_of(WIDE) {
-        sum_blocks::<WIDE>(x, y, factors, sums, &f);
+        sum_blocks::<WIDE>(x, y, factors, sums, &terms);
     } else if channels.is_multiple_of(NARROW) {
-        sum_blocks::<NARROW>(x, y, factors, sums, &f);
+        sum_blocks::<NARROW>(x, y, factors, sums, &terms);
     } else {
-        sum_blocks::<1>(x, y, factors, sums, &f);
+        sum_blocks::<1>(x, y, factors, sums, &terms);
     }
+}
+
+fn add_pair(sums: &mut [f32; 2], terms: [f32; 2]) {
+    sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
 }
 
 /// The same, block by block of channels.
@@ -333,13 +335,13 @@ fn sum_blocks<const BLOCK: usize>(
     y: Pixels<'_, f32>,
     factors: [&[f32]; 3],
     sums: &mut [[f32; 2]],
-    f: &impl Fn(f32, f32, [f32; 3]) -> [f32; 2],
+    terms: &impl Fn(f32, f32, [f32; 3]) -> [f32; 2],
 ) {
     for (block, sums) in sums.chunks_exact_mut(BLOCK).enumerate() {
         let first = block * BLOCK;
         let factors = factors.map(|factors| std::array::from_fn::<f32, BLOCK, _>(|i| factors[first + i]));
         let rows = x.values[first..].chunks(x.stride).zip(y.values[first..].chunks(y.stride));
-        sums.copy_from_slice(&sum_rows::<BLOCK>(rows, factors, f));
+        sums.copy_from_slice(&sum_rows::<BLOCK>(rows, factors, terms));
     }
 }
 
@@ -349,16 +351,16 @@ fn sum_blocks<const BLOCK: usize>(
 fn sum_rows<'a, const BLOCK: usize>(
     rows: impl Iterator<Item = (&'a [f32], &'a [f32])>,
     factors: [[f32; BLOCK]; 3],
-    f: &impl Fn(f32, f32, [f32; 3]) -> [f32; 2],
+    terms: &impl Fn(f32, f32, [f32; 3]) -> [f32; 2],
 ) -> [[f32; 2]; BLOCK] {
-    let (mut a, mut b) = ([0.0; BLOCK], [0.0; BLOCK]);
+    let mut sums = [[0.0; BLOCK]; 2];
     for (x, y) in rows {
         let (Some(x), Some(y)) = (x.first_chunk::<BLOCK>(), y.first_chunk::<BLOCK>()) else { continue };
         for i in 0..BLOCK {
-            let [one, other] = f(x[i], y[i], [factors[0][i], factors[1][i], factors[2][i]]);
-            a[i] += one;
-            b[i] += other;
+            let [one, other] = terms(x[i], y[i], [factors[0][i], factors[1][i], factors[2][i]]);
+            sums[0][i] += one;
+            sums[1][i] += other;
         }
     }
-    std::array::from_fn(|i| [a[i], b[i]])
+    std::array::from_fn(|i| [sums[0][i], sums[1][i]])
 }
