@@ -38,6 +38,7 @@ mod split_mix;
 mod tensor;
 pub mod train;
 mod weights;
+mod windows;
 pub mod zoo;
 
 pub use arithmetic::{Arithmetic, Convolutions, Precision};

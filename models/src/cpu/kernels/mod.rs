@@ -33,6 +33,7 @@ mod sums;
 #[cfg(test)]
 mod tests;
 mod transform;
+mod weight_gradient;
 mod window;
 mod winograd;
 
@@ -42,4 +43,5 @@ pub(crate) use element::Element;
 pub(crate) use epilogue::Epilogue;
 pub(crate) use isa::Isa;
 pub(crate) use pixels::{Pixels, PixelsMut};
-pub(crate) use scratch::Held;
+pub(crate) use scratch::{Held, Scratch};
+pub(crate) use weight_gradient::WeightGradient;

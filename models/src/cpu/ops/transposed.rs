@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::activation::activate_slice;
 use super::combine::Operand;
 use crate::cpu::kernels::{Conditions, Convolution, Element, Epilogue, Held, Isa, PixelsMut};
-use crate::infer::windowed;
+use crate::windows::windowed;
 use crate::{Activation, Axes, Conv, ConvTranspose, Extent, Padding, Shape};
 
 /// A transposed convolution with packed weights.
