@@ -163,8 +163,16 @@ impl Georeference {
     }
 }
 
+/// Whether two definitions are of the same CRS; names and the order of axes do not matter.
+pub(crate) fn is_same_crs(first: &str, second: &str) -> bool {
+    match (traditional(first), traditional(second)) {
+        (Ok(a), Ok(b)) => a == b || matches!((a.authority(), b.authority()), (Ok(a), Ok(b)) if a == b),
+        _ => first == second,
+    }
+}
+
 /// The point that a transform gives for a column and a row.
-fn ground(t: &[f64; 6], column: f64, row: f64) -> [f64; 2] {
+pub(crate) fn ground(t: &[f64; 6], column: f64, row: f64) -> [f64; 2] {
     [t[0] + t[1] * column + t[2] * row, t[3] + t[4] * column + t[5] * row]
 }
 

@@ -24,6 +24,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod canvas;
 mod clocks;
 pub mod demo;
 mod digest;
@@ -33,7 +34,6 @@ mod font;
 mod georeference;
 mod heap;
 mod labels;
-mod picture;
 mod pipeline;
 pub mod plan;
 mod preview;
@@ -51,6 +51,6 @@ pub use georeference::Georeference;
 pub use pipeline::{NoObserver, Observer, Scores, run};
 pub use preview::{Panels, preview};
 pub use segment::{Outputs, ProbabilityOutput, Report, Segmenter};
-pub use sink::{Existing, LabelProduct, LabelSink, LabelSummary, LayerEncoding, LayerProduct, LayerSink};
+pub use sink::{Existing, LabelProduct, LabelSink, LabelSummary, LayerEncoding, LayerProduct, LayerSink, write_text};
 pub use stac::{ItemDescription, LayerAsset, ModelReference, acquired};
 pub use timings::{Stage, Timings};

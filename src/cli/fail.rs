@@ -63,6 +63,11 @@ fn hint(error: &Error) -> Option<String> {
         Error::BandMissing { .. } | Error::BandAmbiguous { .. } => {
             "--bands names the scene's bands in the order of the model's, such as --bands 3,2,1".into()
         }
+        Error::NoClasses { .. } => "--classes names them in the order of their values, such as --classes land,water".into(),
+        Error::UnknownValue { .. } => {
+            "--map says what a raster's values stand for, --ignore which of the reference do not count, --palette what its colours are".into()
+        }
+        Error::ClassMissing { .. } => "--classes sets the names, --palette and --map what they stand for".into(),
         Error::TileTooSmall { smallest, .. } => format!("--tile {smallest} works; --blend hann needs no halo"),
         Error::TileStride { nearest, .. } => format!("--tile {nearest} works"),
         Error::CropWholeTile { .. } => "--blend hann, gaussian or flat work".into(),

@@ -3,8 +3,10 @@
 mod args;
 mod bytes;
 mod demo;
+mod evaluate;
 mod existing;
 mod fail;
+mod figures;
 mod interrupt;
 mod log;
 mod model;
@@ -32,6 +34,7 @@ pub(crate) fn main() -> ExitCode {
     let result = match &args.command {
         Command::Segment(args) => segment::run(args),
         Command::Plan(args) => plan::run(args),
+        Command::Evaluate(args) => evaluate::run(args),
         Command::Model(args) => model::run(args),
         Command::Train(args) => train::run(args),
         Command::Demo(args) => demo::run(args),

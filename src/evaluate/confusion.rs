@@ -4,8 +4,8 @@ use crate::{Error, Result};
 
 /// Counts of pixels by their class in the reference and in the prediction, from which the usual figures follow.
 ///
-/// Of a class, *TP* are the pixels that both have it, *FP* those that only the prediction has it for, *FN* those that only the reference does. A
-/// pixel without a label is counted as missed: it is in FN, and thereby in recall, F1, IoU, accuracy and kappa, but in nobody's FP or precision.
+/// Of a class, `TP` are the pixels that have it in both, `FP` those that have it in the prediction only, `FN` those in the reference only. A
+/// pixel without a label is counted as missed: it is in `FN`, and thereby in recall, F1, `IoU`, accuracy and kappa, but in no class's `FP` or precision.
 ///
 /// A figure whose denominator is 0 is undefined, and `None`; scikit-learn gives 0 there and warns. All others equal scikit-learn's.
 ///
