@@ -9,7 +9,6 @@ pub(crate) fn glyph(character: char) -> [u8; WIDTH] {
     match character.to_ascii_uppercase() {
         letter @ 'A'..='Z' => LETTERS[letter as usize - 'A' as usize],
         digit @ '0'..='9' => DIGITS[digit as usize - '0' as usize],
-        '.' => [0x00, 0x60, 0x60, 0x00, 0x00],
         '-' => [0x08; WIDTH],
         '_' => [0x40; WIDTH],
         '.' => [0x00, 0x60, 0x60, 0x00, 0x00],

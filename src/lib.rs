@@ -24,6 +24,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod canvas;
 mod clocks;
 pub mod demo;
 mod digest;
@@ -33,7 +34,6 @@ mod font;
 mod georeference;
 mod heap;
 mod labels;
-mod picture;
 mod pipeline;
 pub mod plan;
 mod preview;

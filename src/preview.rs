@@ -8,13 +8,15 @@ use gdal::raster::ResampleAlg;
 use swath_models::{Class, Colour};
 use swath_tiling::Window;
 
-use crate::picture::{BLACK, GREY, LETTER, Picture, text_width};
+use crate::canvas::{BLACK, Canvas};
 use crate::{Error, Existing, Result, font};
 
 /// The widest picture, in pixels.
 const MAX_WIDTH: usize = 1200;
 /// Space between panels and around the legend, in pixels.
 const GAP: usize = 6;
+/// Size of a pixel of the legend's letters, in pixels.
+const LETTER: usize = 2;
 /// Shares of the pixels that are shown black and white at most: the stretch of the scene's panel.
 const STRETCH: [f64; 2] = [0.02, 0.98];
 
@@ -41,7 +43,7 @@ pub fn preview(panels: Panels<'_>, classes: &[Class], picture: &Path) -> Result<
     let panel = ((MAX_WIDTH - 2 * GAP) / 3).min(width);
     let size = [panel, (height * panel / width).max(1)];
     let names = legend(classes, 3 * panel + 2 * GAP);
-    let mut canvas = Picture::new(3 * panel + 2 * GAP, size[1] + names.height);
+    let mut canvas = Canvas::new(3 * panel + 2 * GAP, size[1] + names.height);
     canvas.paste(0, panel, &scene.colours(size)?);
     for (place, raster) in (1..).zip(rasters) {
         let (got_width, got_height) = raster.dataset.raster_size();
@@ -57,16 +59,16 @@ pub fn preview(panels: Panels<'_>, classes: &[Class], picture: &Path) -> Result<
         canvas.paste(place * (panel + GAP), panel, &raster.classes(size, classes)?);
     }
     for (class, [x, y]) in classes.iter().zip(names.places) {
-        entry(&mut canvas, class, [x, size[1] + y]);
+        entry(&mut canvas, class, x, size[1] + y);
     }
     canvas.write(picture, Existing::Overwrite)
 }
 
 /// Draws an entry of the legend: a square of the class's colour and its name.
-fn entry(canvas: &mut Picture, class: &Class, [x, y]: [usize; 2]) {
+fn entry(canvas: &mut Canvas, class: &Class, x: usize, y: usize) {
     let side = LETTER * font::HEIGHT;
     canvas.fill(Window::plane(x, y, side, side), colour(class));
-    canvas.text([x + side + GAP, y], &class.name, BLACK);
+    canvas.text(&class.name, x + side + GAP, y, LETTER, BLACK);
 }
 
 /// Where the legend's entries go, and its height, in pixels.
@@ -81,7 +83,7 @@ fn legend(classes: &[Class], width: usize) -> Legend {
     let mut places = Vec::new();
     let [mut x, mut y] = [GAP, GAP];
     for class in classes {
-        let entry = LETTER * font::HEIGHT + text_width(class.name.chars().count()) + GAP;
+        let entry = LETTER * (font::HEIGHT + (font::WIDTH + 1) * class.name.chars().count()) + GAP;
         if x > GAP && x + entry > width {
             [x, y] = [GAP, y + line];
         }
@@ -131,6 +133,8 @@ impl<'a> Raster<'a> {
         Ok(labels.into_iter().map(|label| classes.iter().find(|c| c.value == label).map_or(BLACK, colour)).collect())
     }
 }
+
+const GREY: Colour = Colour { red: 128, green: 128, blue: 128 };
 
 fn colour(class: &Class) -> Colour {
     class.colour.unwrap_or(GREY)

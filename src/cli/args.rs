@@ -169,36 +169,6 @@ pub(crate) struct PlanArgs {
 }
 
 #[derive(Debug, ClapArgs)]
-pub(crate) struct TrainArgs {
-    /// Recipe (TOML): scenes, labels, classes, network, loss, optimiser
-    pub(crate) recipe: PathBuf,
-    /// Model folder to make [default: the recipe's]
-    #[arg(short, long, value_name = "DIR")]
-    pub(crate) output: Option<PathBuf>,
-    /// Go on where a training of this recipe was stopped or killed; the weights are those of one that was not, bit for bit
-    #[arg(long, conflicts_with = "overwrite")]
-    pub(crate) resume: bool,
-    /// Replace what an earlier training left in the folder
-    #[arg(long)]
-    pub(crate) overwrite: bool,
-    /// Show what would be learned from, and stop
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-    /// Threads [default: all cores]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub(crate) threads: Option<u16>,
-    /// What computes: `auto` or `cpu`
-    #[arg(long, value_name = "auto|cpu", default_value = "auto", value_parser = parse_device)]
-    pub(crate) device: Device,
-    /// How progress is shown
-    #[arg(long, value_enum, value_name = "STYLE", default_value_t)]
-    pub(crate) progress: ProgressStyle,
-    /// Print the result as JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, ClapArgs)]
 pub(crate) struct EvaluateArgs {
     /// Label raster; its pixels without data have no label and count as missed
     pub(crate) prediction: PathBuf,
@@ -243,6 +213,37 @@ pub(crate) struct EvaluateArgs {
     /// Threads [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) threads: Option<u16>,
+}
+
+#[derive(Debug, ClapArgs)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub(crate) struct TrainArgs {
+    /// Recipe (TOML): scenes, labels, classes, network, loss, optimiser
+    pub(crate) recipe: PathBuf,
+    /// Model folder to make [default: the recipe's]
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
+    /// Go on where a training of this recipe was stopped or killed; the weights are those of one that was not, bit for bit
+    #[arg(long, conflicts_with = "overwrite")]
+    pub(crate) resume: bool,
+    /// Replace what an earlier training left in the folder
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// Show what would be learned from, and stop
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Threads [default: all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) threads: Option<u16>,
+    /// What computes: `auto` or `cpu`
+    #[arg(long, value_name = "auto|cpu", default_value = "auto", value_parser = parse_device)]
+    pub(crate) device: Device,
+    /// How progress is shown
+    #[arg(long, value_enum, value_name = "STYLE", default_value_t)]
+    pub(crate) progress: ProgressStyle,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, ClapArgs)]

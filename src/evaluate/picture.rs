@@ -6,9 +6,11 @@ use swath_models::Colour;
 use swath_tiling::Window;
 
 use super::ConfusionMatrix;
-use crate::picture::{BLACK, LETTER, Picture, WHITE, text_width};
+use crate::canvas::{BLACK, Canvas, WHITE, text_width};
 use crate::{Existing, Result, font};
 
+/// Size of a pixel of the letters, in pixels.
+const LETTER: usize = 2;
 /// Space around things, in pixels.
 const GAP: usize = 8;
 /// Side of a cell in pixels: with its share written in it, and without, where there are many classes.
@@ -33,50 +35,50 @@ pub fn picture(matrix: &ConfusionMatrix, path: &Path, existing: Existing) -> Res
     let names: Vec<String> = (1..).zip(matrix.names()).map(|(number, name)| format!("{number} {name}")).collect();
     let longest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
     let title = "rows reference  columns prediction  % of row";
-    let (left, top) = (GAP + text_width(longest) + GAP, 2 * (GAP + HEIGHT) + GAP);
-    let width = (left + columns * side).max(GAP + text_width(title.len())) + GAP;
-    let mut drawn = Picture::new(width, top + classes * side + GAP);
-    drawn.text([GAP, GAP], title, BLACK);
+    let (left, top) = (GAP + text_width(longest, LETTER) + GAP, 2 * (GAP + HEIGHT) + GAP);
+    let width = (left + columns * side).max(GAP + text_width(title.len(), LETTER)) + GAP;
+    let mut canvas = Canvas::new(width, top + classes * side + GAP);
+    canvas.text(title, GAP, GAP, LETTER, BLACK);
     for column in 0..columns {
         let number = if column == classes { "-".into() } else { (column + 1).to_string() };
-        if text_width(number.len()) <= side {
-            centred(&mut drawn, &number, Window::plane(left + column * side, top - GAP - HEIGHT, side, HEIGHT), BLACK);
+        if text_width(number.len(), LETTER) <= side {
+            centred(&mut canvas, &number, Window::plane(left + column * side, top - GAP - HEIGHT, side, HEIGHT), BLACK);
         }
     }
     for (row, name) in names.iter().enumerate() {
         let y = top + row * side;
         if side > HEIGHT {
-            drawn.text([GAP, y + (side - HEIGHT) / 2], name, BLACK);
+            canvas.text(name, GAP, y + (side - HEIGHT) / 2, LETTER, BLACK);
         }
         for column in 0..columns {
             let cell = Window::plane(left + column * side, y, side - 1, side - 1);
-            draw_cell(&mut drawn, matrix, [row, column], cell);
+            draw_cell(&mut canvas, matrix, [row, column], cell);
         }
     }
-    drawn.write(path, existing)
+    canvas.write(path, existing)
 }
 
-fn draw_cell(picture: &mut Picture, matrix: &ConfusionMatrix, [row, column]: [usize; 2], cell: Window) {
+fn draw_cell(canvas: &mut Canvas, matrix: &ConfusionMatrix, [row, column]: [usize; 2], cell: Window) {
     let pixels = matrix.reference_pixels(row);
     let count = if column == matrix.classes() { matrix.unlabelled(row) } else { matrix.count(row, column) };
     if pixels == 0 {
-        return picture.fill(cell, GREY);
+        return canvas.fill(cell, GREY);
     }
     let share = count as f64 / pixels as f64;
     let mix = |white: u8, full: u8| (f64::from(white) + share * (f64::from(full) - f64::from(white))).round() as u8;
     let [red, green, blue] = [(WHITE.red, FULL.red), (WHITE.green, FULL.green), (WHITE.blue, FULL.blue)].map(|(w, f)| mix(w, f));
-    picture.fill(cell, Colour { red, green, blue });
+    canvas.fill(cell, Colour { red, green, blue });
     // Four characters at most: 100.0 would be the fifth.
     let text = if share > 0.9995 { "100".into() } else { format!("{:.1}", 100.0 * share) };
-    if count > 0 && text_width(text.len()) <= cell.width {
-        centred(picture, &text, cell, if share > 0.5 { WHITE } else { BLACK });
+    if count > 0 && text_width(text.len(), LETTER) <= cell.width {
+        centred(canvas, &text, cell, if share > 0.5 { WHITE } else { BLACK });
     }
 }
 
 /// Writes a text in the middle of an area.
-fn centred(picture: &mut Picture, text: &str, area: Window, colour: Colour) {
-    let left = area.x + area.width.saturating_sub(text_width(text.len()) - LETTER) / 2;
-    picture.text([left, area.y + area.height.saturating_sub(HEIGHT) / 2], text, colour);
+fn centred(canvas: &mut Canvas, text: &str, area: Window, colour: Colour) {
+    let left = area.x + area.width.saturating_sub(text_width(text.len(), LETTER) - LETTER) / 2;
+    canvas.text(text, left, area.y + area.height.saturating_sub(HEIGHT) / 2, LETTER, colour);
 }
 
 #[cfg(test)]
@@ -95,7 +97,7 @@ mod tests {
         let mut reader = png::Decoder::new(BufReader::new(File::open(&path).unwrap())).read_info().unwrap();
         let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
         let width = reader.next_frame(&mut pixels).unwrap().width as usize;
-        let (left, top) = (2 * GAP + text_width(3), 3 * GAP + 2 * HEIGHT);
+        let (left, top) = (2 * GAP + text_width(3, LETTER), 3 * GAP + 2 * HEIGHT);
         // A corner of each cell, where nothing is written.
         let cell = |row: usize, column: usize| {
             let at = (top + row * SIDES[0]) * width + left + column * SIDES[0];

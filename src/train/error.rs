@@ -44,20 +44,6 @@ pub enum TrainError {
         /// Why not.
         source: swath_models::Error,
     },
-    /// A label raster is not on the pixels of its scene.
-    #[error("expected {what} {expected} as in {}, got {got} in the labels {}", scene.display(), labels.display())]
-    LabelGrid {
-        /// The label raster.
-        labels: PathBuf,
-        /// The scene.
-        scene: PathBuf,
-        /// What differs: "size", "transform", "CRS".
-        what: &'static str,
-        /// The scene's.
-        expected: String,
-        /// The labels'.
-        got: String,
-    },
     /// A label that no class has.
     #[error("label {label} at column {x}, row {y} of {} is none of the recipe's: {known}", path.display())]
     UnknownLabel {

@@ -9,8 +9,9 @@ use swath_tiling::Window;
 
 use super::TrainError;
 use super::recipe::Settings;
+use crate::Result;
+use crate::evaluate::check_grid;
 use crate::source::{BandRequest, Patch, RasterProfile, RasterSource as _, Scene, WindowReader};
-use crate::{Georeference, Result};
 
 /// Labels in a raster on the pixels of a scene: one band with a value per class, or three with a colour.
 #[derive(Debug)]
@@ -23,14 +24,13 @@ pub(super) struct LabelRaster {
 }
 
 impl LabelRaster {
-    /// Looks at the raster, and checks that it has the size, transform and CRS of the scene. One without any georeference is taken to lie on the
-    /// scene's pixels if it has as many.
+    /// Looks at the raster, and checks that it lies on the scene's pixels.
     pub(super) fn open(path: &Path, scene: &RasterProfile, settings: &Settings) -> Result<Self> {
         let band = |number| BandRequest::Number(number);
         let first = Scene::open(path, &[band(1)])?;
         let is_coloured = first.profile().bands.len() >= 3;
         let raster = if is_coloured { Scene::open(path, &[band(1), band(2), band(3)])? } else { first };
-        check_grid(raster.profile(), scene)?;
+        check_grid(scene, raster.profile())?;
         let mut classes = BTreeMap::new();
         for (class, place) in settings.classes.iter().zip(0u8..) {
             let (values, expected) = if is_coloured {
@@ -118,41 +118,5 @@ impl LabelRasterReader<'_> {
             });
         }
         Ok(classes)
-    }
-}
-
-/// An error if labels are not on the pixels of their scene.
-fn check_grid(labels: &RasterProfile, scene: &RasterProfile) -> Result<()> {
-    let fail = |what, expected: String, got: String| {
-        Err(TrainError::LabelGrid { labels: labels.path.clone(), scene: scene.path.clone(), what, expected, got }.into())
-    };
-    if labels.size != scene.size {
-        return fail("the size", scene.size.to_string(), labels.size.to_string());
-    }
-    let (own, other) = (&labels.georeference, &scene.georeference);
-    if own.transform.is_none() && own.crs_wkt.is_none() {
-        tracing::debug!("{} says nothing of where it lies: it is laid on {}", labels.path.display(), scene.path.display());
-        return Ok(());
-    }
-    let name = |georeference: &Georeference| {
-        georeference.crs_code().or_else(|| georeference.crs()?.name()).unwrap_or_else(|| "none".into())
-    };
-    if own.crs_wkt != other.crs_wkt && own.crs() != other.crs() {
-        return fail("the CRS", name(other), name(own));
-    }
-    let text = |georeference: &Georeference| georeference.transform.map_or_else(|| "none".into(), |t| format!("{t:?}"));
-    if !is_same_place(own, other, scene) {
-        return fail("the transform", text(other), text(own));
-    }
-    Ok(())
-}
-
-/// Whether the corners are the same to a hundredth of a pixel.
-fn is_same_place(own: &Georeference, other: &Georeference, scene: &RasterProfile) -> bool {
-    let window = Window::all(scene.size);
-    match (own.bounds(window), other.bounds(window), other.pixel_side()) {
-        (Some(own), Some(other), Some(side)) => own.iter().zip(other).all(|(a, b)| (a - b).abs() <= 0.01 * side),
-        (None, None, _) => true,
-        _ => false,
     }
 }

@@ -1,4 +1,4 @@
-//! Pictures for people.
+//! Pictures that are drawn.
 
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
@@ -11,20 +11,16 @@ use crate::sink::Unpublished;
 use crate::{Error, Existing, Result, font};
 
 pub(crate) const BLACK: Colour = Colour { red: 0, green: 0, blue: 0 };
-pub(crate) const GREY: Colour = Colour { red: 128, green: 128, blue: 128 };
 pub(crate) const WHITE: Colour = Colour { red: 255, green: 255, blue: 255 };
 
-/// Size of a pixel of letters, in pixels.
-pub(crate) const LETTER: usize = 2;
-
-/// A white picture to draw on; what lies beyond its edges is not drawn.
-pub(crate) struct Picture {
+/// A white picture to draw on.
+pub(crate) struct Canvas {
     width: usize,
     height: usize,
     pixels: Vec<Colour>,
 }
 
-impl Picture {
+impl Canvas {
     pub(crate) fn new(width: usize, height: usize) -> Self {
         Self { width, height, pixels: vec![WHITE; width * height] }
     }
@@ -36,7 +32,7 @@ impl Picture {
         }
     }
 
-    /// Fills an area.
+    /// Fills what of the area lies on the canvas.
     pub(crate) fn fill(&mut self, area: Window, colour: Colour) {
         let area = area.intersection(Window::plane(0, 0, self.width, self.height));
         for y in area.y..area.y + area.height {
@@ -44,13 +40,13 @@ impl Picture {
         }
     }
 
-    /// Writes a text from left to right, [`text_width`] pixels wide.
-    pub(crate) fn text(&mut self, [x, y]: [usize; 2], text: &str, colour: Colour) {
+    /// Writes a text from left to right; a pixel of its letters is a square of side `letter`.
+    pub(crate) fn text(&mut self, text: &str, left: usize, top: usize, letter: usize, colour: Colour) {
         for (place, character) in text.chars().enumerate() {
-            let left = x + text_width(place);
+            let left = left + text_width(place, letter);
             for (column, bits) in font::glyph(character).into_iter().enumerate() {
                 for row in (0..font::HEIGHT).filter(|row| bits >> row & 1 == 1) {
-                    self.fill(Window::plane(left + LETTER * column, y + LETTER * row, LETTER, LETTER), colour);
+                    self.fill(Window::plane(left + letter * column, top + letter * row, letter, letter), colour);
                 }
             }
         }
@@ -61,12 +57,12 @@ impl Picture {
         let steps = (to[0] - from[0]).abs().max((to[1] - from[1]).abs()).ceil().max(1.0);
         for step in 0..=steps as usize {
             let part = step as f64 / steps;
-            let at = [0, 1].map(|axis| (from[axis] + (to[axis] - from[axis]) * part).round().max(0.0) as usize);
-            self.fill(Window::plane(at[0], at[1], 2, 2), colour);
+            let [x, y] = [0, 1].map(|axis| (from[axis] + (to[axis] - from[axis]) * part).round().max(0.0) as usize);
+            self.fill(Window::plane(x, y, 2, 2), colour);
         }
     }
 
-    /// Writes a PNG, which appears whole or not at all.
+    /// Writes the picture as a PNG; it appears whole or not at all.
     pub(crate) fn write(&self, path: &Path, existing: Existing) -> Result<()> {
         let output = Unpublished::create(path, existing)?;
         let part = output.part();
@@ -89,7 +85,7 @@ impl Picture {
     }
 }
 
-/// Pixels across that a text of so many characters takes, with the space after it.
-pub(crate) fn text_width(characters: usize) -> usize {
-    LETTER * (font::WIDTH + 1) * characters
+/// Width of a text of so many characters, with the space after it.
+pub(crate) fn text_width(characters: usize, letter: usize) -> usize {
+    letter * (font::WIDTH + 1) * characters
 }
