@@ -49,7 +49,7 @@ impl Transform<2, 4> for F2 {
 
     #[inline(always)]
     fn filter<const LANES: usize>(self, g: [[f64; LANES]; 3]) -> [[f64; LANES]; 4] {
-        let at = |sign: f64| each(|lane| (g[0][lane] + g[2][lane]) / 2.0 + sign * (g[1][lane] / 2.0));
+        let at = |sign: f64| each(|lane| (g[0][lane] + g[2][lane]) * 0.5 + sign * (g[1][lane] * 0.5));
         [g[0], at(1.0), at(-1.0), g[2]]
     }
 }
@@ -97,7 +97,7 @@ impl Inward<6> for F4Transposed {
 impl F4Transposed {
     /// `Gᵀ u` in every lane
     #[inline(always)]
-    pub(super) fn filter<const LANES: usize>(self, u: [[f64; LANES]; 6]) -> [[f64; LANES]; 3] {
+    pub(super) fn filter<const LANES: usize>(u: [[f64; LANES]; 6]) -> [[f64; LANES]; 3] {
         let (p, q) = (f64::from(P), f64::from(Q));
         let norms = [p * p * q * q, 2.0 * p * p * (p * p - q * q), 2.0 * q * q * (q * q - p * p)].map(|norm| 1.0 / norm);
         let pair =

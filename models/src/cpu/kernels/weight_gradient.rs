@@ -46,9 +46,7 @@ pub(crate) struct WeightGradient {
 impl WeightGradient {
     pub(crate) fn new(conv: &Conv, in_channels: usize, isa: Isa, conditions: Conditions) -> Self {
         let Conv { out_channels, groups, .. } = *conv;
-        let in_blocks = conditions.convolutions == Convolutions::Winograd
-            && winograd::fits(conv, in_channels)
-            && in_channels.min(out_channels) >= LEAST_CHANNELS;
+        let in_blocks = conditions.convolutions == Convolutions::Winograd && winograd::fits(conv, in_channels);
         Self { window: Window::new(conv), in_channels, out_channels, groups, isa, in_blocks }
     }
 
@@ -65,49 +63,37 @@ impl WeightGradient {
         }
     }
 
-    /// Adds the gradient by Winograd's algorithm, if the input is large enough; says whether it was.
-    fn add_in_blocks<S: Simd>(
+    /// Chooses the block of sums: at least as many as hide an addition's latency, at most as many as there are registers for.
+    fn add_on<S: Simd>(&self, simd: S, samples: usize, input: Shape, values: [Pixels<'_, f32>; 2], sum: &mut [f32]) {
+        let is_narrow = self.out_channels / self.groups <= S::LANES;
+        match (S::LANES, is_narrow) {
+            (16, true) => self.add_with::<S, 16, 1>(simd, samples, input, values, sum),
+            (16, false) => self.add_with::<S, 8, 2>(simd, samples, input, values, sum),
+            (_, true) => self.add_with::<S, 8, 1>(simd, samples, input, values, sum),
+            (_, false) => self.add_with::<S, 4, 2>(simd, samples, input, values, sum),
+        }
+    }
+
+    /// Adds the gradient in blocks of `ROWS` inputs x `COLUMNS` vectors of outputs.
+    fn add_with<S: Simd, const ROWS: usize, const COLUMNS: usize>(
         &self,
         simd: S,
         samples: usize,
         input: Shape,
         [x, dy]: [Pixels<'_, f32>; 2],
         sum: &mut [f32],
-    ) -> bool {
-        let (out_channels, padding) = (self.out_channels, self.window.padding);
-        let input = Shape { extent: Extent { z: input.extent.z * samples, ..input.extent }, ..input };
-        if S::LANES == 16 {
-            let pass = WinogradPass::<S, 8, 2> { simd, input, out_channels, padding, x, dy };
-            pass.is_worth_it() && {
-                pass.add(sum);
-                true
-            }
-        } else {
-            let pass = WinogradPass::<S, 4, 2> { simd, input, out_channels, padding, x, dy };
-            pass.is_worth_it() && {
-                pass.add(sum);
-                true
+    ) {
+        if self.in_blocks {
+            let input = Shape { extent: Extent { z: input.extent.z * samples, ..input.extent }, ..input };
+            let (out_channels, padding) = (self.out_channels, self.window.padding);
+            let pass = WinogradPass::<S, ROWS, COLUMNS> { simd, input, out_channels, padding, x, dy };
+            if pass.is_worth_it() {
+                return pass.add(sum);
             }
         }
-    }
-
-    /// Chooses the block of sums: at least as many as hide an addition's latency, at most as many as there are registers for.
-    fn add_on<S: Simd>(&self, simd: S, samples: usize, input: Shape, values: [Pixels<'_, f32>; 2], sum: &mut [f32]) {
-        if self.in_blocks && self.add_in_blocks(simd, samples, input, values, sum) {
-            return;
-        }
-        let is_narrow = self.out_channels / self.groups <= S::LANES;
-        match (S::LANES, is_narrow) {
-            (16, true) => Pass::<S, 16, 1>::new(self, simd, samples, input, values).add(sum),
-            (16, false) => Pass::<S, 8, 2>::new(self, simd, samples, input, values).add(sum),
-            (_, true) => Pass::<S, 8, 1>::new(self, simd, samples, input, values).add(sum),
-            (_, false) => Pass::<S, 4, 2>::new(self, simd, samples, input, values).add(sum),
-        }
+        Pass::<S, ROWS, COLUMNS>::new(self, simd, samples, input, [x, dy]).add(sum);
     }
 }
-
-/// From so many channels in and out Winograd's algorithm saves more products than its transforms cost.
-const LEAST_CHANNELS: usize = 32;
 
 /// What counts as a tap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -162,10 +162,9 @@ impl<T: Transform<OUTPUTS, INPUTS>, const OUTPUTS: usize, const INPUTS: usize> J
             let count = PACKED.min(lanes - first);
             for channel in 0..in_channels {
                 let mut weights = [[[0.0; PACKED]; 3]; 3];
-                for lane in 0..count {
-                    // Lanes beyond the last output channel stay zero.
-                    let Some(from) = weight.get(((first + lane) * in_channels + channel) * 9..) else { break };
-                    for (tap, &value) in from.iter().enumerate().take(9) {
+                // Lanes beyond the last output channel stay zero.
+                for (lane, from) in weight.chunks_exact(in_channels * 9).skip(first).take(count).enumerate() {
+                    for (tap, &value) in from[channel * 9..][..9].iter().enumerate() {
                         weights[tap % 3][tap / 3][lane] = f64::from(value);
                     }
                 }

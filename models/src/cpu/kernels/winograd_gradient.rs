@@ -27,8 +27,8 @@ const PLANES: usize = INPUTS * INPUTS;
 const GAP: usize = 16;
 /// Channels of a task at most, in and out.
 const CHANNELS: usize = 64;
-/// Values that a task transforms before it multiplies them: as many as a core's cache holds.
-const CHUNK: usize = 256 * 1024;
+/// Values that a task transforms before it multiplies them: as many as leave room for sums in a core's cache.
+const CHUNK: usize = 96 * 1024;
 /// Tasks that a layer is split into at least, if it has enough blocks. No number of threads may decide this, as it decides the order of sums.
 const TASKS: usize = 16;
 /// Fewer blocks are not worth the transforms of the sums.
@@ -227,9 +227,9 @@ impl<P: Simd, const ROWS: usize, const COLUMNS: usize> Job for Finish<'_, Winogr
                     }
                 }
                 // `Gᵀ U G`
-                let columns = columns.map(|column| F4Transposed.filter(column));
+                let columns = columns.map(F4Transposed::filter);
                 for y in 0..3 {
-                    for (x, values) in F4Transposed.filter(columns.map(|column| column[y])).iter().enumerate() {
+                    for (x, values) in F4Transposed::filter(columns.map(|column| column[y])).iter().enumerate() {
                         let rows = sum.chunks_exact_mut(channels * 9).skip(first);
                         let to = rows.map(|row| &mut row[channel * 9 + y * 3 + x]);
                         to.zip(&values[..count]).for_each(|(to, &value)| *to += value as f32);
