@@ -132,7 +132,7 @@ fn place_parts(steps: &[Step], shapes: &[Shape], output: usize, places: &mut [Pl
 fn learned(steps: &[Step], nodes: usize) -> Vec<bool> {
     let mut learned = vec![false; nodes];
     for step in steps {
-        learned[step.output] = step.work.is_learned() || step.inputs.iter().any(|&input| learned[input]);
+        learned[step.output] = step.work.has_tensors() || step.inputs.iter().any(|&input| learned[input]);
     }
     learned
 }
