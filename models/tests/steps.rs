@@ -152,7 +152,7 @@ fn candle_makes_the_steps_of_pytorch() {
 #[test]
 fn the_cpu_makes_the_steps_of_pytorch() {
     // Winograd's algorithm rounds more coarsely, which moves some activations over their kinks.
-    for (convolutions, least) in [(Convolutions::Direct, 0.0), (Convolutions::Winograd, 5e-3)] {
+    for (convolutions, least) in [(Convolutions::Direct, 0.0), (Convolutions::Winograd, 3e-2)] {
         for step in golden() {
             let mut autograd = FusedAutograd::new(step.graph(), convolutions).unwrap();
             assert_step(convolutions.name(), &step, &mut autograd, f64::max(least, step.tolerance()));
