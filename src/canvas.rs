@@ -52,6 +52,16 @@ impl Canvas {
         }
     }
 
+    /// Draws a line of two pixels' width.
+    pub(crate) fn line(&mut self, from: [f64; 2], to: [f64; 2], colour: Colour) {
+        let steps = (to[0] - from[0]).abs().max((to[1] - from[1]).abs()).ceil().max(1.0);
+        for step in 0..=steps as usize {
+            let part = step as f64 / steps;
+            let [x, y] = [0, 1].map(|axis| (from[axis] + (to[axis] - from[axis]) * part).round().max(0.0) as usize);
+            self.fill(Window::plane(x, y, 2, 2), colour);
+        }
+    }
+
     /// Writes the picture as a PNG; it appears whole or not at all.
     pub(crate) fn write(&self, path: &Path, existing: Existing) -> Result<()> {
         let output = Unpublished::create(path, existing)?;

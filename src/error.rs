@@ -469,6 +469,9 @@ pub enum Error {
         /// The scene.
         path: PathBuf,
     },
+    /// A training cannot be what its recipe says.
+    #[error(transparent)]
+    Train(Box<crate::train::TrainError>),
     /// A model is not what it should be.
     #[error(transparent)]
     Model(#[from] swath_models::Error),

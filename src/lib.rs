@@ -37,11 +37,13 @@ mod labels;
 mod pipeline;
 pub mod plan;
 mod preview;
+mod random;
 mod segment;
 mod sink;
 pub mod source;
 mod stac;
 mod timings;
+pub mod train;
 
 pub use error::{Error, Result};
 pub use gdal::Gcp;

@@ -161,6 +161,14 @@ pub enum Error {
         /// Why.
         source: candle_core::Error,
     },
+    /// A device cannot be used.
+    #[error("cannot compute on {device}")]
+    Device {
+        /// The device.
+        device: String,
+        /// Why.
+        source: candle_core::Error,
+    },
     /// An instruction set was asked for that the processor lacks.
     #[error("cannot compute on this processor: {reason}")]
     Processor {
@@ -184,5 +192,41 @@ pub enum Error {
         name: String,
         /// The names there are.
         known: Vec<&'static str>,
+    },
+    /// A setting of the training is out of its range.
+    #[error("`{setting}`: expected {expected}, got {got}")]
+    Setting {
+        /// The setting.
+        setting: &'static str,
+        /// What it should be.
+        expected: String,
+        /// What it is.
+        got: String,
+    },
+    /// Targets are not those of the scores.
+    #[error("targets: expected {expected}, got {got}")]
+    TargetShape {
+        /// What the scores are.
+        expected: String,
+        /// What the targets are.
+        got: String,
+    },
+    /// A target is not a class.
+    #[error("sample {sample}: expected targets below {classes} or 255, got {class}")]
+    TargetClass {
+        /// Which sample of the batch.
+        sample: usize,
+        /// The target.
+        class: u8,
+        /// Number of classes.
+        classes: usize,
+    },
+    /// A network in training gives scores that are not finite.
+    #[error("sample {sample}: expected finite scores, got {value}")]
+    Score {
+        /// Which sample of the batch.
+        sample: usize,
+        /// The first bad value.
+        value: f32,
     },
 }

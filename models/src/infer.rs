@@ -1,5 +1,6 @@
 //! Channels and extents of every node, from the nodes alone.
 
+use crate::windows::{transposed, windowed};
 use crate::{Axes, Conv, ConvTranspose, Error, Extent, Node, Op, PadFill, Padding, Pool, Resize, ResizeTo, Result, Shape};
 
 /// Channels of every node; checks arity and that channels fit.
@@ -177,36 +178,6 @@ pub(crate) fn node_extent(node: &Node, inputs: &[Extent]) -> Result<Extent> {
         Some(positions) if positions as u128 <= MAX_VALUES => Ok(extent),
         _ => Err(fail(format!("a result of at most {MAX_VALUES} positions"), of(0))),
     }
-}
-
-/// Positions that a sliding window takes; `None` if it does not fit once.
-pub(crate) fn windowed(
-    input: Extent,
-    kernel: Axes<usize>,
-    stride: Axes<usize>,
-    padding: Axes<Padding>,
-    dilation: Axes<usize>,
-) -> Option<Extent> {
-    let axis = |n: usize, k: usize, s: usize, p: Padding, d: usize| {
-        let reach = d * k.checked_sub(1)? + 1;
-        Some((n + p.total()).checked_sub(reach)? / s + 1)
-    };
-    Some(Axes {
-        z: axis(input.z, kernel.z, stride.z, padding.z, dilation.z)?,
-        y: axis(input.y, kernel.y, stride.y, padding.y, dilation.y)?,
-        x: axis(input.x, kernel.x, stride.x, padding.x, dilation.x)?,
-    })
-}
-
-fn transposed(input: Extent, c: &ConvTranspose) -> Option<Extent> {
-    let axis = |n: usize, k: usize, s: usize, p: Padding, o: usize, d: usize| {
-        (n.checked_sub(1)? * s + d * k.checked_sub(1)? + 1 + o).checked_sub(p.total())
-    };
-    Some(Axes {
-        z: axis(input.z, c.kernel.z, c.stride.z, c.padding.z, c.output_padding.z, c.dilation.z)?,
-        y: axis(input.y, c.kernel.y, c.stride.y, c.padding.y, c.output_padding.y, c.dilation.y)?,
-        x: axis(input.x, c.kernel.x, c.stride.x, c.padding.x, c.output_padding.x, c.dilation.x)?,
-    })
 }
 
 fn broadcast(a: Extent, b: Extent) -> Option<Extent> {

@@ -3,7 +3,8 @@
 //! A network is a [`Graph`]: nodes in topological order, planar (2-D) and volumetric (3-D) alike. Everything else is derived from it:
 //! shapes ([`Graph::shapes`]), cost ([`Graph::cost`]), what an output pixel can see of the input ([`Graph::geometry`]), which tensors it
 //! needs ([`Graph::tensors`]). [`Weights`] are strict: missing, misshapen and unused tensors are errors. A [`ModelCard`] (a STAC MLM item)
-//! tells how a scene becomes the network's input, and a [`Model`] is a folder with all three. An [`Executor`] runs the graph.
+//! tells how a scene becomes the network's input, and a [`Model`] is a folder with all three. An [`Executor`] runs the graph; [`train`] learns
+//! its weights.
 //!
 //! Arrays are `(channels, depth, height, width)`; a planar network has depth 1.
 //!
@@ -33,9 +34,11 @@ mod resample;
 mod scaling;
 mod score;
 mod shape;
+mod split_mix;
 mod tensor;
 pub mod train;
 mod weights;
+mod windows;
 pub mod zoo;
 
 pub use arithmetic::{Arithmetic, Convolutions, Precision};
@@ -49,7 +52,7 @@ pub use error::{Error, Result};
 pub use executor::Executor;
 pub use geometry::{Geometry, Reach};
 pub use graph::{Graph, Node, NodeId, Rank};
-pub use model::{Golden, Model};
+pub use model::{Golden, Model, ModelBytes};
 pub use op::{
     Activation, BatchNorm, Conv, ConvTranspose, Coordinates, Interpolation, Op, PadFill, Pool, PoolKind, Resize, ResizeTo,
 };

@@ -42,6 +42,8 @@ pub(crate) enum Command {
     Evaluate(EvaluateArgs),
     /// Make, look at, check and convert model folders
     Model(ModelArgs),
+    /// Train a network on labelled scenes, as a recipe says
+    Train(TrainArgs),
     /// Generate a scene with known truth, label it with the bundled model, and score the labels
     Demo(DemoArgs),
 }
@@ -218,6 +220,37 @@ pub(crate) struct EvaluateArgs {
 }
 
 #[derive(Debug, ClapArgs)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub(crate) struct TrainArgs {
+    /// Recipe (TOML): scenes, labels, classes, network, loss, optimiser
+    pub(crate) recipe: PathBuf,
+    /// Model folder to make [default: the recipe's]
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
+    /// Go on where a training of this recipe was stopped or killed; the weights are those of one that was not, bit for bit
+    #[arg(long, conflicts_with = "overwrite")]
+    pub(crate) resume: bool,
+    /// Replace what an earlier training left in the folder
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// Show what would be learned from, and stop
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Threads [default: all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) threads: Option<u16>,
+    /// What computes: `auto` or `cpu`
+    #[arg(long, value_name = "auto|cpu", default_value = "auto", value_parser = parse_device)]
+    pub(crate) device: Device,
+    /// How progress is shown
+    #[arg(long, value_enum, value_name = "STYLE", default_value_t)]
+    pub(crate) progress: ProgressStyle,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
 pub(crate) struct DemoArgs {
     /// Folder for the scene, its truth, the label map and the preview
     #[arg(short, long, value_name = "DIR", default_value = "swath-demo")]
@@ -231,6 +264,9 @@ pub(crate) struct DemoArgs {
     /// Side of the scene in pixels
     #[arg(long, value_name = "PX", default_value_t = 3000, value_parser = clap::value_parser!(u32).range(64..=100_000))]
     pub(crate) size: u32,
+    /// Only write the scene and its truth, such as for training
+    #[arg(long)]
+    pub(crate) only_scene: bool,
     /// Print the result as JSON
     #[arg(long)]
     pub(crate) json: bool,

@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::process::ExitCode;
 
 use swath::Error;
+use swath::train::TrainError;
 
 /// Any error that ends the program.
 pub(super) type AnyError = Box<dyn StdError>;
@@ -35,6 +36,7 @@ impl Exit {
     pub(super) fn of(error: &(dyn StdError + 'static)) -> Self {
         match error.downcast_ref::<Error>() {
             Some(Error::Cancelled { .. }) => Self::Interrupted,
+            Some(Error::Train(error)) if matches!(**error, TrainError::Interrupted { .. }) => Self::Interrupted,
             _ => Self::NotStarted,
         }
     }
@@ -72,6 +74,12 @@ fn hint(error: &Error) -> Option<String> {
         Error::Memory { needed, .. } => {
             format!("--max-memory {}MiB would do; a smaller --tile or no --probabilities need less", needed.div_ceil(1 << 20))
         }
+        Error::Train(error) => match **error {
+            TrainError::Interrupted { .. } => "--resume goes on".into(),
+            TrainError::OtherRecipe { .. } => "--resume needs the recipe as it was; --overwrite starts anew".into(),
+            TrainError::NotFinite { .. } => "a lower `schedule.rate`, or a longer `schedule.warm_up`, may help".into(),
+            _ => return None,
+        },
         _ => return None,
     })
 }

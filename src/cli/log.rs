@@ -14,6 +14,7 @@ use super::progress;
 pub(super) fn start(args: &Args) {
     let progress = match &args.command {
         Command::Segment(args) => args.progress,
+        Command::Train(args) => args.progress,
         Command::Demo(args) => args.progress,
         Command::Plan(_) | Command::Evaluate(_) | Command::Model(_) => ProgressStyle::default(),
     };

@@ -17,6 +17,7 @@ mod progress;
 mod request;
 mod segment;
 mod timings;
+mod train;
 mod words;
 
 use std::process::ExitCode;
@@ -35,6 +36,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Plan(args) => plan::run(args),
         Command::Evaluate(args) => evaluate::run(args),
         Command::Model(args) => model::run(args),
+        Command::Train(args) => train::run(args),
         Command::Demo(args) => demo::run(args),
     };
     match result {

@@ -20,7 +20,7 @@ const WINDOW_BYTES: usize = 256 << 20;
 ///
 /// # Errors
 /// If they do not.
-pub(super) fn check(first: &RasterProfile, second: &RasterProfile) -> Result<()> {
+pub(crate) fn check(first: &RasterProfile, second: &RasterProfile) -> Result<()> {
     let differ = |what, first_value: String, second_value: String| {
         Err(Error::Grids { what, first: first.path.clone(), first_value, second: second.path.clone(), second_value })
     };

@@ -19,5 +19,6 @@ pub use calibration::{Calibration, ReliabilityBin};
 pub use coding::{Palette, PaletteEntry, ValueClass};
 pub use confusion::ConfusionMatrix;
 pub use evaluator::{Evaluation, EvaluationRequest, Evaluator};
+pub(crate) use grid::check as check_grid;
 pub use legend::legend;
 pub use picture::picture;

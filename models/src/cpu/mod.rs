@@ -7,6 +7,7 @@
 //! the number of threads.
 
 mod arena;
+mod autograd;
 mod buffers;
 mod engine;
 mod fused;
@@ -18,4 +19,5 @@ mod program;
 mod step;
 mod views;
 
+pub use autograd::{FusedAutograd, Timing, Timings};
 pub use fused::Fused;

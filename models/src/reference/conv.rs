@@ -7,17 +7,27 @@ use crate::{Axes, Conv, ConvTranspose, Extent, PadFill, Padding};
 
 /// `weight`: `(out, in / groups, kernel z, kernel y, kernel x)`.
 pub(super) fn conv(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, c: &Conv) -> Result<Tensor> {
-    // candle pads height and width alike; anything else is padded here.
-    let (own, padded) = match (c.padding.y, c.padding.x) {
-        (y, x) if y.before == y.after && y == x => (y.before, Axes { z: c.padding.z, ..Axes::default() }),
-        _ => (0, c.padding),
+    let reach = |axis: usize| c.dilation.into_array()[axis] * (c.kernel.into_array()[axis] - 1) + 1;
+    // What is left over at the end of an axis, where no window fits any more.
+    let left = |axis: usize, padding: Padding| -> Result<usize> {
+        let len = x.dim(SPATIAL[axis])? + padding.before + padding.after;
+        Ok((len - reach(axis)) % c.stride.into_array()[axis])
     };
-    let x = pad(x, padded, PadFill::Constant { value: 0.0 })?;
-    let depth = (x.dim(0)? - c.dilation.z * (c.kernel.z - 1) - 1) / c.stride.z + 1;
+    let (left_y, left_x) = (left(1, c.padding.y)?, left(2, c.padding.x)?);
+    // candle pads height and width alike, and computes gradients as if as much were left over of both; anything else is padded and cut here.
+    let alike = c.padding.y == c.padding.x && c.padding.y.before == c.padding.y.after && left_y == left_x;
+    let (own, x) = if alike {
+        let depth = Axes { z: c.padding.z, ..Axes::default() };
+        (c.padding.y.before, pad(x, depth, PadFill::Constant { value: 0.0 })?)
+    } else {
+        let x = pad(x, c.padding, PadFill::Constant { value: 0.0 })?;
+        (0, x.narrow(2, 0, x.dim(2)? - left_y)?.narrow(3, 0, x.dim(3)? - left_x)?.contiguous()?)
+    };
+    let depth = (x.dim(0)? - reach(0)) / c.stride.z + 1;
     let mut sum: Option<Tensor> = None;
     for tap in 0..c.kernel.z {
-        let slices =
-            if x.dim(0)? == 1 { x.clone() } else { select(&x, 0, (0..depth).map(|z| z * c.stride.z + tap * c.dilation.z))? };
+        let is_planar = c.kernel.z == 1 && c.stride.z == 1;
+        let slices = if is_planar { x.clone() } else { select(&x, 0, (0..depth).map(|z| z * c.stride.z + tap * c.dilation.z))? };
         let part = planar(&slices, &weight.narrow(2, tap, 1)?.squeeze(2)?.contiguous()?, own, c)?;
         sum = Some(match sum {
             Some(sum) => (sum + part)?,

@@ -4,8 +4,8 @@ use std::fmt;
 
 use candle_core::{Device, Tensor as Values};
 
-use super::{conv, ops, pool, resize};
-use crate::{Arithmetic, Axes, Error, Executor, Extent, Graph, Node, NodeId, Op, Rank, Result, Shape, Tensor, Weights};
+use super::compute::{by_node, compute};
+use crate::{Arithmetic, Axes, Error, Executor, Extent, Graph, Node, NodeId, Op, Result, Shape, Tensor, Weights};
 
 /// Runs a graph through candle's operators on the CPU. Slow and plain: what other executors are held against.
 ///
@@ -41,42 +41,14 @@ impl Reference {
     /// If the weights are not exactly those of the graph.
     pub fn new(graph: Graph, weights: &Weights) -> Result<Self> {
         weights.check(&graph)?;
-        let mut specs = graph.tensors().into_iter().peekable();
-        let mut tensors = Vec::with_capacity(graph.nodes().len());
-        for node in graph.nodes() {
-            let mut own = Vec::new();
-            while let Some(spec) = specs.next_if(|spec| spec.name.rsplit_once('.').is_some_and(|(owner, _)| owner == node.name)) {
-                let values = Values::from_slice(weights.get(&spec.name)?, spec.shape, &Device::Cpu);
-                own.push(values.map_err(|source| Error::Execution { node: node.name.clone(), source })?);
-            }
-            tensors.push(own);
+        let mut tensors = Vec::new();
+        for spec in graph.tensors() {
+            let values = Values::from_slice(weights.get(&spec.name)?, spec.shape, &Device::Cpu);
+            tensors.push(values.map_err(|source| Error::Execution { node: spec.name, source })?);
         }
+        let tensors = by_node(&graph, tensors);
         let last_uses = graph.last_uses();
         Ok(Self { last_uses, tensors, resident_bytes: weights.elements() * size_of::<f32>(), graph })
-    }
-
-    fn compute(&self, index: usize, inputs: &[&Values], extent: Extent) -> candle_core::Result<Values> {
-        let (node, tensors) = (&self.graph.nodes()[index], &self.tensors[index]);
-        let x = inputs[0];
-        match &node.op {
-            Op::Input { .. } => Ok(x.clone()),
-            Op::Conv(c) => conv::conv(x, &volumetric(&tensors[0], self.graph.rank())?, tensors.get(1), c),
-            Op::ConvTranspose(c) => {
-                conv::conv_transpose(x, &volumetric(&tensors[0], self.graph.rank())?, tensors.get(1), c, extent)
-            }
-            Op::BatchNorm(bn) => ops::batch_norm(x, tensors, bn.epsilon),
-            Op::Affine => ops::affine(x, &tensors[0], &tensors[1]),
-            Op::Activation(activation) => ops::activation(x, *activation),
-            Op::Softmax => ops::softmax(x),
-            Op::Pool(p) => pool::pool(x, p),
-            Op::GlobalAveragePool => x.mean_keepdim((0, 2, 3)),
-            Op::Add => x.broadcast_add(inputs[1]),
-            Op::Mul => x.broadcast_mul(inputs[1]),
-            Op::Concat => Values::cat(inputs, 1),
-            Op::Channels { start, count } => x.narrow(1, *start, *count)?.contiguous(),
-            Op::Resize(r) => resize::resize(x, r, extent),
-            Op::Pad { padding, fill } => ops::pad(x, *padding, *fill),
-        }
     }
 }
 
@@ -107,7 +79,8 @@ impl Executor for Reference {
         for (index, node) in nodes.iter().enumerate().skip(1) {
             // Inputs are earlier nodes, and none is dropped before its last use.
             let inputs: Vec<&Values> = node.inputs.iter().filter_map(|i| values[i.index()].as_ref()).collect();
-            let result = self.compute(index, &inputs, shapes[index].extent).map_err(fail(node))?;
+            let result =
+                compute(node, self.graph.rank(), &self.tensors[index], &inputs, shapes[index].extent).map_err(fail(node))?;
             values[index] = Some(result);
             for input in node.inputs.iter().filter(|i| self.last_uses[i.index()].index() == index && **i != output) {
                 values[input.index()] = None;
@@ -131,7 +104,8 @@ impl Executor for Reference {
                 Op::Input { .. } | Op::Channels { .. } | Op::Concat | Op::GlobalAveragePool => 0,
                 Op::Conv(_) => 2 * input + output,
                 Op::ConvTranspose(c) => 3 * input * c.stride.product() + output,
-                Op::Softmax | Op::Pool(_) => 2 * input,
+                Op::Softmax => 2 * input,
+                Op::Pool(_) => 4 * input,
                 _ => 2 * output,
             }
         };
@@ -146,12 +120,4 @@ impl Executor for Reference {
 fn from_tensor(tile: Tensor) -> candle_core::Result<Values> {
     let Shape { channels, extent: Axes { z, y, x } } = tile.shape();
     Values::from_vec(tile.into_data(), (channels, z, y, x), &Device::Cpu)?.transpose(0, 1)?.contiguous()
-}
-
-/// A kernel with its depth axis, which planar weights lack.
-fn volumetric(weight: &Values, rank: Rank) -> candle_core::Result<Values> {
-    match rank {
-        Rank::Planar => weight.unsqueeze(2),
-        Rank::Volumetric => Ok(weight.clone()),
-    }
 }

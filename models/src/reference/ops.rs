@@ -22,22 +22,32 @@ pub(super) fn batch_norm(x: &Tensor, tensors: &[Tensor], epsilon: f64) -> Result
     affine(x, &scale, &shift)
 }
 
+/// Where a function has a kink its slope is 0, as in PyTorch; NaN stays NaN.
 pub(super) fn activation(x: &Tensor, activation: Activation) -> Result<Tensor> {
-    let y = match activation {
-        Activation::Relu => x.relu()?,
-        Activation::LeakyRelu { slope } => (x.relu()? - (x.neg()?.relu()? * slope)?)?,
-        Activation::Sigmoid => (x.neg()?.exp()? + 1.0)?.recip()?,
-        Activation::Clip { min, max } => {
-            let y = if let Some(min) = min { x.maximum(min)? } else { x.clone() };
-            if let Some(max) = max { y.minimum(max)? } else { y }
+    let constant = |value: f64| x.zeros_like()? + value;
+    match activation {
+        Activation::Relu => x.le(0.0)?.where_cond(&constant(0.0)?, x),
+        Activation::LeakyRelu { slope } => x.le(0.0)?.where_cond(&(x * slope)?, x),
+        Activation::Sigmoid => {
+            // Beyond this the exponential would overflow, and its slope be no number.
+            let bounded = x.lt(-80.0)?.where_cond(&constant(-80.0)?, x)?;
+            (bounded.neg()?.exp()? + 1.0)?.recip()
         }
-    };
-    // Candle's maxima and minima lose NaN.
-    x.ne(x)?.where_cond(x, &y)
+        Activation::Clip { min, max } => {
+            let mut y = x.clone();
+            if let Some(min) = min {
+                y = y.le(min)?.where_cond(&constant(min)?, &y)?;
+            }
+            if let Some(max) = max {
+                y = y.ge(max)?.where_cond(&constant(max)?, &y)?;
+            }
+            Ok(y)
+        }
+    }
 }
 
 pub(super) fn softmax(x: &Tensor) -> Result<Tensor> {
-    let exp = x.broadcast_sub(&x.max_keepdim(1)?)?.exp()?;
+    let exp = x.broadcast_sub(&x.max_keepdim(1)?.detach())?.exp()?;
     exp.broadcast_div(&exp.sum_keepdim(1)?)
 }
 
@@ -51,12 +61,13 @@ pub(super) fn pad(x: &Tensor, padding: Axes<Padding>, fill: PadFill) -> Result<T
         let len = x.dim(dim)?;
         x = match fill {
             PadFill::Constant { value } => {
-                let block = |n: usize| -> Result<Tensor> {
+                let block = |n: usize| -> Result<Option<Tensor>> {
                     let mut dims = x.dims().to_vec();
                     dims[dim] = n;
-                    Tensor::full(value as f32, dims, x.device())
+                    (n > 0).then(|| Tensor::full(value, dims, x.device())?.to_dtype(x.dtype())).transpose()
                 };
-                Tensor::cat(&[&block(before)?, &x, &block(after)?], dim)?
+                let parts: Vec<Tensor> = [block(before)?, Some(x.clone()), block(after)?].into_iter().flatten().collect();
+                Tensor::cat(&parts, dim)?
             }
             PadFill::Edge => select(&x, dim, (0..before).map(|_| 0).chain(0..len).chain((0..after).map(|_| len - 1)))?,
             // That there are enough positions was checked with the shapes.

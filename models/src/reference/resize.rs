@@ -19,7 +19,7 @@ pub(super) fn resize(x: &Tensor, r: &Resize, extent: Extent) -> Result<Tensor> {
             row[taps.low] += 1.0 - taps.fraction;
             row[taps.high] += taps.fraction;
         }
-        let matrix = Tensor::from_vec(matrix, (output, input), x.device())?;
+        let matrix = Tensor::from_vec(matrix, (output, input), x.device())?.to_dtype(x.dtype())?;
         let last = x.rank() - 1;
         let lines = x.transpose(dim, last)?.contiguous()?;
         let dims = lines.dims().to_vec();

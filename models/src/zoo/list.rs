@@ -1,12 +1,13 @@
 //! The networks by name.
 
-use super::fcn_resnet50;
+use super::{fcn_resnet18, fcn_resnet50, fcn_small, unet};
 use crate::{Error, Graph, Result};
 
 /// Builds a network from bands and classes.
 type Build = fn(usize, usize) -> Result<Graph>;
 
-const NETWORKS: [(&str, Build); 1] = [("fcn_resnet50", fcn_resnet50)];
+const NETWORKS: [(&str, Build); 4] =
+    [("fcn_resnet18", fcn_resnet18), ("fcn_resnet50", fcn_resnet50), ("fcn_small", fcn_small), ("unet", unet)];
 
 /// The names of all networks.
 #[must_use]

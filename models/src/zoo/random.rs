@@ -1,13 +1,15 @@
-//! Weights for trials, benches and the start of training.
+//! Weights for trials and benches.
 
+use crate::split_mix::SplitMix;
 use crate::{Graph, Op, Weights};
 
 /// Random weights that keep the activations' scale from layer to layer: kernels uniform with variance `2 / fan in` (He et al. 2015, arXiv
 /// 1502.01852, eq. 10), heads with variance `1 / fan in`, batch normalisation at identity, and the last normalisation of a residual branch
-/// scaled down so that sums do not grow. The same graph and seed give the same bytes on every machine.
+/// scaled down so that sums do not grow. The same graph and seed give the same bytes on every machine. To start a training,
+/// [`initial_weights`](crate::train::initial_weights) are better.
 #[must_use]
 pub fn random_weights(graph: &Graph, seed: u64) -> Weights {
-    let mut random = SplitMix(seed);
+    let mut random = SplitMix::new(seed);
     let mut weights = Weights::new();
     for spec in graph.tensors() {
         let (owner, part) = spec.name.rsplit_once('.').unwrap_or(("", &spec.name));
@@ -27,19 +29,4 @@ pub fn random_weights(graph: &Graph, seed: u64) -> Weights {
         weights.insert(spec.name, spec.shape, data);
     }
     weights
-}
-
-/// The generator `SplitMix64` (Steele, Lea & Flood 2014): small, seedable, the same everywhere.
-struct SplitMix(u64);
-
-impl SplitMix {
-    /// Uniform in -1..1, from the top 24 bits.
-    fn symmetric(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^= z >> 31;
-        (z >> 40) as f64 / f64::from(1 << 23) - 1.0
-    }
 }

@@ -33,8 +33,10 @@ mod sums;
 #[cfg(test)]
 mod tests;
 mod transform;
+mod weight_gradient;
 mod window;
 mod winograd;
+mod winograd_gradient;
 
 pub(crate) use bf16::Bf16;
 pub(crate) use convolution::{Conditions, Convolution, Maps};
@@ -42,4 +44,5 @@ pub(crate) use element::Element;
 pub(crate) use epilogue::Epilogue;
 pub(crate) use isa::Isa;
 pub(crate) use pixels::{Pixels, PixelsMut};
-pub(crate) use scratch::Held;
+pub(crate) use scratch::{Held, Scratch};
+pub(crate) use weight_gradient::WeightGradient;

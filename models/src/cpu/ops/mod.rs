@@ -15,7 +15,7 @@ mod softmax;
 mod transposed;
 mod vectorised;
 
-pub(super) use activation::activate;
+pub(super) use activation::{activate, activate_slice};
 pub(super) use combine::{Combination, Operand, combine};
 pub(super) use copy::{Part, channels, concat, copy};
 pub(super) use head::{Head, Last, Map};
@@ -27,3 +27,4 @@ pub(super) use resize::Sampling;
 pub(super) use scale::Scale;
 pub(super) use softmax::softmax;
 pub(super) use transposed::Transposed;
+pub(super) use vectorised::vectorised;

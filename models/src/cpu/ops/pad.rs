@@ -35,6 +35,11 @@ impl Positions {
         Some(Self { along: Axes { z, y, x }, fill })
     }
 
+    /// For every position of the result along each axis, the input position that it holds.
+    pub(in crate::cpu) fn along(&self) -> &Axes<Vec<Option<usize>>> {
+        &self.along
+    }
+
     /// Writes the padded value.
     pub(in crate::cpu) fn run<E: Element>(&self, input: Operand<'_, E>, output: &mut [E]) {
         let Axes { z: zs, y: ys, x: xs } = &self.along;

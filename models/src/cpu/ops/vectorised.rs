@@ -6,7 +6,7 @@ macro_rules! vectorised {
     ($(#[$doc:meta])* fn $name:ident$(<$E:ident>)?($($arg:ident: $type:ty),* $(,)?) $body:block) => {
         $(#[$doc])*
         #[cfg_attr(target_arch = "x86_64", expect(unsafe_code, reason = "calls of functions that need an instruction set"))]
-        pub(super) fn $name$(<$E: $crate::cpu::kernels::Element>)?(isa: $crate::cpu::kernels::Isa, $($arg: $type),*) {
+        pub(in crate::cpu) fn $name$(<$E: $crate::cpu::kernels::Element>)?(isa: $crate::cpu::kernels::Isa, $($arg: $type),*) {
             // Always, to take on the instruction set of its caller.
             #[inline(always)]
             fn plain$(<$E: $crate::cpu::kernels::Element>)?($($arg: $type),*) $body
@@ -40,4 +40,4 @@ macro_rules! vectorised {
     };
 }
 
-pub(super) use vectorised;
+pub(in crate::cpu) use vectorised;

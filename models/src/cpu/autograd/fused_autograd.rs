@@ -1,0 +1,158 @@
+//! What computes gradients.
+
+use std::fmt;
+use std::ops::Range;
+
+use super::backward::{Back, split_bias};
+use super::buffer::{Buffer, Buffers};
+use super::forward::Kept;
+use super::gradients::{Gradient, Gradients};
+use super::step::Work;
+use super::tape::Tape;
+use super::timings::Timings;
+use super::values::Values;
+use crate::cpu::kernels::Isa;
+use crate::train::{Autograd, Batch, Parameters};
+use crate::{Convolutions, Error, Graph, Result, Shape, TensorSpec};
+
+/// Computes gradients on the CPU, on all threads of the rayon pool that it is called from; the same to the bit for any number of them.
+///
+/// The gradient with respect to the input is not computed.
+pub struct FusedAutograd {
+    graph: Graph,
+    isa: Isa,
+    convolutions: Convolutions,
+    /// For every node, where its tensors lie among the parameters.
+    ranges: Vec<Range<usize>>,
+    /// For batches of the last shape.
+    tape: Option<Tape>,
+    buffers: Buffers,
+    timings: Timings,
+}
+
+impl fmt::Debug for FusedAutograd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FusedAutograd").field("graph", &self.graph.name()).field("isa", &self.isa).finish_non_exhaustive()
+    }
+}
+
+impl FusedAutograd {
+    /// What computes the gradients of `graph`.
+    ///
+    /// # Errors
+    /// If the environment variable `SWATH_ISA` asks for instructions that the processor lacks.
+    pub fn new(graph: Graph, convolutions: Convolutions) -> Result<Self> {
+        let isa = Isa::detect().map_err(|reason| Error::Processor { reason })?;
+        let (mut next, mut left) = (0, graph.tensors().into_iter().peekable());
+        let ranges = graph.nodes().iter().map(|node| {
+            let start = next;
+            let is_own = |spec: &TensorSpec| spec.name.rsplit_once('.').is_some_and(|(owner, _)| owner == node.name);
+            while let Some(spec) = left.next_if(is_own) {
+                next += spec.shape.iter().product::<usize>();
+            }
+            start..next
+        });
+        let ranges = ranges.collect();
+        Ok(Self { graph, isa, convolutions, ranges, tape: None, buffers: Buffers::default(), timings: Timings::default() })
+    }
+
+    /// Where the time of the last pass went.
+    #[must_use]
+    pub fn timings(&self) -> &Timings {
+        &self.timings
+    }
+
+    /// Bytes of the values that are kept from pass to pass; what packed weights and kernels take comes on top.
+    #[must_use]
+    pub fn resident_bytes(&self) -> usize {
+        self.buffers.bytes()
+    }
+
+    /// Checks that a batch and parameters are of the network.
+    fn check(&self, parameters: &Parameters, input: &Batch) -> Result<()> {
+        let channels = self.graph.input_channels();
+        if input.shape().channels != channels || input.samples() == 0 {
+            let want = Shape { channels, ..input.shape() };
+            let node = self.graph.nodes()[0].name.clone();
+            let got = format!("{} samples of {}", input.samples(), input.shape());
+            return Err(Error::Node { node, expected: format!("samples of {want}"), got });
+        }
+        parameters.check(&self.graph)
+    }
+
+    /// Makes ready for batches of the input's shape.
+    fn prepare(&mut self, input: &Batch) -> Result<()> {
+        let (samples, extent) = (input.samples(), input.shape().extent);
+        if self.tape.as_ref().is_none_or(|tape| (tape.samples, tape.extent) != (samples, extent)) {
+            self.tape = None;
+            self.buffers.clear();
+            self.tape = Some(Tape::new(&self.graph, samples, extent, self.isa, self.convolutions)?);
+        }
+        Ok(())
+    }
+}
+
+impl Autograd for FusedAutograd {
+    fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    fn pass(&mut self, parameters: &mut Parameters, input: &Batch, loss: &mut dyn FnMut(&Batch) -> Result<Batch>) -> Result<()> {
+        self.check(parameters, input)?;
+        self.prepare(input)?;
+        let Some(tape) = &mut self.tape else { return Ok(()) };
+        let (isa, ranges, buffers, timings) = (self.isa, &self.ranges, &self.buffers, &mut self.timings);
+        *timings = Timings::default();
+        let mut kept: Vec<Kept> = Vec::with_capacity(tape.steps.len());
+        for step in &mut tape.steps {
+            let tensors = &mut parameters.values_mut()[ranges[step.node].clone()];
+            timings.measure(step.kind, |timing| &mut timing.forward, || step.work.set(tensors));
+        }
+        let tape = &*tape;
+        let mut values = Values::new(tape, buffers, input.values());
+        for step in &tape.steps {
+            let tensors = &mut parameters.values_mut()[ranges[step.node].clone()];
+            let forward = || step.forward(isa, tape, buffers, &mut values, tensors);
+            kept.push(timings.measure(step.kind, |timing| &mut timing.forward, forward));
+            step.inputs.iter().for_each(|&input| values.release(input));
+        }
+        let gradient = values.scores(loss)?;
+        let shape = tape.shapes[tape.output];
+        if (gradient.samples(), gradient.shape()) != (tape.samples, shape) {
+            let expected = format!("a gradient of {} samples of {shape}", tape.samples);
+            let got = format!("{} samples of {}", gradient.samples(), gradient.shape());
+            return Err(Error::Node { node: self.graph.nodes()[tape.output].name.clone(), expected, got });
+        }
+        let mut gradients = Gradients::new(isa, tape.samples, &tape.shapes, buffers);
+        if tape.learned[tape.output] {
+            gradients.give(tape.output, Gradient::new(Buffer::from(gradient.into_values()), shape.channels));
+        }
+        for (step, kept) in tape.steps.iter().zip(kept).rev() {
+            // Nothing is learned before it.
+            let Some(dy) = gradients.take(step.output) else { continue };
+            let tensors = &mut parameters.gradients_mut()[ranges[step.node].clone()];
+            timings.measure(step.kind, |timing| &mut timing.kernels, || step.kernel_gradient(tape, &values, &dy, tensors));
+            let mut back = Back { isa, tape, values: &values, gradients: &mut gradients };
+            timings.measure(step.kind, |timing| &mut timing.backward, || step.backward(&mut back, &kept, dy, tensors));
+            step.reread().for_each(|node| values.release(node));
+        }
+        Ok(())
+    }
+}
+
+impl Work {
+    /// Packs the tensors of a convolution.
+    fn set(&mut self, tensors: &mut [f32]) {
+        match self {
+            Self::Convolution { layer, biases } => {
+                let (weight, bias) = split_bias(tensors, *biases);
+                layer.set(weight, bias.as_deref());
+            }
+            Self::Transposed { layer, biases } => {
+                let (weight, bias) = split_bias(tensors, *biases);
+                layer.set(weight, bias.as_deref());
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! What a node computes.
+
+use candle_core::{Result, Tensor};
+
+use super::{conv, ops, pool, resize};
+use crate::{Extent, Graph, Node, Op, Rank};
+
+/// What belongs to the tensors of a graph, in the order of [`Graph::tensors`], by node.
+pub(super) fn by_node<T>(graph: &Graph, flat: Vec<T>) -> Vec<Vec<T>> {
+    let mut flat = graph.tensors().into_iter().zip(flat).peekable();
+    let mut of = |node: &Node| {
+        let mut own = Vec::new();
+        while let Some((_, part)) =
+            flat.next_if(|(spec, _)| spec.name.rsplit_once('.').is_some_and(|(owner, _)| owner == node.name))
+        {
+            own.push(part);
+        }
+        own
+    };
+    graph.nodes().iter().map(&mut of).collect()
+}
+
+/// The values of a node. `extent` is its own, whose depth is the length of the first dimension: in a planar network that may be samples.
+pub(super) fn compute(node: &Node, rank: Rank, tensors: &[Tensor], inputs: &[&Tensor], extent: Extent) -> Result<Tensor> {
+    let x = inputs[0];
+    match &node.op {
+        Op::Input { .. } => Ok(x.clone()),
+        Op::Conv(c) => conv::conv(x, &volumetric(&tensors[0], rank)?, tensors.get(1), c),
+        Op::ConvTranspose(c) => conv::conv_transpose(x, &volumetric(&tensors[0], rank)?, tensors.get(1), c, extent),
+        Op::BatchNorm(bn) => ops::batch_norm(x, tensors, bn.epsilon),
+        Op::Affine => ops::affine(x, &tensors[0], &tensors[1]),
+        Op::Activation(activation) => ops::activation(x, *activation),
+        Op::Softmax => ops::softmax(x),
+        Op::Pool(p) => pool::pool(x, p),
+        Op::GlobalAveragePool => match rank {
+            Rank::Planar => x.mean_keepdim((2, 3)),
+            Rank::Volumetric => x.mean_keepdim((0, 2, 3)),
+        },
+        Op::Add => x.broadcast_add(inputs[1]),
+        Op::Mul => x.broadcast_mul(inputs[1]),
+        Op::Concat => Tensor::cat(inputs, 1),
+        Op::Channels { start, count } => x.narrow(1, *start, *count)?.contiguous(),
+        Op::Resize(r) => resize::resize(x, r, extent),
+        Op::Pad { padding, fill } => ops::pad(x, *padding, *fill),
+    }
+}
+
+/// A kernel with its depth axis, which planar weights lack.
+fn volumetric(weight: &Tensor, rank: Rank) -> Result<Tensor> {
+    match rank {
+        Rank::Planar => weight.unsqueeze(2),
+        Rank::Volumetric => Ok(weight.clone()),
+    }
+}

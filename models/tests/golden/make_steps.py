@@ -1,0 +1,137 @@
+"""Writes steps.json: one step of training, as PyTorch makes it: forwards in training mode, loss, backwards, AdamW.
+
+    pip install numpy torch torchvision safetensors
+    python make_steps.py
+
+Weights are those of make_fcn_resnet50.py, every tensor by its name. The input (samples, 3, h, w) is filled from the generator named `input`, in C
+order. The targets (samples, h, w) are from the generator named "targets": with v = (u + 1) / 2, the target is 255, which does not count, if
+v < 0.1, else floor((v - 0.1) / 0.9 * classes). All is computed in f64 from these f32 values.
+
+`loss` is as serde reads `swath_models::train::Loss`, `rule` as it reads `Rule`, and `value` is the loss before the step. For every tensor, statistics included, `gradient` (none for statistics)
+and `after`, the values after the step, are summarised by their Euclidean `norm`, the `largest` magnitude, the sum of products with the generator
+named "probe", `projection`, and values at eight places evenly apart, `samples`: element floor(i * count / 8) for i from 0 to 7.
+
+`rounding` is how far PyTorch's own f32 is from its f64, at worst, relative to a tensor's norm or its largest value. Where rounding moves an
+activation over its kink, gradients of a deep network differ by percents; the inputs are such that it does not.
+
+AdamW has an epsilon as large as gradients, for otherwise its first step has the same length whatever the gradient, and its sign decides.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from make_fcn_resnet50 import FcnResNet50, uniform
+from make_networks import FcnSmall, UNet, filled
+from make_training import term
+
+CLASSES = 3
+SAMPLES = 2
+RATE = 0.01
+RULE = {"kind": "adamw", "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-2, "weight_decay": 0.05}
+CROSS_ENTROPY = {"kind": "cross_entropy", "class_weights": [0.5, 1.0, 2.0]}
+
+
+class Logits(torch.nn.Module):
+    """FCN-ResNet50 without its softmax."""
+
+    def __init__(self, classes):
+        super().__init__()
+        self.net = FcnResNet50(classes)
+
+    def forward(self, x):
+        size = x.shape[-2:]
+        net = self.net
+        y = net.maxpool(net.relu(net.bn1(net.conv1(x))))
+        s8 = net.layer2(net.layer1(y))
+        s16 = net.layer3(s8)
+        scores = net.head8(s8), net.head16(s16), net.head32(net.layer4(s16))
+        return sum(torch.nn.functional.interpolate(s, size=size, mode="bilinear", align_corners=False) for s in scores)
+
+
+def targets(height, width):
+    v = (uniform("targets", SAMPLES * height * width) + 1) / 2
+    classes = np.floor((v - 0.1) / 0.9 * CLASSES).astype(np.int64)
+    return torch.from_numpy(np.where(v < 0.1, 255, classes).reshape(SAMPLES, height, width))
+
+
+def summary(tensor):
+    values = tensor.detach().double().ravel().numpy()
+    count = len(values)
+    numbers = {
+        "norm": np.sqrt((values**2).sum()),
+        "largest": np.abs(values).max(),
+        "projection": values @ uniform("probe", count),
+    }
+    digits = {name: float(f"{number:.8g}") for name, number in numbers.items()}
+    return {**digits, "samples": [float(f"{values[i * count // 8]:.8g}") for i in range(8)]}
+
+
+def step(network, net, terms, generator, height, width, dtype):
+    net = net.to(dtype).train()
+    decays = [p for p in net.parameters() if p.ndim > 1]
+    others = [p for p in net.parameters() if p.ndim <= 1]
+    groups = [{"params": decays, "weight_decay": RULE["weight_decay"]}, {"params": others, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, lr=RATE, betas=(RULE["beta1"], RULE["beta2"]), eps=RULE["epsilon"])
+    values = uniform(generator, SAMPLES * 3 * height * width).reshape(SAMPLES, 3, height, width)
+    scores = net(torch.from_numpy(values).to(dtype))
+    value = sum(term(scores=scores.double(), targets=targets(height, width), **t) for t in terms)
+    value.backward()
+    learned = dict(net.named_parameters())
+    gradients = {name: summary(p.grad) for name, p in learned.items()}
+    optimizer.step()
+    tensors = {}
+    for name, tensor in net.state_dict().items():
+        if not name.endswith("num_batches_tracked"):
+            tensors[name.removeprefix("net.")] = {"gradient": gradients.get(name), "after": summary(tensor)}
+    return {
+        "network": network,
+        "input": generator,
+        "samples": SAMPLES,
+        "height": height,
+        "width": width,
+        "classes": CLASSES,
+        "loss": terms,
+        "rule": RULE,
+        "rate": RATE,
+        "value": value.item(),
+        "tensors": tensors,
+    }
+
+
+def distance(single, exact):
+    """The largest difference of two steps, relative to the norm or the largest value of a tensor."""
+    worst = 0.0
+    for name, tensor in exact["tensors"].items():
+        for part, golden in tensor.items():
+            if golden:
+                other = single["tensors"][name][part]
+                sums = [abs(other[key] - golden[key]) / golden["norm"] for key in ("norm", "projection")]
+                samples = [abs(a - b) / golden["largest"] for a, b in zip(other["samples"], golden["samples"])]
+                worst = max(worst, *sums, *samples)
+    return worst
+
+
+def main():
+    dice = {"kind": "dice", "weight": 1.0, "classes": [1, 2]}
+    # `filled` by the names of the zoo, which do not have the wrapper's prefix.
+    fcn = lambda: (lambda net: (filled(net.net), net)[1])(Logits(CLASSES))
+    cases = [
+        ("fcn_resnet50", fcn, [CROSS_ENTROPY], "input1", 64, 64),
+        ("unet", lambda: filled(UNet(CLASSES)), [CROSS_ENTROPY, dice], "input", 32, 48),
+        ("fcn_small", lambda: filled(FcnSmall(CLASSES)), [CROSS_ENTROPY, dice], "input", 65, 72),
+    ]
+    golden = []
+    for name, make, *rest in cases:
+        exact = step(name, make(), *rest, torch.float64)
+        exact["rounding"] = float(f"{distance(step(name, make(), *rest, torch.float32), exact):.2g}")
+        print(f"{name}: loss {exact['value']:.6f}, f32 to f64 {exact['rounding']}")
+        golden.append(exact)
+    path = Path(__file__).with_name("steps.json")
+    path.write_text(json.dumps(golden, separators=(",", ":")) + "\n")
+    print(f"{path.name}: {path.stat().st_size} bytes")
+
+
+if __name__ == "__main__":
+    main()
