@@ -15,6 +15,12 @@ pub(crate) struct Digest {
 }
 
 impl Digest {
+    /// Adds bytes.
+    pub(crate) fn add(&mut self, bytes: &[u8]) {
+        self.hasher.update(bytes);
+        self.bytes += bytes.len() as u64;
+    }
+
     /// Adds what a file holds.
     pub(crate) fn add_file(&mut self, path: &Path) -> io::Result<()> {
         let mut file = File::open(path)?;
@@ -24,8 +30,7 @@ impl Digest {
             if count == 0 {
                 return Ok(());
             }
-            self.hasher.update(&buffer[..count]);
-            self.bytes += count as u64;
+            self.add(&buffer[..count]);
         }
     }
 

@@ -161,6 +161,106 @@ pub enum Error {
         /// The label.
         got: u8,
     },
+    /// Counts do not fill a confusion matrix.
+    #[error("expected {expected} counts, classes times (classes + 1), got {got}")]
+    CountCount {
+        /// Classes times (classes + 1).
+        expected: usize,
+        /// How many there were.
+        got: usize,
+    },
+    /// Two confusion matrices are of different classes.
+    #[error("expected the classes {expected}, got {got}")]
+    ClassNames {
+        /// The names of one, as a list.
+        expected: String,
+        /// The names of the other.
+        got: String,
+    },
+    /// A raster does not say which classes its labels are.
+    #[error("{} does not say which classes its labels are", path.display())]
+    NoClasses {
+        /// The raster.
+        path: PathBuf,
+    },
+    /// A class that does not exist.
+    #[error("no class is called `{class}`: there are {classes}")]
+    ClassMissing {
+        /// What was asked for.
+        class: String,
+        /// The names of all classes, as a list.
+        classes: String,
+    },
+    /// A value that stands for several classes.
+    #[error("expected one meaning for each value, got several for {value}")]
+    MeaningTwice {
+        /// The value or colour.
+        value: String,
+    },
+    /// A pixel that stands for no class.
+    #[error("{what} at column {x}, row {y} of {} is neither a class nor ignored", path.display())]
+    UnknownValue {
+        /// The raster.
+        path: PathBuf,
+        /// What it holds: "value 7", "colour 0000FF".
+        what: String,
+        /// The pixel's column.
+        x: usize,
+        /// The pixel's row.
+        y: usize,
+    },
+    /// Two rasters do not cover the same pixels.
+    #[error("expected the same {what}, got {first_value} for {} and {second_value} for {}", first.display(), second.display())]
+    Grids {
+        /// What differs: "size", "transform", "CRS".
+        what: &'static str,
+        /// A raster.
+        first: PathBuf,
+        /// What it has.
+        first_value: String,
+        /// Another raster.
+        second: PathBuf,
+        /// What that one has.
+        second_value: String,
+    },
+    /// A raster does not have the bands that it needs for its purpose.
+    #[error("expected {expected} in {}, got {got}", path.display())]
+    Bands {
+        /// The raster.
+        path: PathBuf,
+        /// What it should have.
+        expected: &'static str,
+        /// What it has: "4 bands".
+        got: String,
+    },
+    /// A labelled pixel without a probability.
+    #[error("expected a probability at column {x}, row {y} of {}, got {got}", path.display())]
+    NoProbability {
+        /// The raster.
+        path: PathBuf,
+        /// What is there.
+        got: f64,
+        /// The pixel's column.
+        x: usize,
+        /// The pixel's row.
+        y: usize,
+    },
+    /// Areas are asked for with another number of classes.
+    #[error("expected the mapped pixels of {expected} classes, got {got}")]
+    MappedCount {
+        /// Number of classes.
+        expected: usize,
+        /// How many numbers there were.
+        got: usize,
+    },
+    /// A class of the map that the reference hardly covers.
+    #[error("expected at least 2 counted pixels where the map has class `{class}`, got {got}")]
+    Stratum {
+        /// The class.
+        class: String,
+        /// How many there were.
+        got: u64,
+    },
     /// A raster does not cover the same pixels as the scene.
     #[error("expected {expected_width} x {expected_height} pixels in {}, got {width} x {height}", path.display())]
     PictureSize {
@@ -369,6 +469,9 @@ pub enum Error {
         /// The scene.
         path: PathBuf,
     },
+    /// A training cannot be what its recipe says.
+    #[error(transparent)]
+    Train(Box<crate::train::TrainError>),
     /// A model is not what it should be.
     #[error(transparent)]
     Model(#[from] swath_models::Error),

@@ -1,4 +1,4 @@
-//! A bitmap font of 5 x 7 pixels for legends.
+//! A bitmap font of 5 x 7 pixels for legends and figures.
 
 /// Width and height of a glyph, in pixels.
 pub(crate) const WIDTH: usize = 5;
@@ -11,6 +11,8 @@ pub(crate) fn glyph(character: char) -> [u8; WIDTH] {
         digit @ '0'..='9' => DIGITS[digit as usize - '0' as usize],
         '-' => [0x08; WIDTH],
         '_' => [0x40; WIDTH],
+        '.' => [0x00, 0x60, 0x60, 0x00, 0x00],
+        '%' => [0x23, 0x13, 0x08, 0x64, 0x62],
         _ => [0; WIDTH],
     }
 }

@@ -84,6 +84,40 @@ impl Georeference {
         moved
     }
 
+    /// The georeference of a raster whose pixels are `factor` x `factor` of this one's.
+    #[must_use]
+    pub fn reduced(&self, factor: usize) -> Self {
+        let (mut reduced, factor) = (self.clone(), factor as f64);
+        reduced.transform = self.transform.map(|t| [t[0], t[1] * factor, t[2] * factor, t[3], t[4] * factor, t[5] * factor]);
+        for gcp in &mut reduced.gcps {
+            gcp.pixel /= factor;
+            gcp.line /= factor;
+        }
+        reduced
+    }
+
+    /// Side of a pixel in units of the CRS, the mean of both if they differ: `None` without a transform.
+    #[must_use]
+    pub fn pixel_side(&self) -> Option<f64> {
+        self.transform.map(|t| (t[1] * t[5] - t[2] * t[4]).abs().sqrt())
+    }
+
+    /// Smallest and largest x and y of a window, `[x, y, x, y]` in units of the CRS: `None` without a transform.
+    pub(crate) fn bounds(&self, window: Window) -> Option<[f64; 4]> {
+        let t = self.transform?;
+        let [left, top, right, bottom] =
+            [window.x, window.y, window.x + window.width, window.y + window.height].map(|at| at as f64);
+        let corners = [[left, top], [right, top], [left, bottom], [right, bottom]].map(|[column, row]| ground(&t, column, row));
+        let least = |axis: usize| corners.iter().map(|corner| corner[axis]).fold(f64::INFINITY, f64::min);
+        let most = |axis: usize| corners.iter().map(|corner| corner[axis]).fold(f64::NEG_INFINITY, f64::max);
+        Some([least(0), least(1), most(0), most(1)])
+    }
+
+    /// The CRS with coordinates in the order x, y: `None` if there is none that GDAL understands.
+    pub(crate) fn crs(&self) -> Option<SpatialRef> {
+        traditional(self.crs_wkt.as_deref()?).ok()
+    }
+
     /// Ground area of a pixel in square metres, as measured on the map: `None` unless the raster has a transform and a projected CRS.
     #[must_use]
     pub fn pixel_area_m2(&self) -> Option<f64> {
@@ -129,8 +163,16 @@ impl Georeference {
     }
 }
 
+/// Whether two definitions are of the same CRS; names and the order of axes do not matter.
+pub(crate) fn is_same_crs(first: &str, second: &str) -> bool {
+    match (traditional(first), traditional(second)) {
+        (Ok(a), Ok(b)) => a == b || matches!((a.authority(), b.authority()), (Ok(a), Ok(b)) if a == b),
+        _ => first == second,
+    }
+}
+
 /// The point that a transform gives for a column and a row.
-fn ground(t: &[f64; 6], column: f64, row: f64) -> [f64; 2] {
+pub(crate) fn ground(t: &[f64; 6], column: f64, row: f64) -> [f64; 2] {
     [t[0] + t[1] * column + t[2] * row, t[3] + t[4] * column + t[5] * row]
 }
 

@@ -24,10 +24,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod canvas;
 mod clocks;
 pub mod demo;
 mod digest;
 mod error;
+pub mod evaluate;
 mod font;
 mod georeference;
 mod heap;
@@ -35,11 +37,13 @@ mod labels;
 mod pipeline;
 pub mod plan;
 mod preview;
+mod random;
 mod segment;
 mod sink;
 pub mod source;
 mod stac;
 mod timings;
+pub mod train;
 
 pub use error::{Error, Result};
 pub use gdal::Gcp;
@@ -47,6 +51,6 @@ pub use georeference::Georeference;
 pub use pipeline::{NoObserver, Observer, Scores, run};
 pub use preview::{Panels, preview};
 pub use segment::{Outputs, ProbabilityOutput, Report, Segmenter};
-pub use sink::{Existing, LabelProduct, LabelSink, LabelSummary, LayerEncoding, LayerProduct, LayerSink};
+pub use sink::{Existing, LabelProduct, LabelSink, LabelSummary, LayerEncoding, LayerProduct, LayerSink, write_text};
 pub use stac::{ItemDescription, LayerAsset, ModelReference, acquired};
 pub use timings::{Stage, Timings};

@@ -1,15 +1,14 @@
 //! A picture that shows at a glance how good labels are.
 
-use std::fs::File;
-use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
 use gdal::Dataset;
 use gdal::errors::GdalError;
 use gdal::raster::ResampleAlg;
 use swath_models::{Class, Colour};
+use swath_tiling::Window;
 
-use crate::sink::Unpublished;
+use crate::canvas::{BLACK, Canvas};
 use crate::{Error, Existing, Result, font};
 
 /// The widest picture, in pixels.
@@ -60,9 +59,16 @@ pub fn preview(panels: Panels<'_>, classes: &[Class], picture: &Path) -> Result<
         canvas.paste(place * (panel + GAP), panel, &raster.classes(size, classes)?);
     }
     for (class, [x, y]) in classes.iter().zip(names.places) {
-        canvas.entry(class, x, size[1] + y);
+        entry(&mut canvas, class, x, size[1] + y);
     }
-    canvas.write(picture)
+    canvas.write(picture, Existing::Overwrite)
+}
+
+/// Draws an entry of the legend: a square of the class's colour and its name.
+fn entry(canvas: &mut Canvas, class: &Class, x: usize, y: usize) {
+    let side = LETTER * font::HEIGHT;
+    canvas.fill(Window::plane(x, y, side, side), colour(class));
+    canvas.text(&class.name, x + side + GAP, y, LETTER, BLACK);
 }
 
 /// Where the legend's entries go, and its height, in pixels.
@@ -128,8 +134,6 @@ impl<'a> Raster<'a> {
     }
 }
 
-const BLACK: Colour = Colour { red: 0, green: 0, blue: 0 };
-const WHITE: Colour = Colour { red: 255, green: 255, blue: 255 };
 const GREY: Colour = Colour { red: 128, green: 128, blue: 128 };
 
 fn colour(class: &Class) -> Colour {
@@ -146,71 +150,10 @@ fn stretch(values: &[f32]) -> Vec<u8> {
     values.iter().map(|v| ((v - low) / range * 255.0).clamp(0.0, 255.0) as u8).collect()
 }
 
-/// A white picture to draw on.
-struct Canvas {
-    width: usize,
-    height: usize,
-    pixels: Vec<Colour>,
-}
-
-impl Canvas {
-    fn new(width: usize, height: usize) -> Self {
-        Self { width, height, pixels: vec![WHITE; width * height] }
-    }
-
-    /// Puts a panel of the given width at the top.
-    fn paste(&mut self, left: usize, width: usize, panel: &[Colour]) {
-        for (line, row) in self.pixels.chunks_exact_mut(self.width).zip(panel.chunks_exact(width)) {
-            line[left..left + width].copy_from_slice(row);
-        }
-    }
-
-    fn fill(&mut self, left: usize, top: usize, size: usize, colour: Colour) {
-        for y in top..(top + size).min(self.height) {
-            for x in left..(left + size).min(self.width) {
-                self.pixels[y * self.width + x] = colour;
-            }
-        }
-    }
-
-    /// An entry of the legend: a square of the class's colour and its name.
-    fn entry(&mut self, class: &Class, x: usize, y: usize) {
-        let side = LETTER * font::HEIGHT;
-        self.fill(x, y, side, colour(class));
-        for (place, character) in class.name.chars().enumerate() {
-            let left = x + side + GAP + place * LETTER * (font::WIDTH + 1);
-            for (column, bits) in font::glyph(character).into_iter().enumerate() {
-                for row in (0..font::HEIGHT).filter(|row| bits >> row & 1 == 1) {
-                    self.fill(left + LETTER * column, y + LETTER * row, LETTER, BLACK);
-                }
-            }
-        }
-    }
-
-    fn write(&self, path: &Path) -> Result<()> {
-        let output = Unpublished::create(path, Existing::Overwrite)?;
-        let part = output.part();
-        let fail = |action| move |source| Error::File { action, path: part.into(), source };
-        let mut file = BufWriter::new(File::create(part).map_err(fail("create"))?);
-        self.encode(&mut file).map_err(|source| Error::Png { path: part.into(), source })?;
-        // Dropped, it would keep to itself that the disk is full.
-        file.flush().map_err(fail("write"))?;
-        output.publish()
-    }
-
-    fn encode(&self, file: &mut BufWriter<File>) -> std::result::Result<(), png::EncodingError> {
-        let mut encoder = png::Encoder::new(file, self.width as u32, self.height as u32);
-        encoder.set_color(png::ColorType::Rgb);
-        encoder.set_depth(png::BitDepth::Eight);
-        let mut writer = encoder.write_header()?;
-        let bytes: Vec<u8> = self.pixels.iter().flat_map(|c| [c.red, c.green, c.blue]).collect();
-        writer.write_image_data(&bytes)?;
-        writer.finish()
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+
     use super::*;
     use crate::demo::{DemoScene, classes};
 

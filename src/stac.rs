@@ -11,7 +11,7 @@ use swath_models::Class;
 use swath_tiling::Size;
 
 use crate::digest::Digest;
-use crate::sink::{Unpublished, colours};
+use crate::sink::{colours, write_text};
 use crate::{Error, Existing, Georeference, LabelSummary, LayerEncoding, Result};
 
 /// The media type of a COG.
@@ -100,11 +100,7 @@ impl ItemDescription<'_> {
     ///
     /// If an item exists and must stay, a published file cannot be read, or the item cannot be written.
     pub fn write(&self) -> Result<()> {
-        let output = Unpublished::create(&self.path(), self.existing)?;
-        let text = format!("{:#}\n", self.item()?);
-        let part = output.part();
-        std::fs::write(part, text).map_err(|source| Error::File { action: "write", path: part.to_owned(), source })?;
-        output.publish()
+        write_text(&self.path(), &format!("{:#}\n", self.item()?), self.existing)
     }
 
     fn item(&self) -> Result<Value> {

@@ -8,8 +8,10 @@ use std::fs;
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use gdal::DriverManager;
+use gdal::raster::Buffer;
 use support::{Linear, Pixels, noise, program, swath};
 use tempfile::TempDir;
 
@@ -22,16 +24,14 @@ fn peak(child: &Child) -> Option<u64> {
     line.trim().trim_end_matches(" kB").parse::<u64>().ok().map(|kib| kib << 10)
 }
 
-/// Labels a scene and returns the most memory that was held, as far as a look every few milliseconds tells.
+/// Runs the program and returns the most memory that was held, as far as a look every few milliseconds tells.
 fn measure(folder: &Path, arguments: &str) -> u64 {
-    let mut command = program(folder);
-    command.arg("segment").args(arguments.split_whitespace()).args(["--output", "labels.tif", "--overwrite", "-q"]);
-    let mut child = command.stdout(Stdio::null()).spawn().unwrap();
+    let mut child = program(folder).args(arguments.split_whitespace()).stdout(Stdio::null()).spawn().unwrap();
     let mut most = 0;
     loop {
         most = peak(&child).unwrap_or(0).max(most);
         if let Some(status) = child.try_wait().unwrap() {
-            assert!(status.success(), "segment {arguments}: {status}");
+            assert!(status.success(), "{arguments}: {status}");
             return most;
         }
         sleep(Duration::from_millis(3));
@@ -47,7 +47,7 @@ fn assert_kept(folder: &Path, arguments: &str) {
     };
     let limit = planned(4096 * MIB);
     assert!(planned(limit) <= limit);
-    let held = measure(folder, &format!("--max-memory {limit} {arguments}"));
+    let held = measure(folder, &format!("segment --max-memory {limit} {arguments} --output labels.tif --overwrite -q"));
     assert!(held <= limit, "{arguments}: {} MiB were held, {} MiB planned", held / MIB, limit / MIB);
     // A plan that counts far too much keeps every promise.
     assert!(limit < 4 * held, "{arguments}: {} MiB were held, {} MiB planned", held / MIB, limit / MIB);
@@ -110,4 +110,62 @@ fn threads_do_not_change_the_tiles_of_a_tight_limit() {
     }
     tiles.dedup();
     assert!(tiles.len() > 1 && refused, "memory was never short: {tiles:?}");
+}
+
+/// Writes labels, or grey colours, of six classes in patches, in which about every `odd`-th pixel is another one. Below row
+/// `filled` nothing is written: that is read as 0, and takes no time to make.
+fn write_labels(path: &Path, size: [usize; 2], filled: usize, odd: usize, bands: usize, options: &[&str]) {
+    let options = options.iter().copied().chain(["SPARSE_OK=TRUE", "COMPRESS=DEFLATE", "ZLEVEL=1"]).collect();
+    let driver = DriverManager::get_driver_by_name("GTiff").unwrap();
+    let [width, height] = size;
+    let dataset = driver.create_with_band_type_with_options::<u8, _>(path, width, height, bands, &options).unwrap();
+    for top in (0..filled.min(height)).step_by(512) {
+        let rows = 512.min(height - top);
+        let label = |x: usize, y: usize| {
+            let label = noise(0, x / 40, y / 40) % 6;
+            if (x * 7 + y * 13) % odd == 1 { noise(1, x, y) % 6 } else { label }
+        };
+        let labels: Vec<u8> = (0..rows * width).map(|at| label(at % width, top + at / width)).collect();
+        for number in 1..=bands {
+            let mut band = dataset.rasterband(number).unwrap();
+            band.write((0, top as isize), (width, rows), &mut Buffer::new((width, rows), labels.clone())).unwrap();
+        }
+    }
+    dataset.close().unwrap();
+}
+
+/// Compares pairs of 20,000 x 20,000 pixels, of which so many rows are written, in tiles and in strips of colours, with as many
+/// threads as a large machine has.
+#[expect(clippy::print_stdout, reason = "the figures of benches/RESULTS.md")]
+fn assert_compared_within_a_gibibyte(filled: usize, strips: usize) {
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let tiled = ["TILED=YES", "BLOCKXSIZE=512", "BLOCKYSIZE=512"];
+    let coloured = ["PHOTOMETRIC=RGB", "INTERLEAVE=PIXEL"];
+    write_labels(&path("prediction.tif"), [20_000, 20_000], filled, 9, 1, &tiled);
+    write_labels(&path("reference.tif"), [20_000, 20_000], filled, usize::MAX, 1, &tiled);
+    write_labels(&path("few_rows.tif"), [20_000, strips], filled, 9, 1, &tiled);
+    write_labels(&path("colours.tif"), [20_000, strips], filled, usize::MAX, 3, &coloured);
+    let classes = (0..6).map(|class| format!("c{class}={class:02X}{class:02X}{class:02X}")).collect::<Vec<_>>().join(",");
+    for (rasters, options) in [
+        ("prediction.tif reference.tif", "--threads 2"),
+        ("prediction.tif reference.tif", "--erode 3 --threads 16"),
+        ("few_rows.tif colours.tif", "--palette classes --erode 3 --threads 16"),
+    ] {
+        let started = Instant::now();
+        let held = measure(folder.path(), &format!("evaluate {rasters} --classes {classes} -q {options}"));
+        println!("evaluate {rasters} {options}: {} MiB, {:.1} s", held / MIB, started.elapsed().as_secs_f64());
+        assert!(held <= 1024 * MIB, "{rasters} {options}: {} MiB were held", held / MIB);
+    }
+}
+
+#[test]
+fn large_label_rasters_are_compared_within_a_gibibyte() {
+    assert_compared_within_a_gibibyte(600, 2000);
+}
+
+#[test]
+#[ignore = "takes minutes; prints the figures of benches/RESULTS.md"]
+fn large_label_rasters_full_of_labels_are_compared_within_a_gibibyte() {
+    assert_compared_within_a_gibibyte(20_000, 20_000);
 }

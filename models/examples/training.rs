@@ -1,128 +1,141 @@
-//! How long a pass of training takes, and its operators: `cargo run --release -p swath-models --example training -- unet|fcn PASSES`.
+//! A network in training that stays in memory and makes a step when it is told to, so that benches can time it in turn with others:
+//! `cargo run --release -p swath-models --example training -- NETWORK fused|candle WEIGHTS BATCH THREADS`.
 //!
-//! The networks are a U-Net (16 to 256 channels at strides 1 to 16) and an FCN on a ResNet-18, the batch has 8 samples of 256 x 256.
-#![expect(clippy::print_stdout, reason = "the figures")]
+//! NETWORK is one of the zoo, WEIGHTS a safetensors file with its first weights, BATCH one with the tensors `input`, `(samples, bands, height, width)`,
+//! and `targets`, `(samples, height, width)`, whose values are classes. The loss is cross-entropy plus Dice of class 1, the optimiser `AdamW`.
+//! It prints `ready`, then answers every line on standard input with one line: `run` with the milliseconds that a step took, `scores FILE` with
+//! `written` once a step was made and FILE has its scores as the tensor `output`; the time of each kind of operator goes to standard error at the end.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the answers")]
 
 use std::env;
 use std::error::Error;
+use std::io::stdin;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use swath_models::train::{Autograd, Batch, FusedAutograd, Parameters};
-use swath_models::{Axes, Builder, Conv, ConvTranspose, Convolutions, Graph, NodeId, Op, Rank, Result, Scope, Shape, zoo};
+use rayon::ThreadPoolBuilder;
+use swath_models::train::{
+    AdamW, Autograd, Batch, CandleAutograd, CrossEntropy, Device, Dice, FusedAutograd, Loss, Optimizer, Parameters, Rule,
+    Targets, Term,
+};
+use swath_models::{Convolutions, Extent, Result, Shape, Weights, zoo};
 
-const USAGE: &str = "training unet|fcn PASSES";
-const SAMPLES: usize = 8;
-const SIDE: usize = 256;
+const USAGE: &str = "training NETWORK fused|candle WEIGHTS BATCH THREADS";
+const RATE: f64 = 1e-3;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let [network, passes] = arguments.as_slice() else { return Err(USAGE.into()) };
-    let graph = match network.as_str() {
-        "unet" => unet()?,
-        "fcn" => fcn_resnet18()?,
+    let [network, engine, weights, batch, threads] = arguments.as_slice() else { return Err(USAGE.into()) };
+    let batch = Weights::read(Path::new(batch))?;
+    let (input, targets) = (read_input(&batch)?, read_targets(&batch)?);
+    let classes = 1 + usize::from(targets.classes().iter().copied().max().unwrap_or(0));
+    let graph = zoo::build(network, input.shape().channels, classes)?;
+    let parameters = Parameters::new(&graph, &Weights::read(Path::new(weights))?)?;
+    let engine = match engine.as_str() {
+        "fused" => Engine::Fused(Box::new(FusedAutograd::new(graph, Convolutions::Winograd)?)),
+        "candle" => Engine::Candle(CandleAutograd::new(graph, Device::Cpu)?),
         _ => return Err(USAGE.into()),
     };
-    let mut parameters = Parameters::new(&graph, &zoo::random_weights(&graph, 1))?;
-    let mut autograd = FusedAutograd::new(graph, Convolutions::Winograd)?;
-    let shape = Shape::planar(3, SIDE, SIDE);
-    let input = Batch::new(SAMPLES, shape, (0..SAMPLES * shape.elements()).map(|i| (i % 251) as f32 / 251.0).collect())?;
-    let mut fastest = Duration::MAX;
-    for _ in 0..passes.parse::<usize>()? {
+    let cross_entropy = CrossEntropy { weight: 1.0, class_weights: None };
+    let dice = Dice { weight: 1.0, classes: Some(vec![1]), smooth: 1.0 };
+    let mut training = Training {
+        engine,
+        loss: Loss::new(vec![Term::CrossEntropy(cross_entropy), Term::Dice(dice)]),
+        optimizer: Optimizer::new(Rule::AdamW(AdamW::default()), &parameters)?,
+        parameters,
+        input,
+        targets,
+    };
+    let pool = ThreadPoolBuilder::new().num_threads(threads.parse()?).build()?;
+    println!("ready");
+    for line in stdin().lines() {
+        let line = line?;
         let start = Instant::now();
-        let mut scored = start;
-        autograd.pass(&mut parameters, &input, &mut |scores| {
-            scored = Instant::now();
-            Ok(scores.clone())
-        })?;
-        let end = Instant::now();
-        if end - start >= fastest {
-            continue;
+        let scores = pool.install(|| training.step())?;
+        match line.split_once(' ') {
+            Some(("scores", file)) => {
+                write_scores(&scores, Path::new(file))?;
+                println!("written");
+            }
+            None if line == "run" => println!("{}", milliseconds(start.elapsed())),
+            _ => return Err(format!("expected `run` or `scores FILE`, got `{line}`").into()),
         }
-        fastest = end - start;
-        println!("{:.1} ms, forward {:.1}", milliseconds(fastest), milliseconds(scored - start));
-        for (kind, timing) in autograd.timings().kinds() {
-            let [forward, backward, kernels] = [timing.forward, timing.backward, timing.kernels].map(milliseconds);
-            println!("  {kind:20} forward {forward:7.1}  backward {backward:7.1}  kernels {kernels:7.1}");
+    }
+    if let Engine::Fused(fused) = &training.engine {
+        eprintln!("milliseconds of the last step, forward and backward:");
+        for (kind, timing) in fused.timings().kinds() {
+            eprintln!("{kind:20} {:7.1} {:7.1}", milliseconds(timing.forward), milliseconds(timing.backward));
         }
     }
     Ok(())
+}
+
+enum Engine {
+    Fused(Box<FusedAutograd>),
+    Candle(CandleAutograd),
+}
+
+struct Training {
+    engine: Engine,
+    loss: Loss,
+    optimizer: Optimizer,
+    parameters: Parameters,
+    input: Batch,
+    targets: Targets,
+}
+
+impl Training {
+    /// One step; returns its scores.
+    fn step(&mut self) -> Result<Batch> {
+        let autograd: &mut dyn Autograd = match &mut self.engine {
+            Engine::Fused(fused) => fused.as_mut(),
+            Engine::Candle(candle) => candle,
+        };
+        let mut last = None;
+        self.parameters.clear_gradients();
+        autograd.pass(&mut self.parameters, &self.input, &mut |scores| {
+            let evaluated = self.loss.evaluate(scores, &self.targets)?;
+            last = Some(scores.clone());
+            Ok(evaluated.gradient)
+        })?;
+        self.optimizer.step(&mut self.parameters, RATE);
+        last.map_or_else(|| Batch::new(0, self.input.shape(), Vec::new()), Ok)
+    }
 }
 
 fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
 
-fn normalised(g: &mut Builder, x: NodeId, name: &str, conv: Conv) -> NodeId {
-    g.conv(x, &Scope::root(name), conv).bn(&Scope::root(&format!("{name}_bn"))).node()
+fn shape_of<const AXES: usize>(file: &Weights, name: &str) -> Result<[usize; AXES], Box<dyn Error>> {
+    let spec = file.specs().find(|spec| spec.name == name).ok_or_else(|| format!("no tensor `{name}`"))?;
+    spec.shape.try_into().map_err(|shape| format!("expected {AXES} axes of `{name}`, got {shape:?}").into())
 }
 
-fn activated(g: &mut Builder, x: NodeId, name: &str, conv: Conv) -> NodeId {
-    let x = normalised(g, x, name, conv);
-    g.at(x).relu().node()
+fn read_input(file: &Weights) -> Result<Batch, Box<dyn Error>> {
+    let [samples, bands, height, width] = shape_of(file, "input")?;
+    let shape = Shape::planar(bands, height, width);
+    let values = transposed(file.get("input")?, samples, [bands, height * width]);
+    Ok(Batch::new(samples, shape, values)?)
 }
 
-fn double(g: &mut Builder, x: NodeId, name: &str, width: usize) -> NodeId {
-    let x = activated(g, x, &format!("{name}_1"), Conv::square(width, 3));
-    activated(g, x, &format!("{name}_2"), Conv::square(width, 3))
+fn read_targets(file: &Weights) -> Result<Targets, Box<dyn Error>> {
+    let [samples, height, width] = shape_of(file, "targets")?;
+    let classes = file.get("targets")?.iter().map(|class| *class as u8).collect();
+    Ok(Targets::new(samples, Extent::planar(height, width), classes)?)
 }
 
-fn unet() -> Result<Graph> {
-    let mut g = Builder::new("unet", Rank::Planar, 3);
-    let mut x = g.input();
-    let mut skips = Vec::new();
-    for width in [16, 32, 64, 128] {
-        x = double(&mut g, x, &format!("down{width}"), width);
-        skips.push((width, x));
-        x = g.at(x).max_pool(2, 2, 0).node();
-    }
-    x = double(&mut g, x, "bottom", 256);
-    for (width, skip) in skips.into_iter().rev() {
-        let up = ConvTranspose {
-            out_channels: width,
-            kernel: Axes::plane(2),
-            stride: Axes::plane(2),
-            padding: Axes::default(),
-            output_padding: Axes::cube(0),
-            dilation: Axes::cube(1),
-            groups: 1,
-            bias: true,
-        };
-        let up = g.push(format!("up{width}"), Op::ConvTranspose(up), vec![x]).node();
-        let both = g.concat(vec![skip, up]).node();
-        x = double(&mut g, both, &format!("decoded{width}"), width);
-    }
-    let head = g.conv(x, &Scope::root("head"), Conv::square(2, 1).biased()).node();
-    g.build(head)
+/// The scores as the tensor `output`, `(samples, classes, height, width)`.
+fn write_scores(scores: &Batch, path: &Path) -> Result<()> {
+    let Shape { channels, extent } = scores.shape();
+    let values = transposed(scores.values(), scores.samples(), [extent.product(), channels]);
+    let mut file = Weights::new();
+    file.insert("output", vec![scores.samples(), channels, extent.y, extent.x], values);
+    file.write(path)
 }
 
-fn fcn_resnet18() -> Result<Graph> {
-    let mut g = Builder::new("fcn_resnet18", Rank::Planar, 3);
-    let input = g.input();
-    let x = activated(&mut g, input, "stem", Conv::square(64, 7).stride(2));
-    let mut x = g.at(x).max_pool(3, 2, 1).node();
-    let mut maps = Vec::new();
-    for (stage, width) in [64, 128, 256, 512].into_iter().enumerate() {
-        for block in 0..2 {
-            let name = format!("layer{stage}_{block}");
-            let stride = if stage > 0 && block == 0 { 2 } else { 1 };
-            let y = activated(&mut g, x, &format!("{name}_1"), Conv::square(width, 3).stride(stride));
-            let y = normalised(&mut g, y, &format!("{name}_2"), Conv::square(width, 3));
-            if stride == 2 {
-                x = normalised(&mut g, x, &format!("{name}_skip"), Conv::square(width, 1).stride(2));
-            }
-            x = g.add(y, x).relu().node();
-        }
-        maps.push(x);
-    }
-    let mut heads = maps.into_iter().rev().take(3).enumerate().map(|(at, map)| (at, map)).collect::<Vec<_>>().into_iter();
-    let mut head = |g: &mut Builder| {
-        heads.next().map(|(at, map)| g.conv(map, &Scope::root(&format!("head{at}")), Conv::square(2, 1).biased()).node())
-    };
-    let mut y = head(&mut g).unwrap_or(input);
-    while let Some(skip) = head(&mut g) {
-        let up = g.resize_like(y, skip).node();
-        y = g.add(up, skip).node();
-    }
-    let output = g.resize_like(y, input).node();
-    g.build(output)
+/// Every sample's matrix with its axes swapped.
+fn transposed(values: &[f32], samples: usize, [rows, columns]: [usize; 2]) -> Vec<f32> {
+    let matrices = values.chunks_exact((values.len() / samples.max(1)).max(1));
+    matrices.flat_map(|matrix| (0..columns).flat_map(move |x| (0..rows).map(move |y| matrix[y * columns + x]))).collect()
 }

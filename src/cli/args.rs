@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use swath::evaluate::Palette;
 use swath::plan::BlendChoice;
 use swath::source::BandRequest;
 use swath_models::{Class, Scaling};
@@ -10,7 +11,8 @@ use swath_tiling::Window;
 
 use super::bytes::parse_bytes;
 use super::parse::{
-    Device, Overlap, Workers, parse_class, parse_device, parse_gsd, parse_overlap, parse_scaling, parse_window, parse_workers,
+    Device, Overlap, ValueMap, Workers, parse_class, parse_device, parse_gsd, parse_map, parse_overlap, parse_palette,
+    parse_scaling, parse_window, parse_workers,
 };
 
 /// Label every pixel of rasters too large for memory.
@@ -36,8 +38,12 @@ pub(crate) enum Command {
     Segment(SegmentArgs),
     /// Show what `segment` would do: tiles, overlap, memory, operations, bytes; nothing is run
     Plan(PlanArgs),
+    /// Compare a label raster with a reference: confusion matrix, accuracy, per-class figures, calibration, areas
+    Evaluate(EvaluateArgs),
     /// Make, look at, check and convert model folders
     Model(ModelArgs),
+    /// Train a network on labelled scenes, as a recipe says
+    Train(TrainArgs),
     /// Generate a scene with known truth, label it with the bundled model, and score the labels
     Demo(DemoArgs),
 }
@@ -163,6 +169,88 @@ pub(crate) struct PlanArgs {
 }
 
 #[derive(Debug, ClapArgs)]
+pub(crate) struct EvaluateArgs {
+    /// Label raster; its pixels without data have no label and count as missed
+    pub(crate) prediction: PathBuf,
+    /// Reference on the same grid: class values, or colours with `--palette`; its pixels without data do not count
+    pub(crate) reference: PathBuf,
+    /// Classes, in the order of their values from 0, as NAME or NAME=RRGGBB [default: those that the prediction says it has, else
+    /// the reference]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = parse_class)]
+    pub(crate) classes: Option<Vec<Class>>,
+    /// All values of one raster and the classes that they stand for, such as `reference:1=building,2=building,7=tree`; once for
+    /// each raster
+    #[arg(long, value_name = "RASTER:VALUE=CLASS,..", value_parser = parse_map)]
+    pub(crate) map: Vec<ValueMap>,
+    /// Values of the reference that do not count
+    #[arg(long, value_name = "LIST", value_delimiter = ',', allow_hyphen_values = true, conflicts_with = "palette")]
+    pub(crate) ignore: Vec<i64>,
+    /// The colours of a reference with three bands: `isprs` (Potsdam and Vaihingen), `classes` (the classes' own), or
+    /// NAME=RRGGBB,.. where pixels of the name `ignore` do not count
+    #[arg(long, value_name = "PALETTE", value_parser = parse_palette)]
+    pub(crate) palette: Option<Palette>,
+    /// Also give the figures without pixels from which a disc of this radius in pixels reaches another class of the reference, or
+    /// pixels that do not count (ISPRS: 3)
+    #[arg(long, value_name = "RADIUS", value_parser = clap::value_parser!(u8).range(1..))]
+    pub(crate) erode: Option<u8>,
+    /// Also give the figures without these classes: left out of the means only, and left out of the reference, where labels that
+    /// name them stay wrong
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) without: Vec<String>,
+    /// Probabilities of the classes, or of the labels (`--confidence` of `segment`), for the expected calibration error
+    #[arg(long, value_name = "PATH")]
+    pub(crate) probabilities: Option<PathBuf>,
+    /// Also estimate each class's area with its 95 % confidence interval (Olofsson et al. 2014). The intervals only mean
+    /// something if the reference is a random sample, stratified by the prediction's classes: neighbouring pixels, and thus
+    /// references that cover everything, are none
+    #[arg(long)]
+    pub(crate) areas: bool,
+    /// Write the result as JSON to a file, or to standard output instead of the tables
+    #[arg(long, value_name = "PATH|-")]
+    pub(crate) json: Option<PathBuf>,
+    /// Draw the confusion matrix
+    #[arg(long, value_name = "PATH")]
+    pub(crate) png: Option<PathBuf>,
+    /// Replace these files where they are there already
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// Threads [default: all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) threads: Option<u16>,
+}
+
+#[derive(Debug, ClapArgs)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub(crate) struct TrainArgs {
+    /// Recipe (TOML): scenes, labels, classes, network, loss, optimiser
+    pub(crate) recipe: PathBuf,
+    /// Model folder to make [default: the recipe's]
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
+    /// Go on where a training of this recipe was stopped or killed; the weights are those of one that was not, bit for bit
+    #[arg(long, conflicts_with = "overwrite")]
+    pub(crate) resume: bool,
+    /// Replace what an earlier training left in the folder
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// Show what would be learned from, and stop
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Threads [default: all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) threads: Option<u16>,
+    /// What computes: `auto` or `cpu`
+    #[arg(long, value_name = "auto|cpu", default_value = "auto", value_parser = parse_device)]
+    pub(crate) device: Device,
+    /// How progress is shown
+    #[arg(long, value_enum, value_name = "STYLE", default_value_t)]
+    pub(crate) progress: ProgressStyle,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
 pub(crate) struct DemoArgs {
     /// Folder for the scene, its truth, the label map and the preview
     #[arg(short, long, value_name = "DIR", default_value = "swath-demo")]
@@ -176,6 +264,9 @@ pub(crate) struct DemoArgs {
     /// Side of the scene in pixels
     #[arg(long, value_name = "PX", default_value_t = 3000, value_parser = clap::value_parser!(u32).range(64..=100_000))]
     pub(crate) size: u32,
+    /// Only write the scene and its truth, such as for training
+    #[arg(long)]
+    pub(crate) only_scene: bool,
     /// Print the result as JSON
     #[arg(long)]
     pub(crate) json: bool,

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use gdal::Dataset;
 use serde_json::json;
-use swath::demo::{self, Confusion, DemoScene};
+use swath::demo::{self, DemoScene};
+use swath::evaluate::ConfusionMatrix;
 use swath::plan::{PlanRequest, Tiles};
 use swath::{Error, Existing, Outputs, Panels, Segmenter, preview};
-use swath_models::Arithmetic;
+use swath_models::{Arithmetic, Class};
 
 use super::args::DemoArgs;
 use super::fail::{self, AnyError, Exit};
@@ -19,6 +20,9 @@ use super::{existing, interrupt, print};
 pub(super) fn run(args: &DemoArgs) -> Result<Exit, AnyError> {
     interrupt::watch()?;
     let existing = if args.overwrite { Existing::Overwrite } else { Existing::Refuse };
+    if args.only_scene {
+        return only_scene(args, existing).map(|()| Exit::Done);
+    }
     let outputs = Outputs::labels(args.output.join("labels.tif"), existing);
     let picture = args.output.join("preview.png");
     let [scene, truth] = ["scene.tif", "truth.tif"].map(|name| args.output.join(name));
@@ -35,6 +39,18 @@ pub(super) fn run(args: &DemoArgs) -> Result<Exit, AnyError> {
         }
         shown => shown.map(|()| Exit::Done),
     }
+}
+
+/// Generates the scene and says where it is.
+fn only_scene(args: &DemoArgs, existing: Existing) -> Result<(), AnyError> {
+    existing::refuse(&["scene.tif", "truth.tif"].map(|name| args.output.join(name)), existing)?;
+    fs::create_dir_all(&args.output).map_err(|source| Error::File { action: "create", path: args.output.clone(), source })?;
+    let files = DemoScene::new(args.seed, args.size as usize).write(&args.output)?;
+    if args.json {
+        return Ok(print::line(json!({ "scene": files.scene, "truth": files.truth }))?);
+    }
+    print::line(format!("scene    {}", files.scene.display()))?;
+    Ok(print::line(format!("truth    {}", files.truth.display()))?)
 }
 
 /// Generates the scene, labels it, and prints how good the labels are.
@@ -55,7 +71,7 @@ fn show(
     let report = report?;
     let seconds = progress.seconds();
     let classes = &segmenter.card().classes;
-    let confusion = compare(&files.truth, &report.path, classes.len())?;
+    let confusion = compare(&files.truth, &report.path, classes)?;
     preview(Panels { scene: &files.scene, truth: &files.truth, labels: &report.path }, classes, picture)?;
     let (accuracy, miou) = (confusion.accuracy().unwrap_or(0.0), confusion.mean_iou().unwrap_or(0.0));
     if args.json {
@@ -85,13 +101,13 @@ fn show(
 }
 
 /// Counts how labels and truth agree, row by row.
-fn compare(truth: &Path, labels: &Path, classes: usize) -> Result<Confusion, AnyError> {
+fn compare(truth: &Path, labels: &Path, classes: &[Class]) -> Result<ConfusionMatrix, AnyError> {
     let open =
         |path: &Path| Dataset::open(path).map_err(|source| Error::Gdal { action: "open".into(), path: path.into(), source });
     let (truth_set, label_set) = (open(truth)?, open(labels)?);
     let (width, height) = truth_set.raster_size();
     let (truth_band, label_band) = (truth_set.rasterband(1)?, label_set.rasterband(1)?);
-    let mut confusion = Confusion::new(classes);
+    let mut confusion = ConfusionMatrix::new(classes.iter().map(|class| class.name.as_str()));
     for y in (0..height).step_by(512) {
         let size = (width, 512.min(height - y));
         let rows = |band: &gdal::raster::RasterBand<'_>| band.read_as::<u8>((0, y as isize), size, size, None);

@@ -13,8 +13,12 @@ pub(super) fn refuse(files: &[PathBuf], existing: Existing) -> Result<()> {
 
 /// An error if a run could not even begin with these outputs: one must stay, or its folder is missing or not writable.
 pub(super) fn check(outputs: &Outputs) -> Result<()> {
-    let files = outputs.files();
-    refuse(&files, outputs.existing)?;
+    check_files(&outputs.files(), outputs.existing)
+}
+
+/// The same for single files.
+pub(super) fn check_files(files: &[PathBuf], existing: Existing) -> Result<()> {
+    refuse(files, existing)?;
     files.iter().try_for_each(|file| try_to_create(file))
 }
 

@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::process::ExitCode;
 
 use swath::Error;
+use swath::train::TrainError;
 
 /// Any error that ends the program.
 pub(super) type AnyError = Box<dyn StdError>;
@@ -35,6 +36,7 @@ impl Exit {
     pub(super) fn of(error: &(dyn StdError + 'static)) -> Self {
         match error.downcast_ref::<Error>() {
             Some(Error::Cancelled { .. }) => Self::Interrupted,
+            Some(Error::Train(error)) if matches!(**error, TrainError::Interrupted { .. }) => Self::Interrupted,
             _ => Self::NotStarted,
         }
     }
@@ -61,12 +63,23 @@ fn hint(error: &Error) -> Option<String> {
         Error::BandMissing { .. } | Error::BandAmbiguous { .. } => {
             "--bands names the scene's bands in the order of the model's, such as --bands 3,2,1".into()
         }
+        Error::NoClasses { .. } => "--classes names them in the order of their values, such as --classes land,water".into(),
+        Error::UnknownValue { .. } => {
+            "--map says what a raster's values stand for, --ignore which of the reference do not count, --palette what its colours are".into()
+        }
+        Error::ClassMissing { .. } => "--classes sets the names, --palette and --map what they stand for".into(),
         Error::TileTooSmall { smallest, .. } => format!("--tile {smallest} works; --blend hann needs no halo"),
         Error::TileStride { nearest, .. } => format!("--tile {nearest} works"),
         Error::CropWholeTile { .. } => "--blend hann, gaussian or flat work".into(),
         Error::Memory { needed, .. } => {
             format!("--max-memory {}MiB would do; a smaller --tile or no --probabilities need less", needed.div_ceil(1 << 20))
         }
+        Error::Train(error) => match **error {
+            TrainError::Interrupted { .. } => "--resume goes on".into(),
+            TrainError::OtherRecipe { .. } => "--resume needs the recipe as it was; --overwrite starts anew".into(),
+            TrainError::NotFinite { .. } => "a lower `schedule.rate`, or a longer `schedule.warm_up`, may help".into(),
+            _ => return None,
+        },
         _ => return None,
     })
 }

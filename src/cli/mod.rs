@@ -3,8 +3,10 @@
 mod args;
 mod bytes;
 mod demo;
+mod evaluate;
 mod existing;
 mod fail;
+mod figures;
 mod interrupt;
 mod log;
 mod model;
@@ -15,6 +17,7 @@ mod progress;
 mod request;
 mod segment;
 mod timings;
+mod train;
 mod words;
 
 use std::process::ExitCode;
@@ -31,7 +34,9 @@ pub(crate) fn main() -> ExitCode {
     let result = match &args.command {
         Command::Segment(args) => segment::run(args),
         Command::Plan(args) => plan::run(args),
+        Command::Evaluate(args) => evaluate::run(args),
         Command::Model(args) => model::run(args),
+        Command::Train(args) => train::run(args),
         Command::Demo(args) => demo::run(args),
     };
     match result {

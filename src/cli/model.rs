@@ -100,7 +100,7 @@ fn scaling(given: &[Scaling], bands: usize) -> Result<Vec<Scaling>, String> {
 }
 
 /// Classes with their places as values.
-fn numbered(classes: Vec<Class>) -> Result<Vec<Class>, String> {
+pub(super) fn numbered(classes: Vec<Class>) -> Result<Vec<Class>, String> {
     if classes.len() > usize::from(NODATA) {
         return Err(format!("--classes: expected at most {NODATA}, got {}", classes.len()));
     }

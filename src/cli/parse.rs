@@ -3,7 +3,8 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use swath_models::{Class, Colour, GsdRange, Scaling};
+use swath::evaluate::{Palette, PaletteEntry, ValueClass};
+use swath_models::{Class, Colour, ColourError, GsdRange, Scaling};
 use swath_tiling::Window;
 
 /// What computes.
@@ -25,6 +26,53 @@ pub(crate) enum Overlap {
 pub(crate) enum Workers {
     Auto,
     Count(usize),
+}
+
+/// What the values of one of two rasters stand for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ValueMap {
+    pub(crate) raster: MappedRaster,
+    pub(crate) values: Vec<ValueClass>,
+}
+
+/// Which raster's values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MappedRaster {
+    Prediction,
+    Reference,
+}
+
+/// The largest value that a map may have: above it, single precision does not tell all integers apart.
+const MOST_MAPPED: i64 = 1 << 24;
+
+pub(super) fn parse_map(text: &str) -> Result<ValueMap, String> {
+    let usage = || format!("expected prediction:VALUE=CLASS,.. or reference:VALUE=CLASS,.., got `{text}`");
+    let (raster, pairs) = text.split_once(':').ok_or_else(usage)?;
+    let raster = match raster {
+        "prediction" => MappedRaster::Prediction,
+        "reference" => MappedRaster::Reference,
+        _ => return Err(usage()),
+    };
+    let value = |pair: &str| {
+        let (value, class) = pair.split_once('=').ok_or_else(usage)?;
+        let number = value.trim().parse::<i64>().ok().filter(|value| value.abs() <= MOST_MAPPED);
+        let value = number.ok_or_else(|| format!("expected an integer of at most {MOST_MAPPED}, got `{value}`"))?;
+        Ok(ValueClass { value, class: class.into() })
+    };
+    Ok(ValueMap { raster, values: pairs.split(',').map(value).collect::<Result<_, String>>()? })
+}
+
+pub(super) fn parse_palette(text: &str) -> Result<Palette, String> {
+    let entry = |pair: &str| {
+        let usage = || format!("expected isprs, classes or NAME=RRGGBB,.., got `{text}`");
+        let (name, colour) = pair.split_once('=').ok_or_else(usage)?;
+        Ok(PaletteEntry { name: name.into(), colour: colour.parse().map_err(|error: ColourError| error.to_string())? })
+    };
+    match text {
+        "isprs" => Ok(Palette::Isprs),
+        "classes" => Ok(Palette::Classes),
+        list => list.split(',').map(entry).collect::<Result<_, String>>().map(Palette::List),
+    }
 }
 
 pub(super) fn parse_workers(text: &str) -> Result<Workers, String> {

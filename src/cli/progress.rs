@@ -44,19 +44,19 @@ enum Display {
 
 /// When the next line is due.
 #[derive(Debug)]
-struct Due {
+pub(super) struct Due {
     at: Instant,
     wait: Duration,
 }
 
 impl Due {
     /// The first line after `first`, the next one `wait` later.
-    fn new(first: Duration, wait: Duration) -> Mutex<Self> {
+    pub(super) fn new(first: Duration, wait: Duration) -> Mutex<Self> {
         Mutex::new(Self { at: Instant::now() + first, wait })
     }
 
     /// Whether a line is due now; the one after is due later, `growth` times as long from now.
-    fn is_due(&mut self, growth: u32) -> bool {
+    pub(super) fn is_due(&mut self, growth: u32) -> bool {
         let now = Instant::now();
         let due = now >= self.at;
         if due {
@@ -165,10 +165,14 @@ impl Observer for Progress {
 }
 
 fn bar(name: &str, tiles: usize) -> ProgressBar {
-    let template = "{prefix} {bar:32} {pos}/{len} tiles  {msg}  {eta} left";
+    add_bar(tiles as u64, "{prefix} {bar:32} {pos}/{len} tiles  {msg}  {eta} left", name)
+}
+
+/// A bar among the others.
+pub(super) fn add_bar(length: u64, template: &str, prefix: &str) -> ProgressBar {
     let style = BarStyle::with_template(template).unwrap_or_else(|_| BarStyle::default_bar());
-    let bar = ProgressBar::with_draw_target(Some(tiles as u64), ProgressDrawTarget::stderr())
+    let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr())
         .with_style(style)
-        .with_prefix(name.to_owned());
+        .with_prefix(prefix.to_owned());
     BARS.add(bar)
 }

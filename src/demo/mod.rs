@@ -1,4 +1,4 @@
-//! A generated scene with known truth, a model made by hand that labels it, and how well labels agree with the truth.
+//! A generated scene with known truth, and a model made by hand that labels it.
 
 mod canvas;
 mod cover;
@@ -8,7 +8,6 @@ mod model;
 mod noise;
 mod parcel;
 mod scene;
-mod score;
 mod spectrum;
 mod village;
 mod write;
@@ -16,5 +15,4 @@ mod write;
 pub use cover::classes;
 pub use model::{bundled, model};
 pub use scene::{DemoScene, SceneRows};
-pub use score::Confusion;
 pub use write::DemoFiles;

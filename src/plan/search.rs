@@ -56,9 +56,20 @@ impl Plan {
     /// # Errors
     /// If the request does not fit the network, or no tiling fits in memory; the error says what would do.
     pub fn new(scene: &Scene, executor: &dyn Executor, request: &PlanRequest) -> Result<Self> {
+        let profile = scene.profile();
+        let bytes = scene.bands().numbers().iter().map(|number| profile.bands[number - 1].bytes).sum();
+        Self::with_profile(profile, bytes, executor, request)
+    }
+
+    /// As [`Plan::new`], for any source of this profile; `bytes` are those of a pixel in all bands read.
+    pub(crate) fn with_profile(
+        profile: &RasterProfile,
+        bytes: usize,
+        executor: &dyn Executor,
+        request: &PlanRequest,
+    ) -> Result<Self> {
         let geometry = executor.graph().geometry()?;
         let fixed = executor.graph().fixed_extent();
-        let profile = scene.profile();
         if request.blend.blend() == Blend::Crop
             && let Reach::WholeTile { node } = &geometry.reach
         {
@@ -73,7 +84,6 @@ impl Plan {
         if window.area() == 0 || !all.contains(window) {
             return Err(Error::WindowOutside { path: profile.path.clone(), window, size: profile.size });
         }
-        let bytes = scene.bands().numbers().iter().map(|number| profile.bands[number - 1].bytes).sum();
         let search = Search { profile, window, geometry: &geometry, executor, request, fixed, bytes };
         if let Some(workers) = request.workers.filter(|workers| !(1..=request.threads).contains(workers)) {
             return Err(Error::Workers { workers, threads: request.threads });

@@ -18,6 +18,6 @@ mod watch;
 pub use label::{LabelProduct, LabelSink, LabelSummary};
 pub use layer::{LayerEncoding, LayerProduct, LayerSink};
 pub(crate) use palette::colours;
-pub use publish::Existing;
+pub use publish::{Existing, write_text};
 pub(crate) use publish::{Unpublished, refuse};
 pub(crate) use watch::{Heed, watch};

@@ -65,6 +65,17 @@ impl Unpublished {
     }
 }
 
+/// Writes a text file; it appears whole or not at all.
+///
+/// # Errors
+/// If the file exists and must stay, or cannot be written.
+pub fn write_text(path: &Path, text: &str, existing: Existing) -> Result<()> {
+    let output = Unpublished::create(path, existing)?;
+    let part = output.part();
+    fs::write(part, text).map_err(|source| Error::File { action: "write", path: part.to_owned(), source })?;
+    output.publish()
+}
+
 /// An error if there is a file already that must stay, or a folder.
 pub(crate) fn refuse(path: &Path, existing: Existing) -> Result<()> {
     if path.is_dir() || (existing == Existing::Refuse && path.exists()) {

@@ -6,12 +6,14 @@
 mod bands;
 mod cache;
 mod profile;
+mod reduced;
 mod reflect;
 mod scene;
 
 pub use bands::{BandChoice, BandRequest};
 pub(crate) use cache::limit_cache;
 pub use profile::{BandProfile, RasterProfile};
+pub use reduced::Reduced;
 pub use reflect::{Reach, read_extended};
 pub use scene::Scene;
 

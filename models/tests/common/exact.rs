@@ -53,21 +53,43 @@ fn positions(extent: Extent) -> impl Iterator<Item = Extent> {
     (0..extent.product()).map(move |i| Axes { z: i / (extent.y * extent.x), y: i / extent.x % extent.y, x: i % extent.x })
 }
 
-/// Input position `at * stride + tap * dilation - before`, if there is one.
-fn tap(at: Extent, stride: Extent, tap: Extent, dilation: Extent, padding: Axes<Padding>, extent: Extent) -> Option<Extent> {
-    let axis = |((((at, stride), tap), dilation), (padding, extent)): ((((usize, usize), usize), usize), (Padding, usize))| {
-        (at * stride + tap * dilation).checked_sub(padding.before).filter(|position| *position < extent)
-    };
-    let all = at.zip(stride).zip(tap).zip(dilation).zip(padding.zip(extent)).map(axis);
-    Some(Axes { z: all.z?, y: all.y?, x: all.x? })
+/// A window's step, the distance between its taps, and what is added around the input.
+struct Sliding {
+    stride: Extent,
+    dilation: Extent,
+    padding: Axes<Padding>,
 }
 
-/// The scores of `graph` for these values of its parameters, in the order of a batch's values.
-pub fn scores(graph: &Graph, parameters: &Parameters, tensors: &[f64], input: &Batch) -> Vec<f64> {
+impl Sliding {
+    /// Position `at * stride + tap * dilation - padding`, if there is one.
+    fn position(&self, at: Extent, tap: Extent, extent: Extent) -> Option<Extent> {
+        let before = self.padding.map(|padding| padding.before);
+        let axis = |at: usize, stride: usize, tap: usize, dilation: usize, before: usize, length: usize| {
+            (at * stride + tap * dilation).checked_sub(before).filter(|position| *position < length)
+        };
+        Some(Axes {
+            z: axis(at.z, self.stride.z, tap.z, self.dilation.z, before.z, extent.z)?,
+            y: axis(at.y, self.stride.y, tap.y, self.dilation.y, before.y, extent.y)?,
+            x: axis(at.x, self.stride.x, tap.x, self.dilation.x, before.x, extent.x)?,
+        })
+    }
+}
+
+/// What a network computes.
+pub struct Outcome {
+    /// In the order of a batch's values.
+    pub scores: Vec<f64>,
+    /// The smallest distance of a value from a bend of its activation, but for values right there, which are zeros or bounds from another one.
+    pub margin: f64,
+}
+
+/// The scores of `graph` for these values of its parameters.
+pub fn run(graph: &Graph, parameters: &Parameters, tensors: &[f64], input: &Batch) -> Outcome {
     let ranges: HashMap<&str, _> = parameters.list().iter().map(|p| (p.name.as_str(), p.range.clone())).collect();
     let shapes = graph.shapes(input.shape().extent).unwrap();
     let samples = input.samples();
     let mut values: Vec<Value> = Vec::new();
+    let mut margin = f64::INFINITY;
     for (index, node) in graph.nodes().iter().enumerate() {
         let tensor = |part: &str| -> &[f64] { &tensors[ranges[format!("{}.{part}", node.name).as_str()].clone()] };
         let x = node.inputs.first().map(|input| &values[input.index()]);
@@ -98,7 +120,11 @@ pub fn scores(graph: &Graph, parameters: &Parameters, tensors: &[f64], input: &B
                 })
             }
             (Op::Affine, Some(x)) => map(&|n, at, c| x.get(n, at, c) * tensor("weight")[c] + tensor("bias")[c]),
-            (Op::Activation(f), Some(x)) => map(&|n, at, c| activation(*f, x.get(n, at, c))),
+            (Op::Activation(f), Some(x)) => {
+                let distances = bends(*f).into_iter().flat_map(|bend| x.values.iter().map(move |v| (v - bend).abs()));
+                margin = distances.filter(|distance| *distance > 0.0).fold(margin, f64::min);
+                map(&|n, at, c| activation(*f, x.get(n, at, c)))
+            }
             (Op::Softmax, Some(x)) => map(&|n, at, c| {
                 let sum: f64 = (0..shape.channels).map(|c| x.get(n, at, c).exp()).sum();
                 x.get(n, at, c).exp() / sum
@@ -125,14 +151,15 @@ pub fn scores(graph: &Graph, parameters: &Parameters, tensors: &[f64], input: &B
         };
         values.push(value);
     }
-    values.swap_remove(graph.output().index()).values
+    Outcome { scores: values.swap_remove(graph.output().index()).values, margin }
 }
 
 fn convolution(c: &Conv, x: &Value, shape: Shape, weight: &[f64], bias: &[f64]) -> Value {
     let (ins, outs) = (x.shape.channels / c.groups, c.out_channels / c.groups);
+    let sliding = Sliding { stride: c.stride, dilation: c.dilation, padding: c.padding };
     Value::from_fn(x.samples, shape, |n, at, out| {
         let mut sum = bias[out];
-        for (k, from) in positions(c.kernel).map(|k| tap(at, c.stride, k, c.dilation, c.padding, x.shape.extent)).enumerate() {
+        for (k, from) in positions(c.kernel).map(|k| sliding.position(at, k, x.shape.extent)).enumerate() {
             let Some(from) = from else { continue };
             for i in 0..ins {
                 sum += weight[(out * ins + i) * c.kernel.product() + k] * x.get(n, from, out / outs * ins + i);
@@ -144,9 +171,10 @@ fn convolution(c: &Conv, x: &Value, shape: Shape, weight: &[f64], bias: &[f64]) 
 
 fn transposed(c: &ConvTranspose, x: &Value, shape: Shape, weight: &[f64], bias: &[f64]) -> Value {
     let (ins, outs) = (x.shape.channels / c.groups, c.out_channels / c.groups);
+    let sliding = Sliding { stride: c.stride, dilation: c.dilation, padding: c.padding };
     let mut y = Value::from_fn(x.samples, shape, |_, _, out| bias[out]);
     for (n, from) in (0..x.samples).flat_map(|n| positions(x.shape.extent).map(move |from| (n, from))) {
-        for (k, to) in positions(c.kernel).map(|k| tap(from, c.stride, k, c.dilation, c.padding, shape.extent)).enumerate() {
+        for (k, to) in positions(c.kernel).map(|k| sliding.position(from, k, shape.extent)).enumerate() {
             let Some(to) = to else { continue };
             for (i, o) in (0..x.shape.channels).flat_map(|i| (0..outs).map(move |o| (i, o))) {
                 let index = y.index(n, to, i / ins * outs + o);
@@ -155,6 +183,15 @@ fn transposed(c: &ConvTranspose, x: &Value, shape: Shape, weight: &[f64], bias: 
         }
     }
     y
+}
+
+/// Where the function bends.
+fn bends(f: Activation) -> Vec<f64> {
+    match f {
+        Activation::Relu | Activation::LeakyRelu { .. } => vec![0.0],
+        Activation::Sigmoid => Vec::new(),
+        Activation::Clip { min, max } => min.into_iter().chain(max).collect(),
+    }
 }
 
 fn activation(f: Activation, v: f64) -> f64 {
@@ -173,7 +210,8 @@ fn activation(f: Activation, v: f64) -> f64 {
 }
 
 fn pool(p: &Pool, x: &Value, n: usize, at: Extent, c: usize) -> f64 {
-    let inside = positions(p.kernel).filter_map(|k| tap(at, p.stride, k, Axes::cube(1), p.padding, x.shape.extent));
+    let sliding = Sliding { stride: p.stride, dilation: Axes::cube(1), padding: p.padding };
+    let inside = positions(p.kernel).filter_map(|k| sliding.position(at, k, x.shape.extent));
     let values: Vec<f64> = inside.map(|from| x.get(n, from, c)).collect();
     match p.kind {
         PoolKind::Max => values.into_iter().fold(f64::NEG_INFINITY, f64::max),

@@ -36,20 +36,28 @@ impl Trial {
 
     /// The loss for other values of the parameters.
     fn loss(&self, tensors: &[f64]) -> f64 {
-        let scores = exact::scores(&self.graph, &self.parameters, tensors, &self.input);
+        let scores = exact::run(&self.graph, &self.parameters, tensors, &self.input).scores;
         scores.iter().zip(self.slopes.values()).map(|(score, slope)| score * f64::from(*slope)).sum()
     }
 }
 
 /// Checks scores and the gradients of at most `count` values of every parameter against a network computed in `f64`; they may differ by
-/// `tolerance` of the largest of each. A kink between the points of a difference would show, so there must be none.
+/// `tolerance` of the largest of each.
 pub fn check(what: &str, autograd: &mut dyn Autograd, samples: usize, extent: Extent, count: usize, tolerance: f64) {
     const STEP: f64 = 1e-6;
-    let mut trial = Trial::new(autograd.graph(), samples, extent, 7);
-    let tensors: Vec<f64> = trial.parameters.values().iter().map(|&v| f64::from(v)).collect();
-    let expected = exact::scores(&trial.graph, &trial.parameters, &tensors, &trial.input);
+    // In `f32`, a value nearer to where its function bends could be on the other side.
+    const MARGIN: f64 = 2e-6;
+    let (mut trial, tensors, expected) = (7..50)
+        .map(|seed| {
+            let trial = Trial::new(autograd.graph(), samples, extent, seed);
+            let tensors: Vec<f64> = trial.parameters.values().iter().map(|&v| f64::from(v)).collect();
+            let outcome = exact::run(&trial.graph, &trial.parameters, &tensors, &trial.input);
+            (trial, tensors, outcome)
+        })
+        .find(|(_, _, outcome)| outcome.margin > MARGIN)
+        .expect("some seed gives values beside all bends");
     let scores = trial.pass(autograd);
-    assert_near(&format!("{what}: scores"), scores.values(), &expected, 1.0, tolerance);
+    assert_near(&format!("{what}: scores"), scores.values(), &expected.scores, 1.0, tolerance);
     let largest = trial.parameters.gradients().iter().fold(0.0, |largest: f32, v| largest.max(v.abs()));
     for parameter in trial.parameters.list() {
         let gradients = &trial.parameters.gradients()[parameter.range.clone()];

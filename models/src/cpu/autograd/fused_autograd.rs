@@ -18,6 +18,21 @@ use crate::{Convolutions, Error, Graph, Result, Shape, TensorSpec};
 /// Computes gradients on the CPU, on all threads of the rayon pool that it is called from; the same to the bit for any number of them.
 ///
 /// The gradient with respect to the input is not computed.
+///
+/// ```
+/// use swath_models::train::{Autograd, Batch, FusedAutograd, Parameters};
+/// use swath_models::{Convolutions, Shape, zoo};
+///
+/// let graph = zoo::build("fcn_resnet50", 3, 2)?;
+/// let mut parameters = Parameters::new(&graph, &zoo::random_weights(&graph, 1))?;
+/// let mut autograd = FusedAutograd::new(graph, Convolutions::Winograd)?;
+/// let shape = Shape::planar(3, 32, 32);
+/// let batch = Batch::new(2, shape, vec![0.5; 2 * shape.elements()])?;
+/// // The sum of squares, halved: its gradient is the scores themselves.
+/// autograd.pass(&mut parameters, &batch, &mut |scores| Ok(scores.clone()))?;
+/// assert!(parameters.gradients().iter().any(|gradient| *gradient != 0.0));
+/// # Ok::<(), swath_models::Error>(())
+/// ```
 pub struct FusedAutograd {
     graph: Graph,
     isa: Isa,
@@ -60,6 +75,12 @@ impl FusedAutograd {
     #[must_use]
     pub fn timings(&self) -> &Timings {
         &self.timings
+    }
+
+    /// Bytes of the values that are kept from pass to pass; what packed weights and kernels take comes on top.
+    #[must_use]
+    pub fn resident_bytes(&self) -> usize {
+        self.buffers.bytes()
     }
 
     /// Checks that a batch and parameters are of the network.

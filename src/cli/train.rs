@@ -1,0 +1,211 @@
+//! `swath train`.
+
+use std::io::{self, IsTerminal as _};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use indicatif::ProgressBar;
+use serde_json::json;
+use swath::Existing;
+use swath::train::{Metrics, Recipe, Start, StepReport, TrainObserver, TrainOptions, TrainReport, TrainSummary, Trainer};
+use swath_models::train::{FusedAutograd, Transfer};
+use swath_models::{Convolutions, TensorSpec};
+
+use super::args::{ProgressStyle, TrainArgs};
+use super::bytes::{show_bytes, show_count};
+use super::fail::{AnyError, Exit};
+use super::parse::Device;
+use super::progress::{Due, add_bar, suspended};
+use super::request::{cores, half_of_free_memory};
+use super::{interrupt, print, words};
+
+pub(super) fn run(args: &TrainArgs) -> Result<Exit, AnyError> {
+    interrupt::watch()?;
+    // They are the same so far; another device must be heeded here.
+    let (Device::Auto | Device::Cpu) = args.device;
+    let recipe = Recipe::read(&args.recipe)?;
+    let start = match (args.resume, args.overwrite || args.dry_run) {
+        (true, _) => Start::Resume,
+        (false, true) => Start::Fresh(Existing::Overwrite),
+        (false, false) => Start::Fresh(Existing::Refuse),
+    };
+    let options = TrainOptions {
+        threads: args.threads.map_or_else(cores, usize::from),
+        max_memory: half_of_free_memory()?,
+        output: args.output.clone(),
+        start,
+    };
+    let trainer = Trainer::new(recipe, &options)?;
+    if let Some(transfer) = trainer.transfer() {
+        log_transfer(transfer);
+    }
+    log_summary(&trainer);
+    if args.dry_run {
+        return Ok(Exit::Done);
+    }
+    let mut autograd = FusedAutograd::new(trainer.graph().clone(), Convolutions::Winograd)?;
+    let progress = TrainProgress::new(args.progress, trainer.summary().steps);
+    let report = trainer.run(&mut autograd, &progress);
+    progress.finish();
+    show(args, &trainer, &report?)?;
+    Ok(Exit::Done)
+}
+
+/// Says what was taken over from other weights, and what was not.
+fn log_transfer(transfer: &Transfer) {
+    let list = |what: &str, names: Vec<String>| {
+        if !names.is_empty() {
+            tracing::info!("weights {what} ({}): {}", names.len(), names.join(", "));
+        }
+    };
+    let names = |specs: &[TensorSpec]| specs.iter().map(|spec| spec.name.clone()).collect();
+    list("loaded", names(&transfer.loaded));
+    list("new, as the file does not have them", names(&transfer.missing));
+    let misshapen = transfer.misshapen.iter().map(|m| format!("{} {:?} instead of {:?}", m.wanted.name, m.found, m.wanted.shape));
+    list("new, as the file has them in another shape", misshapen.collect());
+    list("of the file that the network does not have", names(&transfer.unused));
+}
+
+fn log_summary(trainer: &Trainer) {
+    let TrainSummary { scenes, classes, parameters, steps, steps_per_epoch, crops, memory } = trainer.summary();
+    let shares = |counts: &[u64]| {
+        let total: u64 = counts.iter().sum();
+        let share = |(name, count): (&String, &u64)| format!("{name} {:.1} %", 100.0 * *count as f64 / total.max(1) as f64);
+        let shares: Vec<String> = classes.iter().zip(counts).map(share).collect();
+        format!("{} labelled pixels: {}", show_count(total as f64), shares.join(", "))
+    };
+    for scene in &scenes {
+        let reduced = if scene.factor > 1 { format!(", reduced by {}", scene.factor) } else { String::new() };
+        tracing::info!("{}: {}{reduced}; {}", scene.name, scene.size, shares(&scene.training));
+        if scene.validation.iter().any(|count| *count > 0) {
+            tracing::info!("{}, held back: {}", scene.name, shares(&scene.validation));
+        }
+    }
+    let card = trainer.card();
+    for (band, scaling) in card.bands.iter().zip(&card.scaling) {
+        tracing::info!("band {band}: {}", words::scaling(*scaling));
+    }
+    tracing::info!(
+        "{}: {} parameters, {steps} steps of which {steps_per_epoch} are an epoch, {crops} crops, about {} of memory",
+        card.architecture,
+        show_count(parameters as f64),
+        show_bytes(memory as u64)
+    );
+}
+
+/// Prints what the training made.
+fn show(args: &TrainArgs, trainer: &Trainer, report: &TrainReport) -> Result<(), AnyError> {
+    let last = report.metrics.iter().rev().find_map(|metrics| metrics.validation.as_ref());
+    if args.json {
+        let line = json!({
+            "model": report.model,
+            "steps": trainer.summary().steps,
+            "best_mean_iou": report.best_iou,
+            "last": last,
+            "seconds": report.metrics.last().map(|metrics| metrics.seconds),
+        });
+        return Ok(print::line(line)?);
+    }
+    print::line(report.model.display())?;
+    let figure = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"));
+    if let Some(last) = last {
+        let mut rows = vec![["  class", "IoU", "F1"].map(String::from).to_vec()];
+        for ((class, iou), f1) in trainer.card().classes.iter().zip(&last.iou).zip(&last.f1) {
+            rows.push(vec![format!("  {}", class.label()), figure(*iou), figure(*f1)]);
+        }
+        rows.push(vec!["  mean".into(), figure(last.mean_iou), figure(last.mean_f1)]);
+        rows.push(vec!["  best mean".into(), figure(report.best_iou)]);
+        print::table(&rows)?;
+    }
+    Ok(())
+}
+
+/// Shows how far a training is, and hears of Ctrl-C.
+struct TrainProgress {
+    steps: u64,
+    display: Display,
+    /// The mean `IoU` that was found last.
+    mean_iou: Mutex<Option<f64>>,
+}
+
+enum Display {
+    Bar(ProgressBar),
+    /// Log lines at growing distances.
+    Log(Mutex<Due>),
+    Json(Mutex<Due>),
+    None,
+}
+
+impl TrainProgress {
+    fn new(style: ProgressStyle, steps: u64) -> Self {
+        let bar = || Display::Bar(add_bar(steps, "{bar:32} {pos}/{len} steps  {msg}  {eta} left", ""));
+        let display = match style {
+            ProgressStyle::Auto if io::stderr().is_terminal() => bar(),
+            ProgressStyle::Auto => Display::Log(Due::new(Duration::from_secs(5), Duration::from_secs(5))),
+            ProgressStyle::Bar => bar(),
+            ProgressStyle::Json => Display::Json(Due::new(Duration::ZERO, Duration::from_millis(500))),
+            ProgressStyle::None => Display::None,
+        };
+        Self { steps, display, mean_iou: Mutex::new(None) }
+    }
+
+    fn finish(&self) {
+        if let Display::Bar(bar) = &self.display {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn mean_iou(&self) -> Option<f64> {
+        self.mean_iou.lock().ok().and_then(|mean_iou| *mean_iou)
+    }
+}
+
+impl TrainObserver for TrainProgress {
+    fn step_done(&self, report: &StepReport) {
+        let StepReport { step, loss, rate } = *report;
+        let is_due = |due: &Mutex<Due>, growth| due.lock().is_ok_and(|mut due| due.is_due(growth));
+        match &self.display {
+            Display::Bar(bar) => {
+                // A resumed training does not begin at the first step, and the bar's pace is that since it began.
+                if bar.position() == 0 {
+                    bar.set_position(step - 1);
+                    bar.reset_eta();
+                }
+                let mean_iou = self.mean_iou().map_or_else(String::new, |iou| format!(", mIoU {iou:.4}"));
+                bar.set_message(format!("loss {loss:.4}{mean_iou}"));
+                bar.set_position(step);
+            }
+            Display::Log(due) => {
+                if is_due(due, 2) {
+                    tracing::info!("step {step} of {}: loss {loss:.4}, rate {rate:.2e}", self.steps);
+                }
+            }
+            Display::Json(due) => {
+                if is_due(due, 1) {
+                    let line = json!({ "event": "step", "step": step, "steps": self.steps, "loss": loss, "rate": rate });
+                    suspended(|| {
+                        use io::Write as _;
+                        // Whoever reads progress may go away; the training goes on.
+                        let _ = writeln!(io::stderr(), "{line}");
+                    });
+                }
+            }
+            Display::None => {}
+        }
+    }
+
+    fn measured(&self, metrics: &Metrics) {
+        let Some(validation) = &metrics.validation else { return };
+        if let Ok(mut mean_iou) = self.mean_iou.lock() {
+            *mean_iou = validation.mean_iou;
+        }
+        let figure = |value: Option<f64>| value.map_or_else(|| "undefined".to_owned(), |value| format!("{value:.4}"));
+        let (Metrics { step, epoch, loss, seconds, .. }, iou, f1) =
+            (metrics, figure(validation.mean_iou), figure(validation.mean_f1));
+        tracing::info!("epoch {epoch}, step {step}, {seconds:.0} s: loss {loss:.4}, mIoU {iou}, F1 {f1}");
+    }
+
+    fn is_cancelled(&self) -> bool {
+        interrupt::is_interrupted()
+    }
+}

@@ -1,0 +1,258 @@
+//! Crops, ready for the network, ahead of need.
+
+use std::ops::Range;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::Scope;
+
+use swath_models::train::{Batch, Targets};
+use swath_models::{Extent, Scaling, Shape};
+
+use super::augment::{BandRange, Variation, draw_side, resample};
+use super::recipe::Settings;
+use super::sampler::{Place, Sampler};
+use super::scene::{Readers, TrainingScene};
+use crate::Result;
+use crate::random::{Random, hash};
+use crate::source::Patch;
+
+/// Batches that each reading thread has ready.
+const AHEAD: usize = 2;
+
+/// Which random numbers a crop is drawn from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stream {
+    /// Those of the training.
+    Training,
+    /// Those by which the scaling is found.
+    Statistics,
+}
+
+/// A crop as it is stored.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Crop {
+    pub(super) place: Place,
+    pub(super) patch: Patch,
+    /// Classes, `(height, width)`.
+    pub(super) labels: Vec<u8>,
+    pub(super) variation: Variation,
+}
+
+/// Several crops for the network.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Prepared {
+    pub(super) input: Batch,
+    pub(super) targets: Targets,
+    /// Where each is from.
+    pub(super) places: Vec<Place>,
+}
+
+/// Makes crops: which is the k-th follows from the seed and k alone.
+#[derive(Debug)]
+pub(super) struct CropMaker<'s> {
+    pub(super) scenes: &'s [TrainingScene],
+    pub(super) sampler: Sampler<'s>,
+    pub(super) settings: &'s Settings,
+}
+
+/// How the network wants its input.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Preparation {
+    /// One per band.
+    pub(super) scaling: Vec<Scaling>,
+    /// One per band.
+    pub(super) ranges: Vec<BandRange>,
+}
+
+impl CropMaker<'_> {
+    /// The crop with this number.
+    pub(super) fn crop(&self, stream: Stream, number: u64, readers: &mut Readers<'_>) -> Result<Crop> {
+        let (side, augment) = (self.settings.sampling.crop.get(), &self.settings.augment);
+        let mut random = Random::new(hash(self.settings.seed, stream as i64, number as i64));
+        let ground = draw_side(augment, side, &mut random);
+        let place = self.sampler.place(ground, &mut random, readers)?;
+        let reader = readers.of(place.scene)?;
+        let (patch, labels) = (reader.pixels(place.window)?, reader.labels(place.window)?);
+        let (patch, labels) = if ground == side { (patch, labels) } else { resample(&patch, &labels, side) };
+        Ok(Crop { place, patch, labels, variation: Variation::draw(augment, &mut random) })
+    }
+
+    /// The batch with this number.
+    pub(super) fn batch(&self, preparation: &Preparation, number: u64, readers: &mut Readers<'_>) -> Result<Prepared> {
+        let (side, samples, bands) = (self.settings.sampling.crop.get(), self.settings.batch.get(), preparation.scaling.len());
+        let area = side * side;
+        let (mut values, mut classes) = (vec![0f32; samples * area * bands], Vec::with_capacity(samples * area));
+        let mut places = Vec::with_capacity(samples);
+        for (sample, values) in (0..samples as u64).zip(values.chunks_exact_mut(area * bands)) {
+            let Crop { place, mut patch, labels, variation } =
+                self.crop(Stream::Training, number * samples as u64 + sample, readers)?;
+            variation.shade(&mut patch, &preparation.ranges);
+            for (band, (plane, scaling)) in patch.pixels.chunks_exact_mut(area).zip(&preparation.scaling).enumerate() {
+                scaling.apply(plane);
+                for at in 0..area {
+                    let from = variation.source(at, side);
+                    // As when scenes are labelled, the network sees zeros where there is no data.
+                    values[at * bands + band] = if patch.valid[from] { plane[from] } else { 0.0 };
+                }
+            }
+            let class = |from: usize| if patch.valid[from] { labels[from] } else { Targets::IGNORE };
+            classes.extend((0..area).map(|at| class(variation.source(at, side))));
+            places.push(place);
+        }
+        let shape = Shape::planar(bands, side, side);
+        let targets = Targets::new(samples, Extent::planar(side, side), classes)?;
+        Ok(Prepared { input: Batch::new(samples, shape, values)?, targets, places })
+    }
+}
+
+/// Batches in order, made ahead by threads of their own.
+pub(super) struct Crops {
+    readers: Vec<Receiver<Result<Prepared>>>,
+    next: usize,
+}
+
+impl Crops {
+    /// Starts the threads. Thread k makes batches k, k + threads, ... into a channel of its own: taking from the channels in turn gives their order.
+    pub(super) fn start<'scope>(
+        scope: &'scope Scope<'scope, '_>,
+        maker: &'scope CropMaker<'scope>,
+        preparation: &'scope Preparation,
+        batches: Range<u64>,
+        threads: usize,
+    ) -> Self {
+        let start = |first: usize| {
+            let (send, receive) = sync_channel(AHEAD);
+            let own = batches.clone().skip(first).step_by(threads);
+            scope.spawn(move || make(maker, preparation, own, &send));
+            receive
+        };
+        Self { readers: (0..threads).map(start).collect(), next: 0 }
+    }
+}
+
+impl Iterator for Crops {
+    type Item = Result<Prepared>;
+
+    /// The next batch; `None` after the last, or after an error.
+    fn next(&mut self) -> Option<Self::Item> {
+        let reader = &self.readers[self.next % self.readers.len()];
+        self.next += 1;
+        reader.recv().ok()
+    }
+}
+
+fn make(
+    maker: &CropMaker<'_>,
+    preparation: &Preparation,
+    batches: impl Iterator<Item = u64>,
+    send: &SyncSender<Result<Prepared>>,
+) {
+    let mut readers = Readers::new(maker.scenes);
+    for number in batches {
+        let batch = maker.batch(preparation, number, &mut readers);
+        let failed = batch.is_err();
+        if send.send(batch).is_err() || failed {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use gdal::raster::GdalDataType;
+
+    use super::super::testing::{Workplace, with_crops};
+    use super::*;
+
+    fn preparation() -> Preparation {
+        Preparation { scaling: vec![Scaling::None], ranges: vec![BandRange::new(GdalDataType::Float32, 1.0)] }
+    }
+
+    /// A scene whose labels follow from its pixels: whether the value is odd.
+    fn workplace() -> Workplace {
+        let workplace = Workplace::new();
+        let value = |x: usize, y: usize| (7 * x + 13 * y + x * y / 5) % 101;
+        workplace.raster("scene.tif", [90, 70], |x, y| value(x, y) as f32);
+        workplace.raster("labels.tif", [90, 70], |x, y| (value(x, y) % 2) as u8);
+        workplace
+    }
+
+    #[test]
+    fn labels_stay_on_their_pixels() {
+        let recipe = workplace().recipe_of("crop = 32\nsamples = 64", "");
+        with_crops(&recipe.1, 32, |maker| {
+            let mut readers = Readers::new(maker.scenes);
+            let (mut turns, mut mirrored) = ([0; 4], [0; 2]);
+            for number in 0..32 {
+                let Prepared { input, targets, .. } = maker.batch(&preparation(), number, &mut readers).unwrap();
+                let odd: Vec<u8> = input.values().iter().map(|value| (value % 2.0) as u8).collect();
+                assert_eq!(odd, targets.classes());
+                let Variation { turns: turn, mirrored: mirror, .. } =
+                    maker.crop(Stream::Training, number, &mut readers).unwrap().variation;
+                turns[turn] += 1;
+                mirrored[usize::from(mirror)] += 1;
+            }
+            assert!(turns.iter().chain(&mirrored).all(|count| *count > 0), "{turns:?} {mirrored:?}");
+        });
+    }
+
+    #[test]
+    fn turns_and_mirrors_are_those_of_numpy() {
+        // a = [[0, 1], [2, 3]]: a.ravel(), np.rot90(a, k).ravel(), and of np.rot90(a)[:, ::-1].
+        let shown = |turns, mirrored| {
+            let variation = Variation { turns, mirrored, contrast: 1.0, brightness: 0.0 };
+            [0, 1, 2, 3].map(|at| variation.source(at, 2))
+        };
+        assert_eq!([0, 1, 2, 3].map(|turns| shown(turns, false)), [[0, 1, 2, 3], [1, 3, 0, 2], [3, 2, 1, 0], [2, 0, 3, 1]]);
+        assert_eq!(shown(1, true), [3, 1, 2, 0]);
+    }
+
+    #[test]
+    fn contrast_and_brightness_stay_within_the_type() {
+        let range = BandRange::new(GdalDataType::UInt8, 1.0);
+        let variation = Variation { turns: 0, mirrored: false, contrast: 2.0, brightness: 0.1 };
+        let window = swath_tiling::Window::plane(0, 0, 4, 1);
+        let mut patch = Patch { window, pixels: vec![0.0, 100.0, 200.0, 7.0], valid: vec![true, true, true, false] };
+        variation.shade(&mut patch, &[range]);
+        assert_eq!(patch.pixels, [0.0, 125.5, 255.0, 7.0]);
+    }
+
+    #[test]
+    fn crops_of_other_scales_are_resampled() {
+        let recipe =
+            workplace().recipe_of("crop = 32\nsamples = 64", "augment = { scale = [0.5, 2.0], flip = false, rotate = false }");
+        with_crops(&recipe.1, 64, |maker| {
+            let mut readers = Readers::new(maker.scenes);
+            let crops: Vec<Crop> = (0..40).map(|number| maker.crop(Stream::Training, number, &mut readers).unwrap()).collect();
+            assert!(crops.iter().all(|crop| crop.patch.valid.len() == 32 * 32 && crop.labels.len() == 32 * 32));
+            let sides = || crops.iter().map(|crop| crop.place.window.width);
+            assert!(sides().min().unwrap() < 20 && sides().max().unwrap() > 50 && sides().all(|side| (16..=64).contains(&side)));
+        });
+    }
+
+    #[test]
+    fn a_crop_follows_from_its_number_alone() {
+        let recipe =
+            workplace().recipe_of("crop = 32\nsamples = 64\nbalance = 0.5", "augment = { contrast = 0.2, brightness = 0.1 }");
+        with_crops(&recipe.1, 32, |maker| {
+            let preparation = preparation();
+            let taken = |first: u64, threads: usize| -> Vec<Prepared> {
+                thread::scope(|scope| Crops::start(scope, maker, &preparation, first..9, threads).map(Result::unwrap).collect())
+            };
+            let all = taken(0, 1);
+            assert_eq!(all.len(), 9);
+            assert_eq!(all, taken(0, 4));
+            assert_eq!(all[5..], taken(5, 2));
+            assert!((1..9).all(|at| all[at] != all[0]));
+        });
+    }
+
+    impl Workplace {
+        /// A recipe for `scene.tif`, and the folder that it is in.
+        fn recipe_of(self, sampling: &str, more: &str) -> (Self, super::super::Recipe) {
+            let recipe = self.recipe(&[["scene.tif", "labels.tif"]], sampling, more);
+            (self, recipe)
+        }
+    }
+}

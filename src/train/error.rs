@@ -1,0 +1,176 @@
+//! What can go wrong between a recipe and a trained model.
+
+use std::path::PathBuf;
+
+use swath_tiling::{Size, Window};
+
+/// What can go wrong between a recipe and a trained model. Each variant names the file, key, scene or step.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainError {
+    /// A recipe is not TOML, or lacks a key or has one that there is not.
+    #[error("{}:{line}: {message}", path.display())]
+    Syntax {
+        /// The recipe.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong.
+        message: String,
+    },
+    /// A value in a recipe cannot be used.
+    #[error("{}:{line}: `{key}`: expected {expected}, got {got}", path.display())]
+    Value {
+        /// The recipe.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// The key, with those of the tables around it.
+        key: String,
+        /// What would do.
+        expected: String,
+        /// What is there.
+        got: String,
+    },
+    /// A setting of a recipe that the loss, the optimiser or the schedule does not take.
+    #[error("{}:{line}: `{key}`", path.display())]
+    Setting {
+        /// The recipe.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// The key.
+        key: String,
+        /// Why not.
+        source: swath_models::Error,
+    },
+    /// A label that no class has.
+    #[error("label {label} at column {x}, row {y} of {} is none of the recipe's: {known}", path.display())]
+    UnknownLabel {
+        /// The label raster.
+        path: PathBuf,
+        /// Its value or colour.
+        label: String,
+        /// Column, from 0.
+        x: usize,
+        /// Row, from 0.
+        y: usize,
+        /// What the recipe knows, as a list.
+        known: String,
+    },
+    /// Labels that no class of the recipe says how to read.
+    #[error("{}: expected classes with {expected}, got `{class}` without", path.display())]
+    ClassUnreadable {
+        /// The labels.
+        path: PathBuf,
+        /// The keys that would do.
+        expected: &'static str,
+        /// The class.
+        class: String,
+    },
+    /// A vector layer that does not exist, or is not named although there are several.
+    #[error("expected one of the layers {layers} of {}, got {got}", path.display())]
+    Layer {
+        /// The file.
+        path: PathBuf,
+        /// The layers, as a list.
+        layers: String,
+        /// What is asked for.
+        got: String,
+    },
+    /// A vector layer without features.
+    #[error("layer `{layer}` of {} has no features", path.display())]
+    LayerEmpty {
+        /// The file.
+        path: PathBuf,
+        /// The layer.
+        layer: String,
+    },
+    /// A layer that cannot be brought onto a scene.
+    #[error("layer `{layer}` of {} cannot be laid on {}: {reason}", path.display(), scene.display())]
+    LayerUnplaced {
+        /// The file.
+        path: PathBuf,
+        /// The layer.
+        layer: String,
+        /// The scene.
+        scene: PathBuf,
+        /// What is missing.
+        reason: &'static str,
+    },
+    /// A vector layer that lies elsewhere.
+    #[error("no feature of layer `{layer}` of {} is on {}", path.display(), scene.display())]
+    LayerElsewhere {
+        /// The file.
+        path: PathBuf,
+        /// The layer.
+        layer: String,
+        /// The scene.
+        scene: PathBuf,
+    },
+    /// A scene in which no crop fits.
+    #[error("expected a scene of at least {crop} x {crop} pixels at the network's resolution, got {size} for {}", path.display())]
+    SceneTooSmall {
+        /// The scene.
+        path: PathBuf,
+        /// Its size at the network's resolution.
+        size: Size,
+        /// A crop's side.
+        crop: usize,
+    },
+    /// A scene whose validation windows leave no room.
+    #[error("no crop of {crop} x {crop} pixels fits beside the validation windows of {}", path.display())]
+    NoRoom {
+        /// The scene.
+        path: PathBuf,
+        /// A crop's side.
+        crop: usize,
+    },
+    /// Nothing to learn from.
+    #[error("no pixel of any training scene has a label")]
+    NoLabels,
+    /// A loss or score that is not a number.
+    #[error("expected a finite {what} at step {step}, got {value} for {window} of {}", path.display())]
+    NotFinite {
+        /// "loss" or "score".
+        what: &'static str,
+        /// The step, from 1.
+        step: u64,
+        /// What it is.
+        value: f64,
+        /// The scene of the sample.
+        path: PathBuf,
+        /// The sample, in the scene's pixels at the network's resolution.
+        window: Window,
+    },
+    /// The user stopped the training, which can go on from there.
+    #[error("stopped after step {step}; {} has all of it", checkpoint.display())]
+    Interrupted {
+        /// Steps so far.
+        step: u64,
+        /// What it goes on from.
+        checkpoint: PathBuf,
+    },
+    /// A checkpoint that is damaged.
+    #[error("{} is not a checkpoint: {reason}", path.display())]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A checkpoint of another recipe.
+    #[error("{} is from another recipe than {}", checkpoint.display(), recipe.display())]
+    OtherRecipe {
+        /// The checkpoint.
+        checkpoint: PathBuf,
+        /// The recipe.
+        recipe: PathBuf,
+    },
+}
+
+impl From<TrainError> for crate::Error {
+    fn from(error: TrainError) -> Self {
+        Self::Train(Box::new(error))
+    }
+}

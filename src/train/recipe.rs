@@ -1,0 +1,378 @@
+//! What a training is: scenes, classes, network, loss, optimiser.
+
+use std::fs;
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use swath_models::train::{Loss, Rule, Schedule};
+use swath_models::{Colour, Scaling, zoo};
+use swath_tiling::Window;
+
+use super::paths;
+use super::recipe_text::RecipeText;
+use crate::digest::Digest;
+use crate::{Error, Result};
+
+/// A training as a TOML file describes it. Unknown keys are errors; paths are relative to the file, and `${NAME}` in them is an environment
+/// variable.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recipe {
+    /// What the file says, with its defaults.
+    pub settings: Settings,
+    pub(super) source: RecipeText,
+}
+
+/// What a recipe says.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// The model folder to make.
+    pub output: PathBuf,
+    /// Seed of weights, crops and augmentation.
+    #[serde(default)]
+    pub seed: u64,
+    /// How often `sampling.samples` crops are seen.
+    pub epochs: NonZeroU64,
+    /// Crops that go through the network at once.
+    pub batch: NonZeroUsize,
+    /// Batches whose gradients are added up for one step.
+    #[serde(default = "one")]
+    pub accumulate: NonZeroUsize,
+    /// Side of the pixels that the network sees, in units of the scenes' CRS. A scene is reduced by the whole factor that comes nearest; without
+    /// it, scenes are taken as they are.
+    pub resolution: Option<f64>,
+    /// What is trained.
+    pub model: ModelSettings,
+    /// What the network tells apart, in the order of its scores.
+    pub classes: Vec<ClassSettings>,
+    /// Labels that do not count.
+    #[serde(default)]
+    pub ignore: IgnoreSettings,
+    /// What is learned from.
+    pub scenes: Vec<SceneSettings>,
+    /// What is held back to see how good the network is.
+    #[serde(default)]
+    pub validation: ValidationSettings,
+    /// Which crops are taken.
+    pub sampling: SamplingSettings,
+    /// How crops are varied.
+    #[serde(default)]
+    pub augment: AugmentSettings,
+    /// Terms of the loss.
+    pub loss: Loss,
+    /// How weights follow gradients.
+    pub optimizer: Rule,
+    /// How fast.
+    pub schedule: Schedule,
+    /// How bands are scaled, one for all or one for each; by mean and deviation of what is sampled where absent.
+    pub scaling: Option<Vec<Scaling>>,
+}
+
+/// What is trained.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelSettings {
+    /// The network's name in the zoo.
+    pub network: String,
+    /// Bands by name or number; all of the first scene but alpha where absent.
+    pub bands: Option<Vec<String>>,
+    /// Safetensors file whose tensors are taken over where name and shape match.
+    pub weights: Option<String>,
+}
+
+/// A class, and how labels stand for it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClassSettings {
+    /// Letters, digits, `-` and `_`.
+    pub name: String,
+    /// How people call it.
+    pub title: Option<String>,
+    /// How it is drawn.
+    pub colour: Option<Colour>,
+    /// Its values in label rasters of one band.
+    #[serde(default)]
+    pub values: Vec<i64>,
+    /// Its colours in label rasters of three bands.
+    #[serde(default)]
+    pub rgb: Vec<Colour>,
+    /// Which features of a vector layer it has: an OGR attribute filter. Later classes lie above earlier ones.
+    #[serde(rename = "where")]
+    pub filter: Option<String>,
+    /// Whether it is where a vector layer has no feature.
+    #[serde(default)]
+    pub background: bool,
+}
+
+/// Labels that do not count.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IgnoreSettings {
+    /// Values in label rasters of one band.
+    #[serde(default)]
+    pub values: Vec<i64>,
+    /// Colours in label rasters of three bands.
+    #[serde(default)]
+    pub rgb: Vec<Colour>,
+    /// Features of a vector layer: an OGR attribute filter. They lie above all classes.
+    #[serde(rename = "where")]
+    pub filter: Option<String>,
+}
+
+/// One scene, or several by a pattern.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SceneSettings {
+    /// A raster; `{name}` stands for each of `names`.
+    pub image: String,
+    /// A raster on the same pixels, or vectors in any CRS.
+    pub labels: String,
+    /// Layer of the vectors, if there are several.
+    pub layer: Option<String>,
+    /// What `{name}` stands for; where absent, whatever makes `image` a file that is there.
+    pub names: Option<Vec<String>>,
+    /// What it is for.
+    #[serde(default)]
+    pub role: Role,
+}
+
+/// What a scene is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Learned from, but for its validation windows.
+    #[default]
+    Train,
+    /// Held back.
+    Validation,
+}
+
+/// What is held back of training scenes, and how it is labelled.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ValidationSettings {
+    /// Parts of scenes.
+    #[serde(default)]
+    pub windows: Vec<WindowSettings>,
+    /// Blocks chosen by chance.
+    pub blocks: Option<BlockSettings>,
+    /// Side of the tiles of the validation, in pixels; 512 where absent.
+    pub tile: Option<NonZeroUsize>,
+}
+
+/// Part of a scene, in the file's pixels.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WindowSettings {
+    /// The scene's name: what `{name}` stands for, or the file's name without its ending.
+    pub scene: String,
+    /// First column.
+    pub x: usize,
+    /// First row.
+    pub y: usize,
+    /// Columns.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+}
+
+impl WindowSettings {
+    /// Which pixels of the file.
+    #[must_use]
+    pub fn window(&self) -> Window {
+        Window::plane(self.x, self.y, self.width, self.height)
+    }
+}
+
+/// Blocks held back of every training scene.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BlockSettings {
+    /// Side in pixels at the network's resolution.
+    pub size: NonZeroUsize,
+    /// Share of a scene's blocks, above 0 and below 1.
+    pub share: f64,
+}
+
+/// Which crops are taken.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SamplingSettings {
+    /// Side of a crop in pixels at the network's resolution.
+    pub crop: NonZeroUsize,
+    /// Crops per epoch.
+    pub samples: NonZeroU64,
+    /// How likely each scene is.
+    #[serde(default)]
+    pub scenes: SceneWeight,
+    /// Share of crops that are placed on a pixel of one of `classes`, 0 to 1; the others lie anywhere.
+    #[serde(default)]
+    pub balance: f64,
+    /// The classes that crops are placed on, each as often; all where absent.
+    pub classes: Option<Vec<String>>,
+}
+
+/// How likely a scene is to be sampled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SceneWeight {
+    /// By the root of its area: large scenes are seen more often, but not so much that small ones are lost.
+    #[default]
+    RootArea,
+    /// By its area: every pixel is as likely.
+    Area,
+    /// All the same.
+    Equal,
+}
+
+/// How crops are varied. Labels follow as they are, never in between.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AugmentSettings {
+    /// Mirrored, half of them.
+    pub flip: bool,
+    /// Turned by right angles.
+    pub rotate: bool,
+    /// Smallest and largest ground that a crop covers, as a multiple of its side.
+    pub scale: [f64; 2],
+    /// Contrast about each band's mean: a factor of `1 - contrast` to `1 + contrast`.
+    pub contrast: f64,
+    /// Brightness: up to this part of a band's range is added or taken away.
+    pub brightness: f64,
+}
+
+impl Default for AugmentSettings {
+    fn default() -> Self {
+        Self { flip: true, rotate: true, scale: [1.0, 1.0], contrast: 0.0, brightness: 0.0 }
+    }
+}
+
+fn one() -> NonZeroUsize {
+    NonZeroUsize::MIN
+}
+
+impl Recipe {
+    /// Reads a recipe and checks what can be checked without a scene.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or a key or value is wrong; the error names file, line and key.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = fs::read_to_string(path).map_err(|source| Error::File { action: "read", path: path.into(), source })?;
+        let source = RecipeText { path: path.into(), text };
+        let mut settings: Settings = toml::from_str(&source.text).map_err(|error| source.syntax(&error))?;
+        let output = settings.output.to_string_lossy().into_owned();
+        settings.output = paths::resolve(&output, path).map_err(|error| error.at(&source, "output"))?;
+        let recipe = Self { settings, source };
+        recipe.check()?;
+        Ok(recipe)
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.source.path
+    }
+
+    /// The file's text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.source.text
+    }
+
+    /// Fingerprint of the text: 64 hexadecimal digits.
+    pub(super) fn digest(&self) -> String {
+        let mut digest = Digest::default();
+        digest.add(self.source.text.as_bytes());
+        digest.hex()
+    }
+
+    /// Steps of an epoch: whole ones, at least one.
+    #[must_use]
+    pub fn steps_per_epoch(&self) -> u64 {
+        let step = (self.settings.batch.get() * self.settings.accumulate.get()) as u64;
+        (self.settings.sampling.samples.get() / step).max(1)
+    }
+
+    /// Steps of the whole training.
+    #[must_use]
+    pub fn steps(&self) -> u64 {
+        self.settings.epochs.get() * self.steps_per_epoch()
+    }
+
+    fn check(&self) -> Result<()> {
+        let Settings { classes, sampling, augment, validation, .. } = &self.settings;
+        let fail = |key: &str, expected: &str, got: String| Err(self.source.value(key, expected, got).into());
+        if !(2..=254).contains(&classes.len()) {
+            return fail("classes", "2 to 254 classes", classes.len().to_string());
+        }
+        for (at, class) in classes.iter().enumerate() {
+            let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+            if class.name.is_empty() || !class.name.chars().all(is_plain) {
+                return fail(&format!("classes[{at}].name"), "letters, digits, `-` and `_`", format!("`{}`", class.name));
+            }
+            if classes[..at].iter().any(|other| other.name == class.name) {
+                return fail(&format!("classes[{at}].name"), "names that differ", format!("`{}` twice", class.name));
+            }
+        }
+        self.check_labels()?;
+        if !zoo::names().contains(&self.settings.model.network.as_str()) {
+            let expected = format!("one of {}", zoo::names().join(", "));
+            return fail("model.network", &expected, format!("`{}`", self.settings.model.network));
+        }
+        if self.settings.scenes.is_empty() {
+            return fail("scenes", "at least one scene", "none".into());
+        }
+        if let Some(resolution) = self.settings.resolution.filter(|r| !(*r > 0.0 && r.is_finite())) {
+            return fail("resolution", "a number above 0", resolution.to_string());
+        }
+        let fraction = |key: &str, value: f64| {
+            if (0.0..=1.0).contains(&value) { Ok(()) } else { fail(key, "0 to 1", value.to_string()) }
+        };
+        fraction("sampling.balance", sampling.balance)?;
+        fraction("augment.contrast", augment.contrast)?;
+        fraction("augment.brightness", augment.brightness)?;
+        let [smallest, largest] = augment.scale;
+        if !(smallest > 0.0 && smallest <= largest && largest.is_finite()) {
+            return fail("augment.scale", "two numbers above 0, the smaller one first", format!("{smallest}, {largest}"));
+        }
+        if let Some(blocks) = validation.blocks.as_ref().filter(|blocks| !(blocks.share > 0.0 && blocks.share < 1.0)) {
+            return fail("validation.blocks.share", "a number between 0 and 1", blocks.share.to_string());
+        }
+        for (at, name) in sampling.classes.iter().flatten().enumerate() {
+            if !classes.iter().any(|class| class.name == *name) {
+                return fail(&format!("sampling.classes[{at}]"), "the name of a class", format!("`{name}`"));
+            }
+        }
+        let setting = |key: &'static str| move |source| Error::from(self.source.setting(key, source));
+        self.settings.loss.check(classes.len()).map_err(setting("loss"))?;
+        self.settings.optimizer.check().map_err(setting("optimizer"))?;
+        self.settings.schedule.check().map_err(setting("schedule"))
+    }
+
+    /// Checks that no label stands for two classes.
+    fn check_labels(&self) -> Result<()> {
+        let Settings { classes, ignore, .. } = &self.settings;
+        let keys = || (0..classes.len()).map(|at| format!("classes[{at}]")).chain(["ignore".to_owned()]);
+        let values = classes.iter().map(|class| &class.values).chain([&ignore.values]);
+        let colours = classes.iter().map(|class| &class.rgb).chain([&ignore.rgb]);
+        let (mut seen, mut painted) = (Vec::new(), Vec::new());
+        for (key, values) in keys().zip(values) {
+            if let Some(value) = values.iter().find(|value| seen.contains(value)) {
+                return Err(self.source.value(format!("{key}.values"), "values that differ", format!("{value} twice")).into());
+            }
+            seen.extend(values);
+        }
+        for (key, colours) in keys().zip(colours) {
+            if let Some(colour) = colours.iter().find(|colour| painted.contains(colour)) {
+                return Err(self.source.value(format!("{key}.rgb"), "colours that differ", format!("{colour} twice")).into());
+            }
+            painted.extend(colours);
+        }
+        let mut backgrounds = classes.iter().enumerate().filter(|(_, class)| class.background);
+        if let (Some(_), Some((at, class))) = (backgrounds.next(), backgrounds.next()) {
+            return Err(self.source.value(format!("classes[{at}].background"), "one background", class.name.clone()).into());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,208 @@
+//! Which crops are taken.
+
+use swath_tiling::Window;
+
+use super::TrainError;
+use super::census::Census;
+use super::recipe::{Role, SceneWeight, Settings};
+use super::scene::{Readers, TrainingScene};
+use crate::Result;
+use crate::random::Random;
+
+/// How often a place is tried before the first free one is taken.
+const TRIES: usize = 1000;
+
+/// Places crops: some on a pixel of a class, the others anywhere; none on what is held back.
+#[derive(Debug)]
+pub(super) struct Sampler<'s> {
+    scenes: &'s [TrainingScene],
+    censuses: &'s [Census],
+    /// How likely each scene is; 0 for those that are held back as a whole.
+    weights: Vec<f64>,
+    balance: f64,
+    /// The classes that crops are placed on; each is there.
+    classes: Vec<u8>,
+    /// A free place in each scene for the largest crops.
+    rooms: Vec<Option<Window>>,
+}
+
+/// Where a crop is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    /// The scene's place among all.
+    pub(super) scene: usize,
+    /// At the network's resolution; a square.
+    pub(super) window: Window,
+}
+
+impl<'s> Sampler<'s> {
+    /// A sampler of crops of at most `largest` pixels a side.
+    pub(super) fn new(scenes: &'s [TrainingScene], censuses: &'s [Census], settings: &Settings, largest: usize) -> Result<Self> {
+        let weight = |(scene, census): (&TrainingScene, &Census)| match (scene.role, settings.sampling.scenes) {
+            (Role::Validation, _) => 0.0,
+            (Role::Train, SceneWeight::RootArea) => (census.area() as f64).sqrt(),
+            (Role::Train, SceneWeight::Area) => census.area() as f64,
+            (Role::Train, SceneWeight::Equal) => 1.0,
+        };
+        let weights: Vec<f64> = scenes.iter().zip(censuses).map(weight).collect();
+        let is_there = |class: &u8| censuses.iter().any(|census| census.totals()[usize::from(*class)] > 0);
+        let all = settings.classes.iter().zip(0u8..);
+        let wanted = |name: &String| settings.sampling.classes.as_ref().is_none_or(|names| names.contains(name));
+        let classes: Vec<u8> = all.filter(|(class, _)| wanted(&class.name)).map(|(_, place)| place).filter(is_there).collect();
+        if censuses.iter().flat_map(Census::totals).all(|total| *total == 0) {
+            return Err(TrainError::NoLabels.into());
+        }
+        let room = |scene: &TrainingScene| if scene.role == Role::Train { room(scene, largest).map(Some) } else { Ok(None) };
+        let rooms = scenes.iter().map(room).collect::<Result<_>>()?;
+        Ok(Self { scenes, censuses, weights, balance: settings.sampling.balance, classes, rooms })
+    }
+
+    /// A place for a crop of `side` pixels.
+    pub(super) fn place(&self, side: usize, random: &mut Random, readers: &mut Readers<'_>) -> Result<Place> {
+        if random.chance(self.balance) && !self.classes.is_empty() {
+            let class = self.classes[random.below(self.classes.len())];
+            let has = |at: usize| self.censuses[at].totals()[usize::from(class)] > 0;
+            let scene = self.scene(random, has);
+            return self.around(scene, class, side, random, readers);
+        }
+        let scene = self.scene(random, |_| true);
+        let size = self.scenes[scene].profile().size;
+        let windows = (0..TRIES).map(|_| {
+            let y = random.below(size.height - side + 1);
+            Window::plane(random.below(size.width - side + 1), y, side, side)
+        });
+        Ok(self.first_free(scene, side, windows))
+    }
+
+    /// A random scene of those that will do.
+    fn scene(&self, random: &mut Random, will_do: impl Fn(usize) -> bool) -> usize {
+        let weight = |at: usize| if will_do(at) { self.weights[at] } else { 0.0 };
+        let total: f64 = (0..self.weights.len()).map(weight).sum();
+        let mut left = random.between(0.0, total);
+        let mut last = 0;
+        for at in (0..self.weights.len()).filter(|at| weight(*at) > 0.0) {
+            last = at;
+            left -= weight(at);
+            if left < 0.0 {
+                break;
+            }
+        }
+        last
+    }
+
+    /// A place that has a random pixel of a class anywhere in it; near the scene's edge it is moved inside.
+    fn around(&self, scene: usize, class: u8, side: usize, random: &mut Random, readers: &mut Readers<'_>) -> Result<Place> {
+        let own = &self.scenes[scene];
+        let size = own.profile().size;
+        for _ in 0..TRIES {
+            let [x, y] = self.censuses[scene].pick(class, random, own, readers.of(scene)?)?;
+            let x = x.saturating_sub(random.below(side)).min(size.width - side);
+            let y = y.saturating_sub(random.below(side)).min(size.height - side);
+            let window = Window::plane(x, y, side, side);
+            if own.is_free(window) {
+                return Ok(Place { scene, window });
+            }
+        }
+        Ok(self.first_free(scene, side, std::iter::empty()))
+    }
+
+    /// The first window that is not held back, or the scene's free place.
+    fn first_free(&self, scene: usize, side: usize, mut windows: impl Iterator<Item = Window>) -> Place {
+        let free = windows.find(|window| self.scenes[scene].is_free(*window));
+        let room = self.rooms[scene].unwrap_or_else(|| self.scenes[scene].all());
+        Place { scene, window: free.unwrap_or(Window { width: side, height: side, ..room }) }
+    }
+}
+
+/// A free place for a crop: if there is any, there is one that touches what is held back, or the edge, above it and to its left.
+fn room(scene: &TrainingScene, side: usize) -> Result<Window> {
+    let profile = scene.profile();
+    let (size, path) = (profile.size, || profile.path.clone());
+    if size.width < side || size.height < side {
+        return Err(TrainError::SceneTooSmall { path: path(), size, crop: side }.into());
+    }
+    let columns: Vec<usize> = std::iter::once(0).chain(scene.held_back.iter().map(|held| held.x + held.width)).collect();
+    let rows: Vec<usize> = std::iter::once(0).chain(scene.held_back.iter().map(|held| held.y + held.height)).collect();
+    let mut windows = rows.iter().flat_map(|y| columns.iter().map(|x| Window::plane(*x, *y, side, side)));
+    let free = windows.find(|window| scene.all().contains(*window) && scene.is_free(*window));
+    Ok(free.ok_or_else(|| TrainError::NoRoom { path: path(), crop: side })?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Workplace, with_crops};
+    use super::*;
+    use crate::random::Random;
+
+    const CROP: usize = 16;
+
+    #[test]
+    fn crops_lie_where_the_recipe_wants_them_and_never_on_what_is_held_back() {
+        let workplace = Workplace::new();
+        // Few pixels of class one, some of them held back and some of them near that; the other scene has none.
+        let is_one = |x: usize, y: usize| u8::from((40..44).contains(&x) && y.is_multiple_of(20));
+        workplace.raster("large.tif", [200, 160], |x, y| (x + y) as u8);
+        workplace.raster("large_labels.tif", [200, 160], is_one);
+        workplace.raster("small.tif", [50, 40], |x, y| (x * y) as u8);
+        workplace.raster("small_labels.tif", [50, 40], |_, _| 0u8);
+        let sampling = format!("crop = {CROP}\nsamples = 8\nbalance = 0.5\nclasses = [\"one\"]");
+        let windows = "validation.windows = [{ scene = \"large\", x = 42, y = 30, width = 100, height = 130 }]";
+        let recipe =
+            workplace.recipe(&[["large.tif", "large_labels.tif"], ["small.tif", "small_labels.tif"]], &sampling, windows);
+        with_crops(&recipe, CROP, |maker| {
+            let mut readers = Readers::new(maker.scenes);
+            let mut random = Random::new(7);
+            let (mut with_one, mut small) = (0, 0);
+            let count = 2000;
+            for _ in 0..count {
+                let place = maker.sampler.place(CROP, &mut random, &mut readers).unwrap();
+                let scene = &maker.scenes[place.scene];
+                assert!(scene.all().contains(place.window) && scene.is_free(place.window), "{place:?}");
+                small += place.scene;
+                with_one += usize::from(readers.of(place.scene).unwrap().labels(place.window).unwrap().contains(&1));
+            }
+            // All of the balanced half have the class, and some of the others, of which the small scene gets its share by the root of its area.
+            let uniform = f64::from(count) / 2.0;
+            let [large_area, small_area] = [200.0 * 160.0 - 100.0 * 130.0, 50.0 * 40.0];
+            let share = f64::sqrt(small_area) / (f64::sqrt(large_area) + f64::sqrt(small_area));
+            assert!((small as f64 - uniform * share).abs() < 4.0 * (uniform * share).sqrt(), "{small} of {uniform} x {share}");
+            assert!(with_one as f64 > 0.97 * uniform && (with_one as f64) < 1.5 * uniform, "{with_one}");
+        });
+    }
+
+    #[test]
+    fn every_pixel_of_a_class_is_as_likely() {
+        let workplace = Workplace::new();
+        // In blocks of the census of their own, with 1 and 3 pixels.
+        let is_one = |x: usize, y: usize| u8::from((x, y) == (5, 5) || ((100..103).contains(&x) && y == 70));
+        workplace.raster("scene.tif", [130, 90], |x, _| x as u8);
+        workplace.raster("labels.tif", [130, 90], is_one);
+        let recipe = workplace.recipe(&[["scene.tif", "labels.tif"]], "crop = 32\nsamples = 2", "");
+        with_crops(&recipe, 32, |maker| {
+            let (scene, mut random) = (&maker.scenes[0], Random::new(1));
+            let mut reader = scene.reader().unwrap();
+            let mut counts = std::collections::BTreeMap::new();
+            for _ in 0..800 {
+                let pixel = maker.sampler.censuses[0].pick(1, &mut random, scene, &mut reader).unwrap();
+                *counts.entry(pixel).or_insert(0) += 1;
+            }
+            assert_eq!(counts.keys().collect::<Vec<_>>(), [&[5, 5], &[100, 70], &[101, 70], &[102, 70]]);
+            assert!(counts.values().all(|count| (140..260).contains(count)), "{counts:?}");
+        });
+    }
+
+    #[test]
+    fn a_scene_without_room_is_an_error() {
+        let workplace = Workplace::new();
+        workplace.raster("scene.tif", [60, 40], |x, _| x as u8);
+        workplace.raster("labels.tif", [60, 40], |x, _| (x % 2) as u8);
+        let windows = "validation.windows = [{ scene = \"scene\", x = 20, y = 0, width = 25, height = 40 }]";
+        let recipe = workplace.recipe(&[["scene.tif", "labels.tif"]], "crop = 32\nsamples = 2", windows);
+        let scenes = super::super::scene::TrainingScenes::open(&recipe).unwrap().scenes;
+        assert_eq!(room(&scenes[0], 20).unwrap(), Window::plane(0, 0, 20, 20));
+        let error = room(&scenes[0], 32).unwrap_err().to_string();
+        assert!(error.starts_with("no crop of 32 x 32 pixels fits beside the validation windows of "), "{error}");
+        let error = room(&scenes[0], 41).unwrap_err().to_string();
+        assert!(error.contains("at least 41 x 41") && error.contains("got 60 x 40"), "{error}");
+    }
+}

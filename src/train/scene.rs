@@ -1,0 +1,194 @@
+//! What is learned from.
+
+use swath_tiling::Window;
+
+use super::labels::{LabelReader, Labels};
+use super::paths::{SceneFiles, scene_files};
+use super::recipe::{BlockSettings, Recipe, Role};
+use crate::Result;
+use crate::random::hash;
+use crate::source::{BandRequest, Patch, RasterProfile, RasterSource as _, Reduced, Scene, WindowReader};
+
+/// A scene with its labels, at the network's resolution.
+#[derive(Debug)]
+pub(super) struct TrainingScene {
+    pub(super) name: String,
+    pub(super) role: Role,
+    pub(super) image: Reduced,
+    pub(super) labels: Labels,
+    /// What is validated with and never learned from.
+    pub(super) held_back: Vec<Window>,
+}
+
+/// The scenes of a recipe, and the bands that are read of them.
+#[derive(Debug)]
+pub(super) struct TrainingScenes {
+    pub(super) scenes: Vec<TrainingScene>,
+    /// Names for a model card.
+    pub(super) bands: Vec<String>,
+}
+
+impl TrainingScenes {
+    /// Looks at all scenes and their labels.
+    pub(super) fn open(recipe: &Recipe) -> Result<Self> {
+        let settings = &recipe.settings;
+        let files = settings.scenes.iter().enumerate().map(|(at, entry)| {
+            let files = scene_files(entry, at, &recipe.source)?;
+            Ok(files.into_iter().map(move |files| (files, entry.role)).collect::<Vec<_>>())
+        });
+        let files: Vec<(SceneFiles, Role)> = files.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
+        for (at, (file, _)) in files.iter().enumerate() {
+            if files[..at].iter().any(|(other, _)| other.name == file.name) {
+                return Err(recipe.source.value("scenes", "names that differ", format!("`{}` twice", file.name)).into());
+            }
+        }
+        let bands = match (&settings.model.bands, files.first()) {
+            (Some(bands), _) => bands.clone(),
+            (None, Some((first, _))) => band_names(Scene::open(&first.image, &[])?.profile()),
+            (None, None) => Vec::new(),
+        };
+        if bands.is_empty() {
+            return Err(recipe.source.value("model.bands", "at least one band", "none").into());
+        }
+        let scenes = files.into_iter().map(|(files, role)| TrainingScene::open(recipe, files, role, &bands));
+        let mut scenes: Vec<TrainingScene> = scenes.collect::<Result<_>>()?;
+        hold_back(recipe, &mut scenes)?;
+        if scenes.iter().all(|scene| scene.role == Role::Validation) {
+            return Err(recipe.source.value("scenes", "at least one scene with the role `train`", "none").into());
+        }
+        Ok(Self { scenes, bands })
+    }
+}
+
+impl TrainingScene {
+    fn open(recipe: &Recipe, files: SceneFiles, role: Role, bands: &[String]) -> Result<Self> {
+        let requests: Vec<BandRequest> = bands.iter().map(|name| name.parse().unwrap_or_else(|never| match never {})).collect();
+        let scene = Scene::open(&files.image, &requests)?;
+        let labels = Labels::open(&files, scene.profile(), &recipe.settings)?;
+        let factor = match (recipe.settings.resolution, scene.profile().georeference.pixel_side()) {
+            (None, _) => 1,
+            (Some(resolution), Some(side)) => (resolution / side).round().max(1.0) as usize,
+            (Some(_), None) => {
+                let got = format!("{}, which has no transform", files.image.display());
+                return Err(recipe.source.value("resolution", "scenes with a transform", got).into());
+            }
+        };
+        Ok(Self { name: files.name, role, image: Reduced::new(scene, factor)?, labels, held_back: Vec::new() })
+    }
+
+    /// What it is at the network's resolution.
+    pub(super) fn profile(&self) -> &RasterProfile {
+        self.image.profile()
+    }
+
+    /// All of it.
+    pub(super) fn all(&self) -> Window {
+        Window::all(self.profile().size)
+    }
+
+    /// Whether no pixel of a window is held back.
+    pub(super) fn is_free(&self, window: Window) -> bool {
+        self.held_back.iter().all(|held| held.intersection(window).area() == 0)
+    }
+
+    /// A reader for the calling thread.
+    pub(super) fn reader(&self) -> Result<TrainingSceneReader<'_>> {
+        Ok(TrainingSceneReader { image: self.image.reader()?, labels: self.labels.reader()?, factor: self.image.factor() })
+    }
+
+    /// A window in the file's pixels as one at the network's resolution, that has all of it.
+    fn reduced(&self, window: Window) -> Window {
+        let factor = self.image.factor();
+        let (x, y) = (window.x / factor, window.y / factor);
+        let (right, bottom) = ((window.x + window.width).div_ceil(factor), (window.y + window.height).div_ceil(factor));
+        Window::plane(x, y, right - x, bottom - y).intersection(self.all())
+    }
+}
+
+/// Reads pixels and labels of one scene.
+pub(super) struct TrainingSceneReader<'s> {
+    image: Box<dyn WindowReader + 's>,
+    labels: LabelReader<'s>,
+    factor: usize,
+}
+
+impl TrainingSceneReader<'_> {
+    /// The pixels of a window.
+    pub(super) fn pixels(&mut self, window: Window) -> Result<Patch> {
+        self.image.read(window)
+    }
+
+    /// The classes of a window, `(height, width)`.
+    pub(super) fn labels(&mut self, window: Window) -> Result<Vec<u8>> {
+        self.labels.read_reduced(window, self.factor)
+    }
+}
+
+/// Readers of several scenes for one thread, opened when they are first needed.
+pub(super) struct Readers<'s> {
+    scenes: &'s [TrainingScene],
+    open: Vec<Option<TrainingSceneReader<'s>>>,
+}
+
+impl<'s> Readers<'s> {
+    pub(super) fn new(scenes: &'s [TrainingScene]) -> Self {
+        Self { scenes, open: scenes.iter().map(|_| None).collect() }
+    }
+
+    /// The reader of the scene at a place.
+    pub(super) fn of(&mut self, scene: usize) -> Result<&mut TrainingSceneReader<'s>> {
+        let place = &mut self.open[scene];
+        match place {
+            Some(reader) => Ok(reader),
+            None => Ok(place.insert(self.scenes[scene].reader()?)),
+        }
+    }
+}
+
+/// The bands of a scene but alpha: by description or colour where that tells them apart, else by number.
+fn band_names(profile: &RasterProfile) -> Vec<String> {
+    let bands = profile.bands.iter().enumerate().filter(|(_, band)| !band.is_alpha());
+    let name = |(at, band): (usize, &crate::source::BandProfile)| {
+        let names = [band.description.as_ref(), band.colour.as_ref()].into_iter().flatten();
+        let is_unique = |name: &&String| profile.bands.iter().filter(|other| other.is_called(name)).count() == 1;
+        names.into_iter().find(is_unique).cloned().unwrap_or_else(|| (at + 1).to_string())
+    };
+    bands.map(name).collect()
+}
+
+/// Gives every scene what the recipe holds back of it.
+fn hold_back(recipe: &Recipe, scenes: &mut [TrainingScene]) -> Result<()> {
+    let validation = &recipe.settings.validation;
+    for (at, settings) in validation.windows.iter().enumerate() {
+        let key = format!("validation.windows[{at}]");
+        let names: Vec<String> = scenes.iter().map(|scene| scene.name.clone()).collect();
+        let Some(scene) = scenes.iter_mut().find(|scene| scene.name == settings.scene) else {
+            let expected = format!("one of {}", names.join(", "));
+            return Err(recipe.source.value(format!("{key}.scene"), expected, format!("`{}`", settings.scene)).into());
+        };
+        let (window, size) = (settings.window(), scene.image.scene().profile().size);
+        if window.area() == 0 || !Window::all(size).contains(window) {
+            return Err(recipe.source.value(key, format!("a window within {size} pixels"), window.to_string()).into());
+        }
+        scene.held_back.push(scene.reduced(window));
+    }
+    for (at, scene) in scenes.iter_mut().enumerate() {
+        match (scene.role, &validation.blocks) {
+            (Role::Validation, _) => scene.held_back = vec![scene.all()],
+            (Role::Train, Some(blocks)) => scene.held_back.extend(choose_blocks(scene.all(), blocks, recipe.settings.seed, at)),
+            (Role::Train, None) => {}
+        }
+    }
+    Ok(())
+}
+
+/// The share of a scene's blocks, at least one, whose random numbers are smallest.
+fn choose_blocks(all: Window, settings: &BlockSettings, seed: u64, scene: usize) -> Vec<Window> {
+    let side = settings.size.get();
+    let (columns, rows) = (all.width.div_ceil(side), all.height.div_ceil(side));
+    let mut places: Vec<usize> = (0..columns * rows).collect();
+    places.sort_by_key(|place| hash(seed, scene as i64, *place as i64));
+    let count = ((settings.share * places.len() as f64).round() as usize).max(1);
+    let block = |place: usize| Window::plane(place % columns * side, place / columns * side, side, side).intersection(all);
+    places.into_iter().take(count).map(block).collect()
+}

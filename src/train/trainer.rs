@@ -1,0 +1,265 @@
+//! From a recipe to all that a training needs.
+
+use std::path::{Path, PathBuf};
+
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use swath_models::train::{Autograd, Transfer, initial_weights};
+use swath_models::{Class, Extent, Graph, GsdRange, Model, ModelCard, ScoreActivation, Shape, Weights, zoo};
+
+use super::augment::{BandRange, largest_side};
+use super::census::Census;
+use super::crops::{CropMaker, Preparation};
+use super::output::OutputFolder;
+use super::run::TrainRun;
+use super::sampler::Sampler;
+use super::scene::TrainingScenes;
+use super::validate::Effort;
+use super::{Metrics, Recipe, SceneSummary, TrainObserver, TrainSummary, paths, statistics};
+use crate::source::{RasterSource as _, limit_cache};
+use crate::{Error, Existing, Result};
+
+/// The label of pixels without data.
+const NODATA: u8 = 255;
+
+/// How far from the pixels' sides those of a scene to label may be, as a factor.
+const GSD_TOLERANCE: f64 = 1.2;
+
+/// Bytes of GDAL's block cache, at least.
+const LEAST_CACHE: usize = 64 << 20;
+
+/// What the machine gives to a training, and where it starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrainOptions {
+    /// Threads that compute.
+    pub threads: usize,
+    /// Bytes that a validation, and a quarter of them that GDAL's cache may take.
+    pub max_memory: usize,
+    /// The model folder, in place of the recipe's.
+    pub output: Option<PathBuf>,
+    /// Where the training starts.
+    pub start: Start,
+}
+
+/// Where a training starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// At the first step. What is said happens to the outputs of an earlier training.
+    Fresh(Existing),
+    /// At the checkpoint, or at the first step if there is none.
+    Resume,
+}
+
+/// A training that can begin: scenes are open, labels counted, the first weights made.
+#[derive(Debug)]
+pub struct Trainer {
+    pub(super) recipe: Recipe,
+    pub(super) start: Start,
+    pub(super) output: OutputFolder,
+    pub(super) scenes: TrainingScenes,
+    pub(super) censuses: Vec<Census>,
+    pub(super) preparation: Preparation,
+    pub(super) card: ModelCard,
+    pub(super) graph: Graph,
+    pub(super) initial: Weights,
+    pub(super) effort: Effort,
+    pub(super) pool: ThreadPool,
+    transfer: Option<Transfer>,
+}
+
+/// What a training made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrainReport {
+    /// The model folder.
+    pub model: PathBuf,
+    /// How it went.
+    pub metrics: Vec<Metrics>,
+    /// The best mean `IoU` of all validations.
+    pub best_iou: Option<f64>,
+}
+
+impl Trainer {
+    /// Prepares the training of a recipe: opens the scenes, reads all labels once, and finds the scaling.
+    ///
+    /// # Errors
+    /// If a scene or its labels cannot be used, there is nothing to learn from, network and recipe do not fit, or the output exists already.
+    pub fn new(recipe: Recipe, options: &TrainOptions) -> Result<Self> {
+        let settings = &recipe.settings;
+        let output = OutputFolder::new(options.output.clone().unwrap_or_else(|| settings.output.clone()));
+        refuse(output.path(), options.start)?;
+        let pool = ThreadPoolBuilder::new().num_threads(options.threads).build()?;
+        let scenes = TrainingScenes::open(&recipe)?;
+        limit_cache(cache_bytes(&scenes).clamp(LEAST_CACHE, LEAST_CACHE.max(options.max_memory / 4)));
+        let graph = zoo::build(&settings.model.network, scenes.bands.len(), settings.classes.len())?;
+        check_crop(&recipe, &graph)?;
+        let classes = settings.classes.len();
+        let count = || scenes.scenes.par_iter().map(|scene| Census::take(scene, classes)).collect();
+        let censuses: Vec<Census> = pool.install::<_, Result<_>>(count)?;
+        let preparation = pool.install(|| prepare(&recipe, &scenes, &censuses))?;
+        let initial = initial_weights(&graph, settings.seed);
+        let transfer = settings.model.weights.as_ref().map(|path| transfer(&recipe, path, &graph, &initial)).transpose()?;
+        let initial = transfer.as_ref().map_or(initial, |transfer| transfer.weights.clone());
+        let card = card(&recipe, &output, &scenes, &preparation)?;
+        let effort =
+            Effort { tile: settings.validation.tile.map(usize::from), threads: options.threads, max_memory: options.max_memory };
+        let start = options.start;
+        Ok(Self { recipe, start, output, scenes, censuses, preparation, card, graph, initial, effort, pool, transfer })
+    }
+
+    /// The network; its scores are logits.
+    #[must_use]
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// What the model will be.
+    #[must_use]
+    pub fn card(&self) -> &ModelCard {
+        &self.card
+    }
+
+    /// What was taken over from other weights, if the recipe names some.
+    #[must_use]
+    pub fn transfer(&self) -> Option<&Transfer> {
+        self.transfer.as_ref()
+    }
+
+    /// What is learned from, and how much of it.
+    #[must_use]
+    pub fn summary(&self) -> TrainSummary {
+        let settings = &self.recipe.settings;
+        let scene = |(scene, census): (&super::scene::TrainingScene, &Census)| SceneSummary {
+            name: scene.name.clone(),
+            size: scene.profile().size,
+            factor: scene.image.factor(),
+            training: census.totals().to_vec(),
+            validation: census.held_back().to_vec(),
+        };
+        let side = settings.sampling.crop.get();
+        let samples = settings.batch.get();
+        let values: usize = self.graph.shapes(Extent::planar(side, side)).into_iter().flatten().map(Shape::bytes).sum();
+        TrainSummary {
+            scenes: self.scenes.scenes.iter().zip(&self.censuses).map(scene).collect(),
+            classes: settings.classes.iter().map(|class| class.name.clone()).collect(),
+            parameters: self.graph.parameters(),
+            steps: self.recipe.steps(),
+            steps_per_epoch: self.recipe.steps_per_epoch(),
+            crops: self.recipe.steps() * (samples * settings.accumulate.get()) as u64,
+            // Every value with its gradient; every parameter with its gradient and what the optimiser keeps.
+            memory: 2 * samples * values + 4 * size_of::<f32>() * self.graph.parameters(),
+        }
+    }
+
+    /// Trains to the end. `autograd` computes the gradients of [`Trainer::graph`].
+    ///
+    /// # Errors
+    /// If a crop cannot be read, a loss is not a number, something cannot be written, or the observer cancels; the training can then be resumed.
+    pub fn run(&self, autograd: &mut dyn Autograd, observer: &dyn TrainObserver) -> Result<TrainReport> {
+        TrainRun::new(self, autograd, observer)?.run()
+    }
+
+    pub(super) fn model(&self, weights: Weights) -> Model {
+        Model { card: self.card.clone(), graph: self.graph.clone(), weights }
+    }
+
+    pub(super) fn crops(&self) -> Result<CropMaker<'_>> {
+        maker(&self.recipe, &self.scenes, &self.censuses)
+    }
+}
+
+/// An error if there is something in the folder that must stay.
+fn refuse(folder: &Path, start: Start) -> Result<()> {
+    let is_taken = folder.exists() && folder.read_dir().map_or(true, |mut entries| entries.next().is_some());
+    if is_taken && start == Start::Fresh(Existing::Refuse) { Err(Error::Exists { path: folder.into() }) } else { Ok(()) }
+}
+
+/// Bytes of all scenes and their labels once they are decoded.
+fn cache_bytes(scenes: &TrainingScenes) -> usize {
+    let bytes = scenes.scenes.iter().map(|scene| {
+        let stored = scene.image.scene().profile();
+        stored.size.area() * (1 + stored.bands.iter().map(|band| band.bytes).sum::<usize>())
+    });
+    bytes.sum()
+}
+
+/// An error if the network does not give a score for every pixel of a crop.
+fn check_crop(recipe: &Recipe, graph: &Graph) -> Result<()> {
+    let side = recipe.settings.sampling.crop.get();
+    let extent = Extent::planar(side, side);
+    let gives = graph.output_shape(extent).map(|shape| shape.extent);
+    if gives.as_ref().is_ok_and(|gives| *gives == extent) {
+        return Ok(());
+    }
+    let stride = graph.geometry()?.stride;
+    let expected = format!("a multiple of the network's stride of {}", stride.x.max(stride.y));
+    Err(recipe.source.value("sampling.crop", expected, side.to_string()).into())
+}
+
+fn maker<'t>(recipe: &'t Recipe, scenes: &'t TrainingScenes, censuses: &'t [Census]) -> Result<CropMaker<'t>> {
+    let settings = &recipe.settings;
+    let largest = largest_side(&settings.augment, settings.sampling.crop.get());
+    let sampler = Sampler::new(&scenes.scenes, censuses, settings, largest)?;
+    Ok(CropMaker { scenes: &scenes.scenes, sampler, settings })
+}
+
+/// How crops become the network's input.
+fn prepare(recipe: &Recipe, scenes: &TrainingScenes, censuses: &[Census]) -> Result<Preparation> {
+    let bands = scenes.bands.len();
+    let measured = statistics::measure(&maker(recipe, scenes, censuses)?, bands)?;
+    let scaling = match recipe.settings.scaling.as_deref() {
+        None => measured.iter().map(|band| band.scaling()).collect(),
+        Some([one]) => vec![*one; bands],
+        Some(several) if several.len() == bands => several.to_vec(),
+        Some(several) => {
+            let expected = format!("one, or one for each of {bands} bands");
+            return Err(recipe.source.value("scaling", expected, several.len().to_string()).into());
+        }
+    };
+    let first = scenes.scenes[0].image.scene();
+    let data_types = first.bands().numbers().iter().map(|number| first.profile().bands[number - 1].data_type);
+    let ranges = data_types.zip(&measured).map(|(data_type, band)| BandRange::new(data_type, band.deviation)).collect();
+    Ok(Preparation { scaling, ranges })
+}
+
+/// The first weights, as far as possible from a file or a model folder.
+fn transfer(recipe: &Recipe, path: &str, graph: &Graph, initial: &Weights) -> Result<Transfer> {
+    let path = paths::resolve(path, recipe.path()).map_err(|error| error.at(&recipe.source, "model.weights"))?;
+    let [.., file] = Model::files(&path);
+    let source = Weights::read(if path.is_dir() { &file } else { &path })?;
+    let transfer = Transfer::new(graph, &source, initial)?;
+    if transfer.loaded.is_empty() {
+        let expected = "weights with at least one tensor of the network's names and shapes";
+        return Err(recipe.source.value("model.weights", expected, format!("{}", path.display())).into());
+    }
+    Ok(transfer)
+}
+
+fn card(recipe: &Recipe, output: &OutputFolder, scenes: &TrainingScenes, preparation: &Preparation) -> Result<ModelCard> {
+    let settings = &recipe.settings;
+    let path = std::path::absolute(output.path());
+    let path = path.map_err(|source| Error::File { action: "find", path: output.path().into(), source })?;
+    let classes = settings.classes.iter().zip(0u8..).map(|(class, value)| Class {
+        value,
+        name: class.name.clone(),
+        title: class.title.clone(),
+        description: None,
+        colour: class.colour,
+    });
+    let sides: Option<Vec<f64>> =
+        scenes.scenes.iter().map(|scene| scene.profile().georeference.pixel_area_m2().map(f64::sqrt)).collect();
+    let gsd = sides.map(|sides| GsdRange {
+        minimum: sides.iter().copied().fold(f64::INFINITY, f64::min) / GSD_TOLERANCE,
+        maximum: sides.iter().copied().fold(0.0, f64::max) * GSD_TOLERANCE,
+    });
+    Ok(ModelCard {
+        name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        architecture: settings.model.network.clone(),
+        bands: scenes.bands.clone(),
+        scaling: preparation.scaling.clone(),
+        classes: classes.collect(),
+        nodata: NODATA,
+        activation: ScoreActivation::Softmax,
+        dropped: Vec::new(),
+        gsd,
+    })
+}
