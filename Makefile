@@ -9,10 +9,11 @@ BENCH := $(TARGET)/bench-cpu
 THREADS ?= $(shell nproc)
 bench-cpu: ROUNDS ?= 5
 bench-end-to-end: ROUNDS ?= 2
+bench-training: ROUNDS ?= 5
 PRECISIONS ?= f32 bf16
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint doc check sanitize bench-cpu bench-end-to-end clean
+.PHONY: help setup build demo test lint doc check sanitize bench-cpu bench-end-to-end bench-training clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -53,7 +54,13 @@ bench-end-to-end: build $(BENCH)/venv/ready ## Label SCENE=... with Swath and wi
 	@test -f "$(SCENE)" || { echo "expected SCENE=FILE with red, green and blue as its first bands, got '$(SCENE)'" >&2; exit 1; }
 	@$(BENCH)/venv/bin/python benches/cpu/end_to_end.py $(TARGET)/release/swath $(BENCH) "$(SCENE)" $(THREADS) $(ROUNDS) $(PRECISIONS)
 
+bench-training: setup $(BENCH)/venv-training/ready ## Time a step of training in Swath, candle and PyTorch in turn (THREADS, ROUNDS)
+	$(CARGO) build --release $(CARGO_FLAGS) --package swath-models --example training
+	@$(BENCH)/venv-training/bin/python benches/cpu/training.py $(TARGET)/release/examples/training $(BENCH) $(THREADS) $(ROUNDS)
+
 $(BENCH)/venv/ready: benches/cpu/requirements.txt
+$(BENCH)/venv-training/ready: benches/cpu/requirements-training.txt
+$(BENCH)/%/ready:
 	@scripts/setup.sh python
 	python3 -m venv --clear $(@D)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<

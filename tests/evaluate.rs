@@ -344,7 +344,9 @@ fn areas_need_samples_of_every_class() {
 #[test]
 fn category_names_of_the_reference_are_read() {
     let folder = workplace();
-    let text = "<PAMDataset><PAMRasterBand band=\"1\"><CategoryNames><Category>Low vegetation</Category><Category>Tree</Category><Category>Car</Category></CategoryNames></PAMRasterBand></PAMDataset>";
+    let names = ["Low vegetation", "Tree", "Car"].map(|name| format!("<Category>{name}</Category>")).concat();
+    let band = format!("<PAMRasterBand band=\"1\"><CategoryNames>{names}</CategoryNames></PAMRasterBand>");
+    let text = format!("<PAMDataset>{band}</PAMDataset>");
     fs::write(folder.path().join("b.tif.aux.xml"), text).unwrap();
     let json = &swath(folder.path(), "evaluate a.tif b.tif --json - -q").succeeds().json()[0];
     assert_eq!(json["classes"][0]["name"], "Low vegetation");

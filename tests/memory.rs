@@ -112,8 +112,8 @@ fn threads_do_not_change_the_tiles_of_a_tight_limit() {
     assert!(tiles.len() > 1 && refused, "memory was never short: {tiles:?}");
 }
 
-/// Writes labels, or grey colours, of six classes in patches, in which about every `odd`-th pixel is another one. Below row `filled` nothing is written: that
-/// is read as 0, and takes no time to make.
+/// Writes labels, or grey colours, of six classes in patches, in which about every `odd`-th pixel is another one. Below row
+/// `filled` nothing is written: that is read as 0, and takes no time to make.
 fn write_labels(path: &Path, size: [usize; 2], filled: usize, odd: usize, bands: usize, options: &[&str]) {
     let options = options.iter().copied().chain(["SPARSE_OK=TRUE", "COMPRESS=DEFLATE", "ZLEVEL=1"]).collect();
     let driver = DriverManager::get_driver_by_name("GTiff").unwrap();
@@ -134,7 +134,8 @@ fn write_labels(path: &Path, size: [usize; 2], filled: usize, odd: usize, bands:
     dataset.close().unwrap();
 }
 
-/// Compares pairs of 20,000 x 20,000 pixels, of which so many rows are written, in tiles and in strips of colours, with as many threads as a large machine has.
+/// Compares pairs of 20,000 x 20,000 pixels, of which so many rows are written, in tiles and in strips of colours, with as many
+/// threads as a large machine has.
 #[expect(clippy::print_stdout, reason = "the figures of benches/RESULTS.md")]
 fn assert_compared_within_a_gibibyte(filled: usize, strips: usize) {
     let folder = TempDir::new().unwrap();

@@ -52,7 +52,7 @@ pub use error::{Error, Result};
 pub use executor::Executor;
 pub use geometry::{Geometry, Reach};
 pub use graph::{Graph, Node, NodeId, Rank};
-pub use model::{Golden, Model};
+pub use model::{Golden, Model, ModelBytes};
 pub use op::{
     Activation, BatchNorm, Conv, ConvTranspose, Coordinates, Interpolation, Op, PadFill, Pool, PoolKind, Resize, ResizeTo,
 };

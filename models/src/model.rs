@@ -26,12 +26,20 @@ impl Model {
     /// # Errors
     /// If a file is missing, damaged or disagrees with another one.
     pub fn read(folder: &Path) -> Result<Self> {
-        let path = folder.join(CARD);
-        let (card, shapes) = ModelCard::read_with_shapes(&path)?;
-        let graph = read_graph(&folder.join(GRAPH))?;
-        card.check(&graph, &path)?;
-        shapes.check(&graph, &path)?;
+        let read = |path: PathBuf| fs::read(&path).map_err(|source| Error::Read { path, source });
+        let (card, graph) = parse(folder, &read(folder.join(CARD))?, &read(folder.join(GRAPH))?)?;
         let weights = Weights::read(&folder.join(WEIGHTS))?;
+        weights.check(&graph)?;
+        Ok(Self { card, graph, weights })
+    }
+
+    /// As [`Model::read`], from the files' bytes: for a model that is part of a program. Errors call its folder `name`.
+    ///
+    /// # Errors
+    /// As [`Model::read`].
+    pub fn from_bytes(name: &Path, files: &ModelBytes<'_>) -> Result<Self> {
+        let (card, graph) = parse(name, files.card, files.graph)?;
+        let weights = Weights::from_bytes(files.weights, &name.join(WEIGHTS))?;
         weights.check(&graph)?;
         Ok(Self { card, graph, weights })
     }
@@ -107,12 +115,32 @@ impl Model {
     }
 }
 
-fn read_graph(path: &Path) -> Result<Graph> {
-    let bytes = fs::read(path).map_err(|source| Error::Read { path: path.into(), source })?;
+/// What the files of a model folder hold.
+#[derive(Clone, Copy, Debug)]
+pub struct ModelBytes<'a> {
+    /// Of `model.json`.
+    pub card: &'a [u8],
+    /// Of `graph.json`.
+    pub graph: &'a [u8],
+    /// Of `weights.safetensors`.
+    pub weights: &'a [u8],
+}
+
+/// Card and graph of a folder, which agree.
+fn parse(folder: &Path, card: &[u8], graph: &[u8]) -> Result<(ModelCard, Graph)> {
+    let path = folder.join(CARD);
+    let (card, shapes) = ModelCard::parse_with_shapes(card, &path)?;
+    let graph = parse_graph(graph, &folder.join(GRAPH))?;
+    card.check(&graph, &path)?;
+    shapes.check(&graph, &path)?;
+    Ok((card, graph))
+}
+
+fn parse_graph(bytes: &[u8], path: &Path) -> Result<Graph> {
     if bytes.is_empty() {
         return Err(Error::Empty { path: path.into() });
     }
-    serde_json::from_slice(&bytes).map_err(|source| Error::Json { path: path.into(), source })
+    serde_json::from_slice(bytes).map_err(|source| Error::Json { path: path.into(), source })
 }
 
 /// An input of the network and what another implementation made of it: tensors `input` and `output`, `(channels, height, width)`, in

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
 use safetensors::SafeTensorError;
@@ -108,13 +108,25 @@ impl Weights {
     /// If the file cannot be read, is empty, damaged, or holds other types.
     pub fn read(path: &Path) -> Result<Self> {
         let fail = |source| Error::Read { path: path.into(), source };
-        let damaged = |source| Error::Safetensors { path: path.into(), source };
         let file = File::open(path).map_err(fail)?;
         let length = file.metadata().map_err(fail)?.len();
+        Self::read_from(BufReader::new(file), length, path)
+    }
+
+    /// As [`Weights::read`], from a file's bytes; errors call them `name`.
+    ///
+    /// # Errors
+    /// As [`Weights::read`].
+    pub fn from_bytes(bytes: &[u8], name: &Path) -> Result<Self> {
+        Self::read_from(BufReader::new(Cursor::new(bytes)), bytes.len() as u64, name)
+    }
+
+    fn read_from(mut file: BufReader<impl Read + Seek>, length: u64, path: &Path) -> Result<Self> {
+        let fail = |source| Error::Read { path: path.into(), source };
+        let damaged = |source| Error::Safetensors { path: path.into(), source };
         if length == 0 {
             return Err(Error::Empty { path: path.into() });
         }
-        let mut file = BufReader::new(file);
         let header = read_header(&mut file, length).map_err(damaged)?;
         let infos = header.tensors();
         let mut weights = Self::new();

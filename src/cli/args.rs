@@ -174,31 +174,35 @@ pub(crate) struct EvaluateArgs {
     pub(crate) prediction: PathBuf,
     /// Reference on the same grid: class values, or colours with `--palette`; its pixels without data do not count
     pub(crate) reference: PathBuf,
-    /// Classes, in the order of their values from 0, as NAME or NAME=RRGGBB [default: those that the prediction says it has, else the reference]
+    /// Classes, in the order of their values from 0, as NAME or NAME=RRGGBB [default: those that the prediction says it has, else
+    /// the reference]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = parse_class)]
     pub(crate) classes: Option<Vec<Class>>,
-    /// All values of one raster and the classes that they stand for, such as `reference:1=building,2=building,7=tree`; once for each raster
+    /// All values of one raster and the classes that they stand for, such as `reference:1=building,2=building,7=tree`; once for
+    /// each raster
     #[arg(long, value_name = "RASTER:VALUE=CLASS,..", value_parser = parse_map)]
     pub(crate) map: Vec<ValueMap>,
     /// Values of the reference that do not count
     #[arg(long, value_name = "LIST", value_delimiter = ',', allow_hyphen_values = true, conflicts_with = "palette")]
     pub(crate) ignore: Vec<i64>,
-    /// The colours of a reference with three bands: `isprs` (Potsdam and Vaihingen), `classes` (the classes' own), or NAME=RRGGBB,.. where pixels of
-    /// the name `ignore` do not count
+    /// The colours of a reference with three bands: `isprs` (Potsdam and Vaihingen), `classes` (the classes' own), or
+    /// NAME=RRGGBB,.. where pixels of the name `ignore` do not count
     #[arg(long, value_name = "PALETTE", value_parser = parse_palette)]
     pub(crate) palette: Option<Palette>,
-    /// Also give the figures without pixels from which a disc of this radius in pixels reaches another class of the reference, or pixels that do not
-    /// count (ISPRS: 3)
+    /// Also give the figures without pixels from which a disc of this radius in pixels reaches another class of the reference, or
+    /// pixels that do not count (ISPRS: 3)
     #[arg(long, value_name = "RADIUS", value_parser = clap::value_parser!(u8).range(1..))]
     pub(crate) erode: Option<u8>,
-    /// Also give the figures without these classes: left out of the means only, and left out of the reference, where labels that name them stay wrong
+    /// Also give the figures without these classes: left out of the means only, and left out of the reference, where labels that
+    /// name them stay wrong
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) without: Vec<String>,
     /// Probabilities of the classes, or of the labels (`--confidence` of `segment`), for the expected calibration error
     #[arg(long, value_name = "PATH")]
     pub(crate) probabilities: Option<PathBuf>,
-    /// Also estimate each class's area with its 95 % confidence interval (Olofsson et al. 2014). The intervals only mean something if the reference
-    /// is a random sample, stratified by the prediction's classes: neighbouring pixels, and thus references that cover everything, are none
+    /// Also estimate each class's area with its 95 % confidence interval (Olofsson et al. 2014). The intervals only mean
+    /// something if the reference is a random sample, stratified by the prediction's classes: neighbouring pixels, and thus
+    /// references that cover everything, are none
     #[arg(long)]
     pub(crate) areas: bool,
     /// Write the result as JSON to a file, or to standard output instead of the tables
@@ -260,6 +264,9 @@ pub(crate) struct DemoArgs {
     /// Side of the scene in pixels
     #[arg(long, value_name = "PX", default_value_t = 3000, value_parser = clap::value_parser!(u32).range(64..=100_000))]
     pub(crate) size: u32,
+    /// Only write the scene and its truth, such as for training
+    #[arg(long)]
+    pub(crate) only_scene: bool,
     /// Print the result as JSON
     #[arg(long)]
     pub(crate) json: bool,

@@ -20,6 +20,9 @@ use super::{existing, interrupt, print};
 pub(super) fn run(args: &DemoArgs) -> Result<Exit, AnyError> {
     interrupt::watch()?;
     let existing = if args.overwrite { Existing::Overwrite } else { Existing::Refuse };
+    if args.only_scene {
+        return only_scene(args, existing).map(|()| Exit::Done);
+    }
     let outputs = Outputs::labels(args.output.join("labels.tif"), existing);
     let picture = args.output.join("preview.png");
     let [scene, truth] = ["scene.tif", "truth.tif"].map(|name| args.output.join(name));
@@ -36,6 +39,18 @@ pub(super) fn run(args: &DemoArgs) -> Result<Exit, AnyError> {
         }
         shown => shown.map(|()| Exit::Done),
     }
+}
+
+/// Generates the scene and says where it is.
+fn only_scene(args: &DemoArgs, existing: Existing) -> Result<(), AnyError> {
+    existing::refuse(&["scene.tif", "truth.tif"].map(|name| args.output.join(name)), existing)?;
+    fs::create_dir_all(&args.output).map_err(|source| Error::File { action: "create", path: args.output.clone(), source })?;
+    let files = DemoScene::new(args.seed, args.size as usize).write(&args.output)?;
+    if args.json {
+        return Ok(print::line(json!({ "scene": files.scene, "truth": files.truth }))?);
+    }
+    print::line(format!("scene    {}", files.scene.display()))?;
+    Ok(print::line(format!("truth    {}", files.truth.display()))?)
 }
 
 /// Generates the scene, labels it, and prints how good the labels are.

@@ -142,7 +142,9 @@ impl Figures<'_> {
                 "name": class.name,
                 "mapped_share": area.mapped,
                 "share": estimate(area.share),
-                "area_m2": total_m2.map(|total| json!({ "value": total * area.share.value, "margin_95": total * area.share.margin })),
+                "area_m2": total_m2.map(|total| {
+                    estimate(Estimate { value: total * area.share.value, margin: total * area.share.margin })
+                }),
                 "users_accuracy": area.users_accuracy.map(estimate),
                 "producers_accuracy": area.producers_accuracy.map(estimate),
             })

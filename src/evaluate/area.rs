@@ -34,12 +34,12 @@ pub struct ClassArea {
     pub producers_accuracy: Option<Estimate>,
 }
 
-/// The areas of the classes and the map's accuracy, by the stratified estimator of Olofsson et al., "Good practices for estimating area and
-/// assessing accuracy of land change", Remote Sensing of Environment 148, 2014, equations 1 to 11.
+/// The areas of the classes and the map's accuracy, by the stratified estimator of Olofsson et al., "Good practices for
+/// estimating area and assessing accuracy of land change", Remote Sensing of Environment 148, 2014, equations 1 to 11.
 ///
-/// The map's classes are the strata. The reference's pixels are taken for a random sample of each stratum, and the intervals say how far off such a
-/// sample may be. So they only mean something if the reference is a sample: of a reference that covers every pixel, or whole patches of neighbours,
-/// the pixels are not drawn independently, and the intervals are far too narrow.
+/// The map's classes are the strata. The reference's pixels are taken for a random sample of each stratum, and the intervals say
+/// how far off such a sample may be. So they only mean something if the reference is a sample: of a reference that covers every
+/// pixel, or whole patches of neighbours, the pixels are not drawn independently, and the intervals are far too narrow.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AreaEstimates {
     /// Overall accuracy, 0 to 1, each stratum weighted by its share of the map.
@@ -49,8 +49,8 @@ pub struct AreaEstimates {
 }
 
 impl AreaEstimates {
-    /// Estimates areas from the counted pixels and the number of pixels `mapped` that the whole map has of each class. Pixels without a label are no
-    /// part of the map.
+    /// Estimates areas from the counted pixels and the number of pixels `mapped` that the whole map has of each class. Pixels
+    /// without a label are no part of the map.
     ///
     /// # Errors
     /// If a class that the map has was found at fewer than two counted pixels, or there are not as many numbers as classes.
@@ -140,7 +140,8 @@ mod tests {
         (ConfusionMatrix::from_counts(names, counts).unwrap(), [200_000, 150_000, 3_200_000, 6_450_000])
     }
 
-    /// The paper gives 235,086 ha +- 68,418 ha of deforestation and an accuracy of 0.95 +- 0.02; the other digits come from its equations in `NumPy`.
+    /// The paper gives 235,086 ha +- 68,418 ha of deforestation and an accuracy of 0.95 +- 0.02; the other digits come from its
+    /// equations in `NumPy`.
     #[test]
     fn the_papers_example_comes_out() {
         let (matrix, mapped) = example();

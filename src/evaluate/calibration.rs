@@ -5,7 +5,8 @@ const BINS: usize = 15;
 /// Steps in which confidences are summed: sums of integers do not depend on their order.
 const STEPS: f64 = 4_294_967_296.0;
 
-/// Labels by their confidence, in 15 bins of equal width; bin k holds confidences above k / 15 and up to (k + 1) / 15, the first one also 0.
+/// Labels by their confidence, in 15 bins of equal width; bin k holds confidences above k / 15 and up to (k + 1) / 15, the first
+/// one also 0.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Calibration {
     bins: [ReliabilityBin; BINS],
@@ -43,8 +44,8 @@ impl Calibration {
         &self.bins
     }
 
-    /// Expected calibration error, 0 to 1: the mean difference of accuracy and confidence over the bins, weighted by their labels (C. Guo et al., "On
-    /// Calibration of Modern Neural Networks", ICML 2017, equation 5). `None` without labels.
+    /// Expected calibration error, 0 to 1: the mean difference of accuracy and confidence over the bins, weighted by their labels
+    /// (C. Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, equation 5). `None` without labels.
     #[must_use]
     pub fn expected_error(&self) -> Option<f64> {
         let pixels: u64 = self.bins.iter().map(|bin| bin.pixels).sum();

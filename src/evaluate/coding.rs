@@ -23,8 +23,9 @@ pub struct ValueClass {
 /// Which colours stand for which classes, in a raster of three bands of 8 bits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Palette {
-    /// The colours of the ISPRS benchmarks Potsdam and Vaihingen: `impervious` FFFFFF, `building` 0000FF, `low_vegetation` 00FFFF, `tree` 00FF00, `car`
-    /// FFFF00, `clutter` FF0000; black, which are the boundaries of the eroded references, is ignored.
+    /// The colours of the ISPRS benchmarks Potsdam and Vaihingen: `impervious` FFFFFF, `building` 0000FF, `low_vegetation`
+    /// 00FFFF, `tree` 00FF00, `car` FFFF00, `clutter` FF0000; black, which are the boundaries of the eroded references, is
+    /// ignored.
     Isprs,
     /// Each class's own colour.
     Classes,
@@ -110,7 +111,8 @@ impl Coding {
         Ok(Self { kind: Kind::Colours, meanings })
     }
 
-    /// The classes' places for a patch of the raster `path`, `(height, width)`; [`NONE`] for pixels that are ignored or not valid.
+    /// The classes' places for a patch of the raster `path`, `(height, width)`; [`NONE`] for pixels that are ignored or not
+    /// valid.
     #[expect(clippy::float_cmp, reason = "stored values are the same or not, they are no measurements")]
     pub(super) fn decode(&self, patch: &Patch, path: &Path) -> Result<Vec<u16>> {
         let area = patch.window.area();

@@ -4,10 +4,12 @@ use crate::{Error, Result};
 
 /// Counts of pixels by their class in the reference and in the prediction, from which the usual figures follow.
 ///
-/// Of a class, `TP` are the pixels that have it in both, `FP` those that have it in the prediction only, `FN` those in the reference only. A
-/// pixel without a label is counted as missed: it is in `FN`, and thereby in recall, F1, `IoU`, accuracy and kappa, but in no class's `FP` or precision.
+/// Of a class, `TP` are the pixels that have it in both, `FP` those that have it in the prediction only, `FN` those in the
+/// reference only. A pixel without a label is counted as missed: it is in `FN`, and thereby in recall, F1, `IoU`, accuracy and
+/// kappa, but in no class's `FP` or precision.
 ///
-/// A figure whose denominator is 0 is undefined, and `None`; scikit-learn gives 0 there and warns. All others equal scikit-learn's.
+/// A figure whose denominator is 0 is undefined, and `None`; scikit-learn gives 0 there and warns. All others equal those of
+/// scikit-learn.
 ///
 /// ```
 /// use swath::evaluate::ConfusionMatrix;
@@ -76,8 +78,8 @@ impl ConfusionMatrix {
         Ok(())
     }
 
-    /// The matrix without some classes, given by their places: their pixels of the reference do not count. Other pixels that were taken for them
-    /// are still wrong, and are among those without a label.
+    /// The matrix without some classes, given by their places: their pixels of the reference do not count. Other pixels that were
+    /// taken for them are still wrong, and are among those without a label.
     #[must_use]
     pub fn without(&self, excluded: &[usize]) -> Self {
         let kept: Vec<usize> = (0..self.classes()).filter(|class| !excluded.contains(class)).collect();
@@ -186,9 +188,9 @@ impl ConfusionMatrix {
         (!defined.is_empty()).then(|| defined.iter().sum::<f64>() / defined.len() as f64)
     }
 
-    /// Cohen's kappa: how far the accuracy is above that of labels given at random with the same frequencies, where 1 is perfect and 0 is chance
-    /// (J. Cohen, "A coefficient of agreement for nominal scales", Educational and Psychological Measurement 20, 1960). `None` without pixels, and
-    /// where chance alone is always right.
+    /// Cohen's kappa: how far the accuracy is above that of labels given at random with the same frequencies, where 1 is perfect
+    /// and 0 is chance (J. Cohen, "A coefficient of agreement for nominal scales", Educational and Psychological Measurement 20,
+    /// 1960). `None` without pixels, and where chance alone is always right.
     #[must_use]
     pub fn kappa(&self) -> Option<f64> {
         let pixels = self.pixels() as f64;

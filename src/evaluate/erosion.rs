@@ -2,12 +2,12 @@
 
 use swath_tiling::Window;
 
-/// Which pixels of `part` count when boundaries are eroded by a disc: those around which all pixels at most `radius` away (Euclidean distance of
-/// centres), as far as they are in the patch, are of the pixel's own class.
+/// Which pixels of `part` count when boundaries are eroded by a disc: those around which all pixels at most `radius` away
+/// (Euclidean distance of centres), as far as they are in the patch, are of the pixel's own class.
 ///
-/// This is the union of the classes, each eroded by the disc, where what is outside the image is of every class (`scipy.ndimage.binary_erosion` with
-/// `border_value=1`). `classes` is a patch `(height, columns)` that reaches `radius` pixels beyond `part`, or to the edge of the image; `part` is
-/// relative to it.
+/// This is the union of the classes, each eroded by the disc, where what is outside the image is of every class
+/// (`scipy.ndimage.binary_erosion` with `border_value=1`). `classes` is a patch `(height, columns)` that reaches `radius` pixels
+/// beyond `part`, or to the edge of the image; `part` is relative to it.
 pub(super) fn interior(classes: &[u16], columns: usize, part: Window, radius: u8) -> Vec<bool> {
     let clearance = clearance(classes, columns, radius);
     let rows = classes.len() / columns;
@@ -28,8 +28,8 @@ pub(super) fn interior(classes: &[u16], columns: usize, part: Window, radius: u8
     counts
 }
 
-/// How many pixels to the left and to the right of each one are of its class without interruption, the smaller of the two numbers, at most `most`. What
-/// is outside the patch is of every class.
+/// How many pixels to the left and to the right of each one are of its class without interruption, the smaller of the two
+/// numbers, at most `most`. What is outside the patch is of every class.
 fn clearance(classes: &[u16], columns: usize, most: u8) -> Vec<u8> {
     let mut clearance = vec![most; classes.len()];
     for (line, row) in clearance.chunks_exact_mut(columns).zip(classes.chunks_exact(columns)) {

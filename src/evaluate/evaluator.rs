@@ -26,9 +26,11 @@ const CACHE_BYTES: usize = 128 << 20;
 pub struct EvaluationRequest {
     /// The label raster: one band, whatever else it says of its classes. Its pixels without data have no label.
     pub prediction: PathBuf,
-    /// The reference on the same grid: one band of class values, or three bands of 8 bits if there is a palette. Its pixels without data do not count.
+    /// The reference on the same grid: one band of class values, or three bands of 8 bits if there is a palette. Its pixels
+    /// without data do not count.
     pub reference: PathBuf,
-    /// The classes; without any, those that the prediction says it has, else those of the reference, see [`legend`](super::legend).
+    /// The classes; without any, those that the prediction says it has, else those of the reference, see
+    /// [`legend`](super::legend).
     pub classes: Option<Vec<Class>>,
     /// What the prediction's values stand for, if not for the classes of these values.
     pub prediction_values: Option<Vec<ValueClass>>,
@@ -40,8 +42,8 @@ pub struct EvaluationRequest {
     pub palette: Option<Palette>,
     /// Radius in pixels of the disc by which boundaries of the reference are eroded for a second set of figures.
     pub erode: Option<u8>,
-    /// Probabilities on the same grid, as `swath segment` writes them: a band for each class, called so or in their order, or one band of the labels' own.
-    /// Scale and offset are applied.
+    /// Probabilities on the same grid, as `swath segment` writes them: a band for each class, called so or in their order, or one
+    /// band of the labels' own. Scale and offset are applied.
     pub probabilities: Option<PathBuf>,
     /// Threads; the result does not depend on it.
     pub threads: usize,
@@ -79,8 +81,8 @@ pub struct Evaluation {
     pub calibration: Option<Calibration>,
 }
 
-/// Compares a prediction with a reference, window by window: memory does not depend on the rasters' height, and on their width only where their blocks are
-/// as wide as they are.
+/// Compares a prediction with a reference, window by window: memory does not depend on the rasters' height, and on their width
+/// only where their blocks are as wide as they are.
 #[derive(Debug)]
 pub struct Evaluator {
     classes: Vec<Class>,
@@ -95,8 +97,8 @@ impl Evaluator {
     /// Opens the rasters and finds out what their values mean.
     ///
     /// # Errors
-    /// If a raster cannot be opened or has not the bands it needs, they do not cover the same pixels, it is not known what the classes are, or a map or palette
-    /// names others.
+    /// If a raster cannot be opened or has not the bands it needs, they do not cover the same pixels, it is not known what the
+    /// classes are, or a map or palette names others.
     pub fn new(request: &EvaluationRequest) -> Result<Self> {
         let EvaluationRequest { prediction, reference, .. } = request;
         let classes = match &request.classes {
@@ -154,14 +156,15 @@ impl Evaluator {
     /// Reads and counts all pixels.
     ///
     /// # Errors
-    /// If a raster cannot be read, a pixel has a value that means nothing, or a counted label no probability: the first one in the order of windows.
+    /// If a raster cannot be read, a pixel has a value that means nothing, or a counted label no probability: the first one in
+    /// the order of windows.
     pub fn run(&self) -> Result<Evaluation> {
         let profiles: Vec<&RasterProfile> = self.profiles().collect();
         let bands = self.confidence.as_ref().map_or(1, Confidence::bands).max(self.reference.scene.bands().numbers().len());
         // The values of one raster, which pixels are valid, a mask, and the classes of both with what erosion takes.
         let pixel_bytes = 4 * bands + 14;
         let windows = grid::windows(&profiles, pixel_bytes);
-        let window_bytes = windows.iter().map(|window| window.area() * pixel_bytes).max().unwrap_or(1);
+        let window_bytes = windows.iter().map(|window| self.surroundings(*window).area() * pixel_bytes).max().unwrap_or(1);
         let block_bytes: usize = profiles.iter().map(|profile| profile.block_bytes).sum();
         limit_cache(CACHE_BYTES.max(2 * block_bytes));
         // Each thread decodes blocks of its own, and large ones only stay in the cache if one thread needs them.
@@ -208,7 +211,8 @@ impl Evaluator {
         })
     }
 
-    /// Counts one window after the other, as long as there are any and none before them has failed: so the first failure is always found.
+    /// Counts one window after the other, as long as there are any and none before them has failed: so the first failure is
+    /// always found.
     fn count_windows(&self, windows: &[Window], next: &AtomicUsize, failed: &AtomicUsize) -> Result<Tally, Failure> {
         let mut tally = Tally::new(self.classes.len());
         let mut readers = self.readers().map_err(|error| Failure { window: 0, error })?;
@@ -233,7 +237,7 @@ impl Evaluator {
     }
 
     fn count_window(&self, window: Window, readers: &mut Readers<'_>, tally: &mut Tally) -> Result<()> {
-        let around = surroundings(window, self.radius.unwrap_or(0).into(), self.size());
+        let around = self.surroundings(window);
         let part = Window { x: window.x - around.x, y: window.y - around.y, ..window };
         let surrounded = self.reference.read(readers.reference.as_mut(), around)?;
         let interior = self.radius.map(|radius| interior(&surrounded, around.width, part, radius));
@@ -246,6 +250,15 @@ impl Evaluator {
             reader.add(window, &reference, &prediction, &mut tally.calibration)?;
         }
         Ok(())
+    }
+
+    /// The window with what erosion sees around it, as far as there is any.
+    fn surroundings(&self, window: Window) -> Window {
+        let (halo, size) = (usize::from(self.radius.unwrap_or(0)), self.size());
+        let (x, y) = (window.x.saturating_sub(halo), window.y.saturating_sub(halo));
+        let right = (window.x + window.width + halo).min(size.width);
+        let bottom = (window.y + window.height + halo).min(size.height);
+        Window::plane(x, y, right - x, bottom - y)
     }
 }
 
@@ -320,14 +333,6 @@ impl Tally {
         add(&mut self.mapped, &other.mapped);
         self.calibration.merge(&other.calibration);
     }
-}
-
-/// The window with so many pixels around it as there are.
-fn surroundings(window: Window, halo: usize, size: Size) -> Window {
-    let (x, y) = (window.x.saturating_sub(halo), window.y.saturating_sub(halo));
-    let right = (window.x + window.width + halo).min(size.width);
-    let bottom = (window.y + window.height + halo).min(size.height);
-    Window::plane(x, y, right - x, bottom - y)
 }
 
 fn open_labels(path: &Path, expected: &'static str) -> Result<Scene> {

@@ -15,8 +15,8 @@ const WIDE: usize = 4096;
 /// Bytes that a window may take, unless one row takes more.
 const WINDOW_BYTES: usize = 256 << 20;
 
-/// Checks that two rasters cover the same pixels: the same size, the corners at the same place up to a hundredth of a pixel, the same CRS. What only one
-/// of them says cannot be compared: that is a warning.
+/// Checks that two rasters cover the same pixels: the same size, the corners at the same place up to a hundredth of a pixel, the
+/// same CRS. What only one of them says cannot be compared: that is a warning.
 ///
 /// # Errors
 /// If they do not.
@@ -64,8 +64,8 @@ fn is_same_place(a: &[f64; 6], b: &[f64; 6], size: Size) -> bool {
     })
 }
 
-/// Windows that cover rasters of one size, each pixel once, for reading them side by side where a pixel takes so many bytes: whole blocks of all of them
-/// where that is not too much. They depend on nothing else.
+/// Windows that cover rasters of one size, each pixel once, for reading them side by side where a pixel takes so many bytes:
+/// whole blocks of all of them where that is not too much. They depend on nothing else.
 pub(super) fn windows(profiles: &[&RasterProfile], pixel_bytes: usize) -> Vec<Window> {
     let size = profiles[0].size;
     let most = |side: fn(&RasterProfile) -> usize| profiles.iter().map(|profile| side(profile)).max().unwrap_or(1).max(1);

@@ -11,8 +11,8 @@ use swath_models::{Class, Colour};
 
 use crate::{Error, Result, stac};
 
-/// The classes that a label raster says it has, with their values, names and colours: those of the STAC item beside it, else its category names and
-/// colour table, else its attribute table. `None` if it says nothing. Values above 255 are left out.
+/// The classes that a label raster says it has, with their values, names and colours: those of the STAC item beside it, else its
+/// category names and colour table, else its attribute table. `None` if it says nothing. Values above 255 are left out.
 ///
 /// # Errors
 /// If the raster cannot be opened.

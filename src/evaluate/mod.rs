@@ -1,7 +1,7 @@
 //! How well labels agree with a reference.
 //!
-//! An [`Evaluator`] reads a prediction and a reference side by side, window by window, and counts their pixels in a [`ConfusionMatrix`], from which
-//! the usual figures follow; [`AreaEstimates`] and [`Calibration`] follow from the same pixels.
+//! An [`Evaluator`] reads a prediction and a reference side by side, window by window, and counts their pixels in a
+//! [`ConfusionMatrix`], from which the usual figures follow; [`AreaEstimates`] and [`Calibration`] follow from the same pixels.
 
 mod area;
 mod calibration;

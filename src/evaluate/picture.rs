@@ -22,9 +22,9 @@ const FULL: Colour = Colour { red: 8, green: 48, blue: 107 };
 const GREY: Colour = Colour { red: 225, green: 225, blue: 225 };
 const HEIGHT: usize = LETTER * font::HEIGHT;
 
-/// Writes a PNG of a confusion matrix: a row for each class of the reference, a column for each class of the prediction and one, `-`, for pixels without a
-/// label if there are any, in each cell the share of the row in per cent. Classes have their number, from 1, and rows also their name. The row of a class
-/// that is not in the reference is grey.
+/// Writes a PNG of a confusion matrix: a row for each class of the reference, a column for each class of the prediction and one,
+/// `-`, for pixels without a label if there are any, in each cell the share of the row in per cent. Classes have their number,
+/// from 1, and rows also their name. The row of a class that is not in the reference is grey.
 ///
 /// # Errors
 /// If the picture exists and must stay, or cannot be written.

@@ -87,6 +87,8 @@ pub struct ModelSettings {
 pub struct ClassSettings {
     /// Letters, digits, `-` and `_`.
     pub name: String,
+    /// How people call it.
+    pub title: Option<String>,
     /// How it is drawn.
     pub colour: Option<Colour>,
     /// Its values in label rasters of one band.

@@ -247,7 +247,7 @@ fn card(recipe: &Recipe, output: &OutputFolder, scenes: &TrainingScenes, prepara
     let classes = settings.classes.iter().zip(0u8..).map(|(class, value)| Class {
         value,
         name: class.name.clone(),
-        title: None,
+        title: class.title.clone(),
         description: None,
         colour: class.colour,
     });

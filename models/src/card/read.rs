@@ -27,10 +27,15 @@ impl ModelCard {
     /// As [`ModelCard::read`], with the shapes that are to be held against the graph.
     pub(crate) fn read_with_shapes(path: &Path) -> Result<(Self, Shapes)> {
         let bytes = fs::read(path).map_err(|source| Error::Read { path: path.into(), source })?;
+        Self::parse_with_shapes(&bytes, path)
+    }
+
+    /// As [`ModelCard::read_with_shapes`], from the file's bytes.
+    pub(crate) fn parse_with_shapes(bytes: &[u8], path: &Path) -> Result<(Self, Shapes)> {
         if bytes.is_empty() {
             return Err(Error::Empty { path: path.into() });
         }
-        let item: Item = serde_json::from_slice(&bytes).map_err(|source| Error::Json { path: path.into(), source })?;
+        let item: Item = serde_json::from_slice(bytes).map_err(|source| Error::Json { path: path.into(), source })?;
         Self::from_item(item, path)
     }
 

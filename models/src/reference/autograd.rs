@@ -79,16 +79,18 @@ impl CandleAutograd {
         move |source| Error::Execution { node: node.clone(), source }
     }
 
-    /// Shapes of one sample's values, if the network takes the batch.
-    fn shapes(&self, input: &Batch) -> Result<Vec<Shape>> {
+    /// Shapes of one sample's values, if batch and parameters are of the network.
+    fn shapes(&self, parameters: &Parameters, input: &Batch) -> Result<Vec<Shape>> {
         let refuse = |expected, got| Err(Error::Node { node: self.graph.nodes()[0].name.clone(), expected, got });
-        let (shape, channels) = (input.shape(), self.graph.input_channels());
+        let (shape, channels, samples) = (input.shape(), self.graph.input_channels(), input.samples());
         if shape.channels != channels {
             return refuse(Shape { channels, ..shape }.to_string(), shape.to_string());
         }
-        if self.graph.rank() == Rank::Volumetric && input.samples() != 1 {
-            return refuse("one sample at a time of volumes".into(), format!("{} samples", input.samples()));
+        if samples == 0 || self.graph.rank() == Rank::Volumetric && samples != 1 {
+            let expected = if samples == 0 { "at least one sample" } else { "one sample at a time of volumes" };
+            return refuse(expected.into(), format!("{samples} samples"));
         }
+        parameters.check(&self.graph)?;
         self.graph.shapes(shape.extent)
     }
 
@@ -148,7 +150,7 @@ impl Autograd for CandleAutograd {
     }
 
     fn pass(&mut self, parameters: &mut Parameters, input: &Batch, loss: &mut dyn FnMut(&Batch) -> Result<Batch>) -> Result<()> {
-        let (shapes, output) = (self.shapes(input)?, self.graph.output());
+        let (shapes, output) = (self.shapes(parameters, input)?, self.graph.output());
         let fail = self.fail(output);
         let tensors = self.tensors(parameters).map_err(&fail)?;
         let Forward { scores, moments } = self.forward(tensors.clone(), input, &shapes)?;

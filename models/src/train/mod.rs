@@ -1,7 +1,7 @@
 //! Learning the weights of a graph from examples.
 //!
 //! [`Parameters`] hold every tensor of a graph with its gradient; an [`Autograd`] runs the graph on a [`Batch`] in training mode and adds up the
-//! gradients of a [`Loss`]; an [`Optimizer`] changes the parameters by them, at the rate of a [`Schedule`]. The first weights are
+//! gradients of a [`Loss`] ([`FusedAutograd`] fast, [`CandleAutograd`] to hold it against, or on CUDA); an [`Optimizer`] changes the parameters by them, at the rate of a [`Schedule`]. The first weights are
 //! [`initial_weights`], or those of another network by a [`Transfer`].
 
 mod autograd;
@@ -16,6 +16,7 @@ mod targets;
 mod transfer;
 
 pub use crate::cpu::{FusedAutograd, Timing, Timings};
+pub use crate::reference::{CandleAutograd, Device};
 pub use autograd::Autograd;
 pub use batch::Batch;
 pub use initial::initial_weights;
@@ -25,5 +26,3 @@ pub use parameters::{Parameter, ParameterKind, Parameters};
 pub use schedule::{Decay, Schedule};
 pub use targets::Targets;
 pub use transfer::{Misshapen, Transfer};
-
-pub use crate::reference::{CandleAutograd, Device};

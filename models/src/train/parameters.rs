@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::{Graph, Op, Result, Weights};
+use crate::{Error, Graph, Op, Result, Weights};
 
 /// All tensors of a graph, one after the other in the order of [`Graph::tensors`], each with its gradient.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,6 +58,24 @@ impl Parameters {
         }
         let gradients = vec![0.0; values.len()];
         Ok(Self { list, values, gradients })
+    }
+
+    /// Checks that these are the tensors of `graph`.
+    ///
+    /// # Errors
+    /// Names the first tensor that is missing or misshapen, or all that are of another graph.
+    pub fn check(&self, graph: &Graph) -> Result<()> {
+        let mut list = self.list.iter();
+        for spec in graph.tensors() {
+            let Some(parameter) = list.next().filter(|parameter| parameter.name == spec.name) else {
+                return Err(Error::MissingTensor { tensor: spec.name });
+            };
+            if parameter.shape != spec.shape {
+                return Err(Error::TensorShape { tensor: spec.name, expected: spec.shape, got: parameter.shape.clone() });
+            }
+        }
+        let unused: Vec<String> = list.map(|parameter| parameter.name.clone()).collect();
+        if unused.is_empty() { Ok(()) } else { Err(Error::UnusedTensors { tensors: unused }) }
     }
 
     /// The tensors.

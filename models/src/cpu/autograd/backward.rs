@@ -7,8 +7,8 @@ use super::element_wise;
 use super::forward::{Kept, sample};
 use super::gradients::{Gradient, Gradients, Mode};
 use super::mask::Mask;
-use super::norm::{Backward, Scaling};
 use super::pool::PoolGradient;
+use super::scaling::{Backward, Scaling};
 use super::step::{Step, Work};
 use super::tape::Tape;
 use super::values::Values;
@@ -48,7 +48,7 @@ impl Step {
         let Back { isa, tape, values, .. } = *back;
         let (samples, input, output) = (tape.samples, self.inputs[0], tape.shapes[self.output]);
         let shape = tape.shapes[input];
-        if !self.work.is_learned() && self.inputs.iter().all(|&input| !tape.learned[input]) {
+        if !self.work.has_tensors() && self.inputs.iter().all(|&input| !tape.learned[input]) {
             return;
         }
         match &self.work {

@@ -24,6 +24,11 @@ impl Buffers {
         self.idle().clear();
     }
 
+    /// Bytes that it holds.
+    pub(super) fn bytes(&self) -> usize {
+        self.idle().iter().map(|values| size_of_val(values.as_slice())).sum()
+    }
+
     fn idle(&self) -> MutexGuard<'_, Vec<Vec<f32>>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -12,60 +12,74 @@ pub(crate) struct LearnedConvolution {
     conv: Conv,
     in_channels: usize,
     isa: Isa,
-    conditions: Conditions,
-    /// `(out, in / groups, kernel z, kernel y, kernel x)`
-    weight: Vec<f32>,
-    forward: Option<Convolution<f32>>,
+    forward: Convolution<f32>,
+    backward: Backward,
     gradient: WeightGradient,
 }
 
+/// What leads an output's gradient back to the input.
+enum Backward {
+    /// A convolution with the kernel turned around.
+    Turned { conv: Conv, convolution: Convolution<f32> },
+    /// Any other is transposed.
+    Transposed { conv: ConvTranspose, transposed: Transposed<f32> },
+}
+
 impl LearnedConvolution {
-    /// A convolution without weights yet.
+    /// A convolution with weights and a bias of zero.
     pub(crate) fn new(conv: Conv, in_channels: usize, isa: Isa, conditions: Conditions) -> Self {
-        let gradient = WeightGradient::new(&conv, in_channels, isa);
-        Self { conv, in_channels, isa, conditions, weight: Vec::new(), forward: None, gradient }
+        let forward = Convolution::zero(conv, in_channels, isa, conditions);
+        let backward = if let Some(turned) = turned(&conv, in_channels) {
+            let convolution = Convolution::zero(turned, conv.out_channels, isa, conditions);
+            Backward::Turned { conv: turned, convolution }
+        } else {
+            let Conv { out_channels, kernel, stride, padding, dilation, groups, .. } = conv;
+            // So many positions may be left over at the input's end, which the last output does not see.
+            let output_padding = stride.map(|stride| stride - 1);
+            let conv = ConvTranspose {
+                out_channels: in_channels,
+                kernel,
+                stride,
+                padding,
+                output_padding,
+                dilation,
+                groups,
+                bias: false,
+            };
+            Backward::Transposed { conv, transposed: Transposed::zero(conv, out_channels, isa) }
+        };
+        let gradient = WeightGradient::new(&conv, in_channels, isa, conditions);
+        Self { conv, in_channels, isa, forward, backward, gradient }
     }
 
     /// Takes weights, `(out, in / groups, kernel z, kernel y, kernel x)`, and a bias, one value per output channel.
     pub(crate) fn set(&mut self, weight: &[f32], bias: Option<&[f32]>) {
-        self.weight.clear();
-        self.weight.extend_from_slice(weight);
-        // The old ones go first, so that the new ones take their place in memory.
-        self.forward = None;
-        self.forward = Some(Convolution::new(self.conv, self.in_channels, weight, bias, self.isa, self.conditions));
+        self.forward.set(weight, bias);
+        match &mut self.backward {
+            Backward::Turned { convolution, .. } => {
+                let mut turned = Scratch::take(weight.len());
+                let turned = &mut turned.as_mut_slice()[..weight.len()];
+                turn(&self.conv, self.in_channels, weight, turned);
+                convolution.set(turned, None);
+            }
+            Backward::Transposed { transposed, .. } => transposed.set(weight, None),
+        }
     }
 
-    /// Computes the convolution of every sample; `input` is the shape of one. Without weights it writes nothing.
+    /// Computes the convolution of every sample; `input` is the shape of one.
     pub(crate) fn forward(&self, samples: usize, input: Shape, x: Pixels<'_, f32>, y: PixelsMut<'_, f32>) {
-        let Some(forward) = &self.forward else { return };
-        run(forward, &self.conv, samples, input, x, y);
+        run(&self.forward, &self.conv, samples, input, x, y);
     }
 
     /// Writes the gradient with respect to the input, whose shape is `input`.
     pub(crate) fn input_gradient(&self, samples: usize, input: Shape, dy: Pixels<'_, f32>, dx: PixelsMut<'_, f32>) {
         let Some(output) = self.output(input.extent) else { return };
-        let (conv, from) = (&self.conv, Shape { channels: self.conv.out_channels, extent: output });
-        if let Some(turned) = turned(conv, self.in_channels) {
-            let weight = turned_weight(conv, self.in_channels, &self.weight);
-            let convolution = Convolution::new(turned, conv.out_channels, &weight, None, self.isa, self.conditions);
-            run(&convolution, &turned, samples, from, dy, dx);
-        } else {
-            let axes = input.extent.zip(conv.padding).zip(conv.kernel.zip(conv.dilation)).zip(conv.stride);
-            let transposed = ConvTranspose {
-                out_channels: self.in_channels,
-                kernel: conv.kernel,
-                stride: conv.stride,
-                padding: conv.padding,
-                // What the last output leaves unseen.
-                output_padding: axes.map(|(((len, padding), (kernel, dilation)), stride)| {
-                    (len + padding.total() - dilation * (kernel - 1) - 1) % stride
-                }),
-                dilation: conv.dilation,
-                groups: conv.groups,
-                bias: false,
-            };
-            let packed = Transposed::new(transposed, conv.out_channels, &self.weight, None, self.isa);
-            run_transposed(&packed, &transposed, self.isa, samples, from, dy, (dx, input.extent));
+        let from = Shape { channels: self.conv.out_channels, extent: output };
+        match &self.backward {
+            Backward::Turned { conv, convolution } => run(convolution, conv, samples, from, dy, dx),
+            Backward::Transposed { conv, transposed } => {
+                run_transposed(transposed, conv, self.isa, samples, from, dy, (dx, input.extent));
+            }
         }
     }
 
@@ -104,9 +118,8 @@ fn turned(conv: &Conv, in_channels: usize) -> Option<Conv> {
 }
 
 /// The weights of that convolution: `(in, out / groups, taps)`, the last tap first.
-fn turned_weight(conv: &Conv, in_channels: usize, weight: &[f32]) -> Vec<f32> {
+fn turn(conv: &Conv, in_channels: usize, weight: &[f32], turned: &mut [f32]) {
     let (taps, ins, outs) = (conv.kernel.product(), in_channels / conv.groups, conv.out_channels / conv.groups);
-    let mut turned = vec![0.0; weight.len()];
     turned.par_chunks_exact_mut(outs * taps).enumerate().for_each(|(channel, turned)| {
         let (group, channel) = (channel / ins, channel % ins);
         for (out, turned) in turned.chunks_exact_mut(taps).enumerate() {
@@ -114,7 +127,6 @@ fn turned_weight(conv: &Conv, in_channels: usize, weight: &[f32]) -> Vec<f32> {
             turned.iter_mut().zip(weight.iter().rev()).for_each(|(to, &from)| *to = from);
         }
     });
-    turned
 }
 
 /// Runs a convolution on samples: as planes of one input if no output sees two of them, which reads the weights once, or one after the other.

@@ -4,8 +4,9 @@ use rayon::prelude::*;
 
 use super::buffer::{Buffer, Buffers};
 use super::element_wise;
-use super::norm::{Scaling, moments};
+use super::moments::moments;
 use super::pool::maximum;
+use super::scaling::Scaling;
 use super::step::{Step, Work};
 use super::tape::Tape;
 use super::values::Values;

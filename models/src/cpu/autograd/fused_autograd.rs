@@ -18,11 +18,25 @@ use crate::{Convolutions, Error, Graph, Result, Shape, TensorSpec};
 /// Computes gradients on the CPU, on all threads of the rayon pool that it is called from; the same to the bit for any number of them.
 ///
 /// The gradient with respect to the input is not computed.
+///
+/// ```
+/// use swath_models::train::{Autograd, Batch, FusedAutograd, Parameters};
+/// use swath_models::{Convolutions, Shape, zoo};
+///
+/// let graph = zoo::build("fcn_resnet50", 3, 2)?;
+/// let mut parameters = Parameters::new(&graph, &zoo::random_weights(&graph, 1))?;
+/// let mut autograd = FusedAutograd::new(graph, Convolutions::Winograd)?;
+/// let shape = Shape::planar(3, 32, 32);
+/// let batch = Batch::new(2, shape, vec![0.5; 2 * shape.elements()])?;
+/// // The sum of squares, halved: its gradient is the scores themselves.
+/// autograd.pass(&mut parameters, &batch, &mut |scores| Ok(scores.clone()))?;
+/// assert!(parameters.gradients().iter().any(|gradient| *gradient != 0.0));
+/// # Ok::<(), swath_models::Error>(())
+/// ```
 pub struct FusedAutograd {
     graph: Graph,
     isa: Isa,
     convolutions: Convolutions,
-    specs: Vec<TensorSpec>,
     /// For every node, where its tensors lie among the parameters.
     ranges: Vec<Range<usize>>,
     /// For batches of the last shape.
@@ -44,24 +58,29 @@ impl FusedAutograd {
     /// If the environment variable `SWATH_ISA` asks for instructions that the processor lacks.
     pub fn new(graph: Graph, convolutions: Convolutions) -> Result<Self> {
         let isa = Isa::detect().map_err(|reason| Error::Processor { reason })?;
-        let specs = graph.tensors();
-        let (mut next, mut left) = (0, specs.iter().peekable());
+        let (mut next, mut left) = (0, graph.tensors().into_iter().peekable());
         let ranges = graph.nodes().iter().map(|node| {
             let start = next;
-            let is_own = |spec: &&TensorSpec| spec.name.rsplit_once('.').is_some_and(|(owner, _)| owner == node.name);
+            let is_own = |spec: &TensorSpec| spec.name.rsplit_once('.').is_some_and(|(owner, _)| owner == node.name);
             while let Some(spec) = left.next_if(is_own) {
                 next += spec.shape.iter().product::<usize>();
             }
             start..next
         });
         let ranges = ranges.collect();
-        Ok(Self { graph, isa, convolutions, specs, ranges, tape: None, buffers: Buffers::default(), timings: Timings::default() })
+        Ok(Self { graph, isa, convolutions, ranges, tape: None, buffers: Buffers::default(), timings: Timings::default() })
     }
 
     /// Where the time of the last pass went.
     #[must_use]
     pub fn timings(&self) -> &Timings {
         &self.timings
+    }
+
+    /// Bytes of the values that are kept from pass to pass; what packed weights and kernels take comes on top.
+    #[must_use]
+    pub fn resident_bytes(&self) -> usize {
+        self.buffers.bytes()
     }
 
     /// Checks that a batch and parameters are of the network.
@@ -73,17 +92,7 @@ impl FusedAutograd {
             let got = format!("{} samples of {}", input.samples(), input.shape());
             return Err(Error::Node { node, expected: format!("samples of {want}"), got });
         }
-        let mut list = parameters.list().iter();
-        for spec in &self.specs {
-            let parameter = list.next().filter(|parameter| parameter.name == spec.name);
-            let parameter = parameter.ok_or_else(|| Error::MissingTensor { tensor: spec.name.clone() })?;
-            if parameter.shape != spec.shape {
-                let (expected, got) = (spec.shape.clone(), parameter.shape.clone());
-                return Err(Error::TensorShape { tensor: spec.name.clone(), expected, got });
-            }
-        }
-        let unused: Vec<String> = list.map(|parameter| parameter.name.clone()).collect();
-        if unused.is_empty() { Ok(()) } else { Err(Error::UnusedTensors { tensors: unused }) }
+        parameters.check(&self.graph)
     }
 
     /// Makes ready for batches of the input's shape.

@@ -9,14 +9,16 @@
 mod backward;
 mod broadcast;
 mod buffer;
+mod columns;
 mod convolution;
 mod element_wise;
 mod forward;
 mod fused_autograd;
 mod gradients;
 mod mask;
-mod norm;
+mod moments;
 mod pool;
+mod scaling;
 mod spread;
 mod step;
 mod tape;

@@ -8,9 +8,6 @@ use crate::cpu::kernels::{Isa, Pixels, PixelsMut};
 use crate::cpu::ops::{Operand, vectorised};
 use crate::{Axes, Extent, PoolKind};
 
-/// Channels whose results are held at once.
-const CHANNELS: usize = 64;
-
 /// Writes the largest value of each window, and at which place of its window the first of them is: beside the maxima all that the gradient needs.
 pub(super) fn maximum(
     isa: Isa,
@@ -70,31 +67,10 @@ impl PoolGradient<'_> {
 vectorised! {
     /// One row of maxima, at a depth and a height.
     fn maximum_row(windows: &Windows, input: Operand<'_, f32>, at: [usize; 2], output: PixelsMut<'_, f32>, winners: &mut [f32]) {
-        let Axes { y: kernel_y, x: kernel_x, .. } = windows.kernel;
-        let (pixels, extent, channels) = (input.pixels, input.shape.extent, input.shape.channels);
-        let [zs, ys] = [&windows.inside.z[at[0]], &windows.inside.y[at[1]]];
-        let row = output.channels(channels).zip(winners.chunks_exact_mut(channels)).zip(&windows.inside.x);
-        for ((pixel, winners), xs) in row {
-            for (block, (pixel, winners)) in pixel.chunks_mut(CHANNELS).zip(winners.chunks_mut(CHANNELS)).enumerate() {
-                let mut largest = [f32::NEG_INFINITY; CHANNELS];
-                let first = (zs.skipped * kernel_y + ys.skipped) * kernel_x + xs.skipped;
-                let mut places = [first as f32; CHANNELS];
-                for (z, y) in zs.positions.clone().flat_map(|z| ys.positions.clone().map(move |y| (z, y))) {
-                    let [in_z, in_y] = [z - zs.positions.start + zs.skipped, y - ys.positions.start + ys.skipped];
-                    let line = (z * extent.y + y) * extent.x;
-                    for (in_x, x) in xs.positions.clone().enumerate() {
-                        let place = ((in_z * kernel_y + in_y) * kernel_x + in_x + xs.skipped) as f32;
-                        let from = &pixels.values[(line + x) * pixels.stride + block * CHANNELS..][..pixel.len()];
-                        for ((largest, at), from) in largest.iter_mut().zip(&mut places).zip(from) {
-                            let wins = *from > *largest || from.is_nan();
-                            *largest = if wins { *from } else { *largest };
-                            *at = if wins { place } else { *at };
-                        }
-                    }
-                }
-                pixel.copy_from_slice(&largest[..pixel.len()]);
-                winners.copy_from_slice(&places[..pixel.len()]);
-            }
+        match Block::of(input.shape.channels) {
+            Block::Wide => maxima::<64>(windows, input, at, output, winners),
+            Block::Narrow => maxima::<16>(windows, input, at, output, winners),
+            Block::Single => maxima::<1>(windows, input, at, output, winners),
         }
     }
 }
@@ -102,26 +78,104 @@ vectorised! {
 vectorised! {
     /// One row of the gradient, at a depth and a height; gathered, so that no two threads write the same value.
     fn gradient_row(pool: &PoolGradient<'_>, at: [usize; 2], winners: &[f32], dy: Pixels<'_, f32>, dx: PixelsMut<'_, f32>, mode: Mode) {
-        let (windows, channels, [_, output]) = (pool.windows, pool.channels, pool.extents);
-        let Axes { y: kernel_y, x: kernel_x, .. } = windows.kernel;
-        let [zs, ys] = [&windows.over.z[at[0]], &windows.over.y[at[1]]];
-        for (x, (pixel, xs)) in dx.channels(channels).zip(&windows.over.x).enumerate() {
-            for (block, pixel) in pixel.chunks_mut(CHANNELS).enumerate() {
-                let mut sums = [0.0; CHANNELS];
-                for (z, y) in zs.clone().flat_map(|z| ys.clone().map(move |y| (z, y))) {
-                    let [around_z, around_y] = [&windows.inside.z[z], &windows.inside.y[y]];
-                    let in_z = at[0] - around_z.positions.start + around_z.skipped;
-                    let in_y = at[1] - around_y.positions.start + around_y.skipped;
+        match Block::of(pool.channels) {
+            Block::Wide => gather::<64>(pool, at, winners, dy, dx, mode),
+            Block::Narrow => gather::<16>(pool, at, winners, dy, dx, mode),
+            Block::Single => gather::<1>(pool, at, winners, dy, dx, mode),
+        }
+    }
+}
+
+/// Channels that registers hold while a window is gone through.
+enum Block {
+    Wide,
+    Narrow,
+    Single,
+}
+
+impl Block {
+    fn of(channels: usize) -> Self {
+        if channels.is_multiple_of(64) {
+            Self::Wide
+        } else if channels.is_multiple_of(16) {
+            Self::Narrow
+        } else {
+            Self::Single
+        }
+    }
+}
+
+#[expect(clippy::inline_always, reason = "it must take on the instruction set of its caller")]
+#[inline(always)]
+fn maxima<const BLOCK: usize>(
+    windows: &Windows,
+    input: Operand<'_, f32>,
+    at: [usize; 2],
+    output: PixelsMut<'_, f32>,
+    winners: &mut [f32],
+) {
+    let Axes { y: kernel_y, x: kernel_x, .. } = windows.kernel;
+    let (pixels, extent, channels) = (input.pixels, input.shape.extent, input.shape.channels);
+    let [zs, ys] = [&windows.inside.z[at[0]], &windows.inside.y[at[1]]];
+    let row = output.channels(channels).zip(winners.chunks_exact_mut(channels)).zip(&windows.inside.x);
+    for ((pixel, winners), xs) in row {
+        let blocks = pixel.chunks_exact_mut(BLOCK).zip(winners.chunks_exact_mut(BLOCK));
+        for (block, (pixel, winners)) in blocks.enumerate() {
+            let mut largest = [f32::NEG_INFINITY; BLOCK];
+            let first = (zs.skipped * kernel_y + ys.skipped) * kernel_x + xs.skipped;
+            let mut places = [first as f32; BLOCK];
+            for (in_z, z) in zs.positions.clone().enumerate() {
+                for (in_y, y) in ys.positions.clone().enumerate() {
+                    let line = (z * extent.y + y) * extent.x;
+                    let first = ((in_z + zs.skipped) * kernel_y + in_y + ys.skipped) * kernel_x + xs.skipped;
+                    for (in_x, x) in xs.positions.clone().enumerate() {
+                        let place = (first + in_x) as f32;
+                        let from = &pixels.values[(line + x) * pixels.stride + block * BLOCK..];
+                        let Some(from) = from.first_chunk::<BLOCK>() else { continue };
+                        for i in 0..BLOCK {
+                            let wins = from[i] > largest[i] || from[i].is_nan();
+                            largest[i] = if wins { from[i] } else { largest[i] };
+                            places[i] = if wins { place } else { places[i] };
+                        }
+                    }
+                }
+            }
+            pixel.copy_from_slice(&largest);
+            winners.copy_from_slice(&places);
+        }
+    }
+}
+
+#[expect(clippy::inline_always, reason = "it must take on the instruction set of its caller")]
+#[expect(clippy::float_cmp, reason = "the places are small whole numbers")]
+#[inline(always)]
+fn gather<const BLOCK: usize>(
+    pool: &PoolGradient<'_>,
+    at: [usize; 2],
+    winners: &[f32],
+    dy: Pixels<'_, f32>,
+    dx: PixelsMut<'_, f32>,
+    mode: Mode,
+) {
+    let (windows, channels, [_, output]) = (pool.windows, pool.channels, pool.extents);
+    let Axes { y: kernel_y, x: kernel_x, .. } = windows.kernel;
+    for (x, (pixel, xs)) in dx.channels(channels).zip(&windows.over.x).enumerate() {
+        for (block, pixel) in pixel.chunks_exact_mut(BLOCK).enumerate() {
+            let mut sums = [0.0; BLOCK];
+            for z in windows.over.z[at[0]].clone() {
+                for y in windows.over.y[at[1]].clone() {
+                    let line = (z * output.y + y) * output.x;
+                    let first = (windows.inside.z[z].place(at[0]) * kernel_y + windows.inside.y[y].place(at[1])) * kernel_x;
                     for window in xs.clone() {
-                        let around_x = &windows.inside.x[window];
-                        let position = (z * output.y + y) * output.x + window;
-                        let dy = &dy.values[position * dy.stride + block * CHANNELS..][..pixel.len()];
+                        let position = line + window;
+                        let dy = &dy.values[position * dy.stride + block * BLOCK..];
+                        let Some(dy) = dy.first_chunk::<BLOCK>() else { continue };
                         if pool.kind == PoolKind::Max {
-                            let in_x = x - around_x.positions.start + around_x.skipped;
-                            let place = ((in_z * kernel_y + in_y) * kernel_x + in_x) as f32;
-                            let winners = &winners[position * channels + block * CHANNELS..][..pixel.len()];
-                            for ((sum, dy), winner) in sums.iter_mut().zip(dy).zip(winners) {
-                                *sum += if *winner == place { *dy } else { 0.0 };
+                            let place = (first + windows.inside.x[window].place(x)) as f32;
+                            let winners = &winners[position * channels + block * BLOCK..];
+                            let Some(winners) = winners.first_chunk::<BLOCK>() else { continue };
+                            for i in 0..BLOCK {
+                                sums[i] += if winners[i] == place { dy[i] } else { 0.0 };
                             }
                         } else {
                             let share = pool.share(z, y, window);
@@ -129,10 +183,10 @@ vectorised! {
                         }
                     }
                 }
-                match mode {
-                    Mode::Write => pixel.copy_from_slice(&sums[..pixel.len()]),
-                    Mode::Add => pixel.iter_mut().zip(&sums).for_each(|(to, sum)| *to += sum),
-                }
+            }
+            match mode {
+                Mode::Write => pixel.copy_from_slice(&sums),
+                Mode::Add => pixel.iter_mut().zip(&sums).for_each(|(to, sum)| *to += sum),
             }
         }
     }

@@ -78,12 +78,10 @@ impl Work {
         isa: Isa,
         convolutions: Convolutions,
     ) -> Result<Option<Self>> {
-        let node_id = node;
-        let node = &graph.nodes()[node];
+        let (output, node) = (shapes[node], &graph.nodes()[node]);
         let Some(input) = node.inputs.first().map(|input| shapes[input.index()]) else { return Ok(None) };
-        let output = shapes[node_id];
-        let maps = |shape: Shape| if shape.extent.product() <= SMALL_MAP { Maps::Small } else { Maps::Large };
-        let conditions = Conditions { convolutions, maps: maps(output) };
+        let maps = if output.extent.product() <= SMALL_MAP { Maps::Small } else { Maps::Large };
+        let conditions = Conditions { convolutions, maps };
         Ok(Some(match &node.op {
             Op::Input { .. } => return Ok(None),
             Op::Conv(conv) => Self::Convolution {
@@ -173,8 +171,8 @@ impl Work {
         matches!(self, Self::Convolution { .. } | Self::Transposed { .. } | Self::Norm { .. } | Self::Affine { .. } | Self::Mul)
     }
 
-    /// Whether the gradient of its result is needed in full to know those of its tensors.
-    pub(super) fn is_learned(&self) -> bool {
+    /// Whether it has tensors to learn.
+    pub(super) fn has_tensors(&self) -> bool {
         matches!(self, Self::Convolution { .. } | Self::Transposed { .. } | Self::Norm { .. } | Self::Affine { .. })
     }
 

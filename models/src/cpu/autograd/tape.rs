@@ -132,7 +132,7 @@ fn place_parts(steps: &[Step], shapes: &[Shape], output: usize, places: &mut [Pl
 fn learned(steps: &[Step], nodes: usize) -> Vec<bool> {
     let mut learned = vec![false; nodes];
     for step in steps {
-        learned[step.output] = step.work.is_learned() || step.inputs.iter().any(|&input| learned[input]);
+        learned[step.output] = step.work.has_tensors() || step.inputs.iter().any(|&input| learned[input]);
     }
     learned
 }
@@ -155,5 +155,61 @@ impl Step {
     pub(super) fn reread(&self) -> impl Iterator<Item = usize> + '_ {
         let inputs = self.inputs.iter().copied().filter(|_| self.work.rereads_inputs());
         inputs.chain(self.work.rereads_output().then_some(self.output))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Builder, Conv, NodeId, Rank, Scope};
+
+    fn conv(g: &mut Builder, name: &str, from: NodeId) -> NodeId {
+        g.conv(from, &Scope::root(name), Conv::square(4, 3)).relu().node()
+    }
+
+    fn tape(graph: &Graph) -> Tape {
+        Tape::new(graph, 2, Extent::planar(8, 8), Isa::Portable, Convolutions::Direct).unwrap()
+    }
+
+    #[test]
+    fn parts_lie_where_they_belong_unless_computed_from_one_another() {
+        let mut g = Builder::new("parts", Rank::Planar, 3);
+        let input = g.input();
+        let a = conv(&mut g, "a", input);
+        let b = conv(&mut g, "b", input);
+        let from_a = conv(&mut g, "from_a", a);
+        let both = g.concat(vec![b, a, input, from_a]).node();
+        let output = conv(&mut g, "output", both);
+        let tape = tape(&g.build(output).unwrap());
+        let in_place = [a, b, input, from_a].map(|part| tape.is_in_place(part.index(), both.index()));
+        assert_eq!(in_place, [true, true, false, false]);
+        assert_eq!(tape.places[a.index()].first_channel, 4);
+    }
+
+    #[test]
+    fn activations_are_computed_together_or_in_place() {
+        let mut g = Builder::new("activations", Rank::Planar, 3);
+        let input = g.input();
+        let over = conv(&mut g, "over", input);
+        let normed = g.conv(over, &Scope::root("normed"), Conv::square(4, 3)).bn(&Scope::root("bn")).relu().node();
+        let sum = g.add(over, normed).relu().node();
+        let again = g.at(sum).relu().node();
+        let tape = tape(&g.build(again).unwrap());
+        let kinds: Vec<_> = tape.steps.iter().map(|step| step.kind).collect();
+        assert_eq!(kinds, ["conv", "relu", "conv", "batch_norm", "add", "relu"]);
+        // The way back reads the first of two activations.
+        let is_in_place = |node: NodeId| tape.places[node.index()].host != node.index();
+        assert_eq!([over, normed, sum, again].map(is_in_place), [true, false, false, false]);
+    }
+
+    #[test]
+    fn what_the_output_does_not_need_is_not_computed() {
+        let mut g = Builder::new("unused", Rank::Planar, 3);
+        let input = g.input();
+        let output = conv(&mut g, "output", input);
+        conv(&mut g, "unused", input);
+        let tape = tape(&g.build(output).unwrap());
+        assert_eq!(tape.steps.len(), 2);
+        assert!(!tape.learned[0] && tape.learned[output.index()]);
     }
 }

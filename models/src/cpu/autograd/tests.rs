@@ -286,6 +286,7 @@ fn large() -> Vec<Case> {
         plain(Conv::square(64, 7).stride(2).padding(3), 2, 3, 45, 47),
         plain(Conv::square(16, 3), 2, 16, 70, 50),
         plain(Conv::square(130, 3), 3, 68, 8, 9),
+        plain(Conv::square(70, 3), 3, 68, 29, 25),
         plain(Conv::square(48, 3).stride(2), 2, 32, 27, 30),
         plain(Conv::square(140, 1).stride(2), 2, 66, 9, 12),
         Case { layer: Layer::Transposed(up), samples: 2, input, gap: 5, how: WINOGRAD, seed: 9 },

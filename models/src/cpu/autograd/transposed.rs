@@ -16,46 +16,47 @@ pub(crate) struct LearnedTransposed {
     /// Positions at the output's end that are more than that convolution sees.
     unseen: Axes<usize>,
     isa: Isa,
-    conditions: Conditions,
-    /// `(in, out / groups, kernel z, kernel y, kernel x)`
-    weight: Vec<f32>,
-    forward: Option<Transposed<f32>>,
+    forward: Transposed<f32>,
+    backward: Convolution<f32>,
     gradient: WeightGradient,
 }
 
 impl LearnedTransposed {
-    /// A transposed convolution without weights yet.
+    /// A transposed convolution with weights and a bias of zero.
     pub(crate) fn new(transposed: ConvTranspose, in_channels: usize, isa: Isa, conditions: Conditions) -> Self {
         let ConvTranspose { out_channels, kernel, stride, padding, output_padding, dilation, groups, .. } = transposed;
         let ends = padding.zip(output_padding);
         let unseen = ends.map(|(cut, added)| added.saturating_sub(cut.after));
         let padding = ends.map(|(cut, added)| Padding { after: cut.after.saturating_sub(added), ..cut });
         let conv = Conv { out_channels: in_channels, kernel, stride, padding, dilation, groups, bias: false };
-        let gradient = WeightGradient::new(&conv, out_channels, isa);
-        Self { transposed, conv, unseen, isa, conditions, weight: Vec::new(), forward: None, gradient }
+        Self {
+            transposed,
+            conv,
+            unseen,
+            isa,
+            forward: Transposed::zero(transposed, in_channels, isa),
+            backward: Convolution::zero(conv, out_channels, isa, conditions),
+            gradient: WeightGradient::new(&conv, out_channels, isa, conditions),
+        }
     }
 
     /// Takes weights, `(in, out / groups, kernel z, kernel y, kernel x)`, and a bias, one value per output channel.
     pub(crate) fn set(&mut self, weight: &[f32], bias: Option<&[f32]>) {
-        self.weight.clear();
-        self.weight.extend_from_slice(weight);
-        self.forward = None;
-        self.forward = Some(Transposed::new(self.transposed, self.conv.out_channels, weight, bias, self.isa));
+        self.forward.set(weight, bias);
+        self.backward.set(weight, None);
     }
 
-    /// Computes the transposed convolution of every sample; `input` is the shape of one. Without weights it writes nothing.
+    /// Computes the transposed convolution of every sample; `input` is the shape of one.
     pub(crate) fn forward(&self, samples: usize, input: Shape, x: Pixels<'_, f32>, y: PixelsMut<'_, f32>) {
-        let (Some(forward), Some(output)) = (&self.forward, windows::transposed(input.extent, &self.transposed)) else { return };
-        run_transposed(forward, &self.transposed, self.isa, samples, input, x, (y, output));
+        let Some(output) = windows::transposed(input.extent, &self.transposed) else { return };
+        run_transposed(&self.forward, &self.transposed, self.isa, samples, input, x, (y, output));
     }
 
     /// Writes the gradient with respect to the input, whose shape is `input`.
     pub(crate) fn input_gradient(&self, samples: usize, input: Shape, dy: Pixels<'_, f32>, dx: PixelsMut<'_, f32>) {
         let Some(output) = windows::transposed(input.extent, &self.transposed) else { return };
-        let channels = self.transposed.out_channels;
-        let convolution = Convolution::new(self.conv, channels, &self.weight, None, self.isa, self.conditions);
         let seen = self.seen(samples, output, dy);
-        run(&convolution, &self.conv, samples, seen.shape, seen.pixels(), dx);
+        run(&self.backward, &self.conv, samples, seen.shape, seen.pixels(), dx);
     }
 
     /// Adds the gradients of the weight, in its order, and of the bias.

@@ -22,6 +22,13 @@ pub(super) struct Inside {
     pub(super) skipped: usize,
 }
 
+impl Inside {
+    /// At which place of the window an input position is.
+    pub(super) fn place(&self, position: usize) -> usize {
+        position - self.positions.start + self.skipped
+    }
+}
+
 impl Windows {
     pub(super) fn new(pool: &Pool, input: Extent, output: Extent) -> Self {
         let axes = pool.kernel.zip(pool.stride).zip(pool.padding).zip(input.zip(output));

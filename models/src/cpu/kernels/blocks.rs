@@ -8,7 +8,7 @@ use super::{
     element::Element,
     shared::Shared,
     simd::{Job, Simd},
-    transform::{Transform, transpose},
+    transform::{Inward, Transform, transpose},
 };
 use crate::{Axes, Extent, Padding, Shape};
 
@@ -50,6 +50,16 @@ impl Blocks {
         self.grid.product()
     }
 
+    /// Channels of the input.
+    pub(super) fn channels(&self) -> usize {
+        self.input.channels
+    }
+
+    /// Positions of the output.
+    pub(super) fn extent(&self) -> Extent {
+        self.output.extent
+    }
+
     /// The first output position of a block.
     #[inline(always)]
     fn origin(&self, block: usize) -> Axes<usize> {
@@ -64,7 +74,7 @@ impl Blocks {
 }
 
 /// Transforms the inputs of one block.
-pub(super) struct Gather<'a, E, T, const OUTPUTS: usize, const INPUTS: usize> {
+pub(super) struct Gather<'a, E, T, const INPUTS: usize> {
     pub(super) transform: T,
     pub(super) blocks: &'a Blocks,
     pub(super) input: Pixels<'a, E>,
@@ -79,9 +89,7 @@ pub(super) struct Gather<'a, E, T, const OUTPUTS: usize, const INPUTS: usize> {
     pub(super) v: &'a Shared<'a, f32>,
 }
 
-impl<E: Element, T: Transform<OUTPUTS, INPUTS>, const OUTPUTS: usize, const INPUTS: usize> Job
-    for Gather<'_, E, T, OUTPUTS, INPUTS>
-{
+impl<E: Element, T: Inward<INPUTS>, const INPUTS: usize> Job for Gather<'_, E, T, INPUTS> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Shape { channels, extent } = self.blocks.input;
@@ -109,7 +117,7 @@ impl<E: Element, T: Transform<OUTPUTS, INPUTS>, const OUTPUTS: usize, const INPU
     }
 }
 
-impl<E: Element, T: Transform<OUTPUTS, INPUTS>, const OUTPUTS: usize, const INPUTS: usize> Gather<'_, E, T, OUTPUTS, INPUTS> {
+impl<E: Element, T: Inward<INPUTS>, const INPUTS: usize> Gather<'_, E, T, INPUTS> {
     /// Transforms `len` channels of the patch, at most as many as there are lanes. Every position of the patch has `first + len` channels.
     #[inline(always)]
     fn channels<S: Simd>(&self, simd: S, patch: &[[&[E]; INPUTS]; INPUTS], first: usize, len: usize) {

@@ -64,20 +64,36 @@ impl<E: Element> Convolution<E> {
         isa: Isa,
         conditions: Conditions,
     ) -> Self {
-        let bias = bias.map_or_else(|| vec![0.0; conv.out_channels], <[f32]>::to_vec);
+        let mut convolution = Self::zero(conv, in_channels, isa, conditions);
+        convolution.set(weight, bias);
+        convolution
+    }
+
+    /// With weights and a bias of zero.
+    pub(crate) fn zero(conv: Conv, in_channels: usize, isa: Isa, conditions: Conditions) -> Self {
         let method = if Depthwise::fits(&conv, in_channels) {
-            Method::Depthwise(Depthwise::new(&conv, weight, bias, isa))
+            Method::Depthwise(Depthwise::new(&conv, isa))
         } else if conditions.convolutions == Convolutions::Winograd && winograd::fits(&conv, in_channels) {
             match conditions.maps {
                 // Twice the products of 16 bits take as long as those of F(2x2), with a quarter of the weights.
-                Maps::Small if E::CHANNELS > 1 => Method::Direct(Direct::new(&conv, in_channels, weight, bias, isa)),
-                Maps::Small => Method::Blocks2(Winograd::new(F2, &conv, in_channels, weight, bias, isa)),
-                Maps::Large => Method::Blocks4(Winograd::new(F4, &conv, in_channels, weight, bias, isa)),
+                Maps::Small if E::CHANNELS > 1 => Method::Direct(Direct::new(&conv, in_channels, isa)),
+                Maps::Small => Method::Blocks2(Winograd::new(F2, &conv, in_channels, isa)),
+                Maps::Large => Method::Blocks4(Winograd::new(F4, &conv, in_channels, isa)),
             }
         } else {
-            Method::Direct(Direct::new(&conv, in_channels, weight, bias, isa))
+            Method::Direct(Direct::new(&conv, in_channels, isa))
         };
         Self { isa, out_channels: conv.out_channels, method }
+    }
+
+    /// Packs other weights, and another bias if there is one, in the place of those before.
+    pub(crate) fn set(&mut self, weight: &[f32], bias: Option<&[f32]>) {
+        match &mut self.method {
+            Method::Direct(direct) => direct.set(weight, bias),
+            Method::Depthwise(depthwise) => depthwise.set(weight, bias),
+            Method::Blocks2(winograd) => winograd.set(weight, bias),
+            Method::Blocks4(winograd) => winograd.set(weight, bias),
+        }
     }
 
     /// Computes the convolution of an input of the given shape on all threads of the current pool. Both arrays are

@@ -20,6 +20,7 @@ use crate::{Conv, Shape};
 pub(super) struct Depthwise {
     window: Window,
     channels: usize,
+    lanes: usize,
     /// Per vector of channels `(taps, lanes)`.
     weights: Aligned<f32>,
     bias: Vec<f32>,
@@ -31,16 +32,25 @@ impl Depthwise {
         conv.groups == in_channels && conv.out_channels == in_channels
     }
 
-    pub(super) fn new(conv: &Conv, weight: &[f32], bias: Vec<f32>, isa: Isa) -> Self {
-        let (channels, taps, lanes) = (conv.out_channels, conv.kernel.product(), isa.lanes());
-        let mut weights = Aligned::zeros(channels.next_multiple_of(lanes) * taps);
+    /// With weights and a bias of zero.
+    pub(super) fn new(conv: &Conv, isa: Isa) -> Self {
+        let (channels, lanes) = (conv.out_channels, isa.lanes());
+        let weights = Aligned::zeros(channels.next_multiple_of(lanes) * conv.kernel.product());
+        Self { window: Window::new(conv), channels, lanes, weights, bias: vec![0.0; channels] }
+    }
+
+    /// Takes other weights, and a bias if the convolution has one.
+    pub(super) fn set(&mut self, weight: &[f32], bias: Option<&[f32]>) {
+        if let Some(bias) = bias {
+            self.bias.copy_from_slice(bias);
+        }
+        let (taps, lanes) = (self.window.taps(), self.lanes);
         for (channel, weight) in weight.chunks_exact(taps).enumerate() {
-            let packed = &mut weights.as_mut_slice()[channel / lanes * lanes * taps..];
+            let packed = &mut self.weights.as_mut_slice()[channel / lanes * lanes * taps..];
             for (tap, &weight) in weight.iter().enumerate() {
                 packed[tap * lanes + channel % lanes] = weight;
             }
         }
-        Self { window: Window::new(conv), channels, weights, bias }
     }
 
     pub(super) fn bytes(&self) -> usize {

@@ -66,9 +66,10 @@ struct Panel {
 }
 
 impl<E: Element> Direct<E> {
-    pub(super) fn new(conv: &Conv, in_channels: usize, weight: &[f32], bias: Vec<f32>, isa: Isa) -> Self {
-        let (out_channels, kernel, group_in) = (conv.out_channels, conv.kernel.product(), in_channels / conv.groups);
-        let (mut window, mut depth, mut taps) = (Window::new(conv), group_in, Taps::Positions);
+    /// With weights and a bias of zero.
+    pub(super) fn new(conv: &Conv, in_channels: usize, isa: Isa) -> Self {
+        let out_channels = conv.out_channels;
+        let (mut window, mut depth, mut taps) = (Window::new(conv), in_channels / conv.groups, Taps::Positions);
         if conv.groups == 1 && conv.kernel.x > 1 && conv.dilation.x == 1 && in_channels <= FEW_CHANNELS {
             taps = Taps::Lines { padding: conv.padding.x, kernel: conv.kernel.x };
             depth *= conv.kernel.x;
@@ -87,22 +88,26 @@ impl<E: Element> Direct<E> {
                 panels.push(Panel { channels, inputs: group * depth..(group + 1) * depth, vectors, weights: start..end });
             }
         }
-        let mut weights = Aligned::zeros(end);
-        let mut lane_weights = vec![0.0; kernel * group_in];
-        for panel in &panels {
-            let (lanes, packed) = (panel.vectors * isa.lanes(), &mut weights.as_mut_slice()[panel.weights.clone()]);
-            for (lane, channel) in panel.channels.clone().enumerate() {
-                let weight = &weight[channel * group_in * kernel..][..group_in * kernel];
-                for (at, value) in lane_weights.iter_mut().enumerate() {
-                    *value = weight[at % group_in * kernel + at / group_in];
-                }
-                let channels = lane_weights.chunks_exact(depth).flat_map(|tap| tap.chunks(E::CHANNELS));
-                for (packed, channels) in packed.chunks_exact_mut(lanes).zip(channels) {
-                    packed[lane] = E::weights(channels);
-                }
-            }
+        Self { window, in_channels, depth, taps, panels, weights: Aligned::zeros(end), bias: vec![0.0; out_channels] }
+    }
+
+    /// Takes other weights, and a bias if the convolution has one.
+    pub(super) fn set(&mut self, weight: &[f32], bias: Option<&[f32]>) {
+        if let Some(bias) = bias {
+            self.bias.copy_from_slice(bias);
         }
-        Self { window, in_channels, depth, taps, panels, weights, bias }
+        let positions = match self.taps {
+            Taps::Positions => 1,
+            Taps::Lines { kernel, .. } => kernel,
+        };
+        let source = Source { weight, positions, group_in: self.depth / positions, depth: self.depth, taps: self.window.taps() };
+        let (mut rest, mut parts) = (self.weights.as_mut_slice(), Vec::with_capacity(self.panels.len()));
+        for panel in &self.panels {
+            let part;
+            (part, rest) = rest.split_at_mut(panel.weights.len());
+            parts.push((panel, part));
+        }
+        parts.into_par_iter().for_each(|(panel, part)| source.pack::<E>(panel, part));
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -190,6 +195,45 @@ impl<E: Element> Direct<E> {
             let inputs = if taps == 1 { channels(start)..channels(end) } else { inputs.clone() };
             Slice { taps: start / steps..end.div_ceil(steps), inputs, weights: first + start * lanes..first + end * lanes }
         })
+    }
+}
+
+/// Input elements that are packed for all output channels before the next ones are: so few that what is written stays in the cache.
+const PACKED: usize = 16;
+
+/// Weights to be packed.
+struct Source<'a> {
+    /// `(out, in / groups, taps, positions)`
+    weight: &'a [f32],
+    taps: usize,
+    /// Positions of the kernel that count as one tap.
+    positions: usize,
+    group_in: usize,
+    /// Input elements per tap.
+    depth: usize,
+}
+
+impl Source<'_> {
+    /// Writes a panel: `(taps, depth, lanes)`.
+    fn pack<E: Element>(&self, panel: &Panel, packed: &mut [E::Weights]) {
+        let &Self { weight, taps, positions, group_in, depth } = self;
+        let (steps, kernel) = (depth.div_ceil(E::CHANNELS), taps * positions);
+        let lanes = packed.len() / taps / steps;
+        for first in (0..depth).step_by(PACKED) {
+            let mut elements = [0.0; PACKED];
+            let elements = &mut elements[..PACKED.min(depth - first)];
+            for (lane, channel) in panel.channels.clone().enumerate() {
+                let weight = &weight[channel * group_in * kernel..][..group_in * kernel];
+                for tap in 0..taps {
+                    for (at, element) in elements.iter_mut().enumerate() {
+                        let (position, input) = ((first + at) / group_in, (first + at) % group_in);
+                        *element = weight[input * kernel + tap * positions + position];
+                    }
+                    let packed = packed[(tap * steps + first / E::CHANNELS) * lanes + lane..].iter_mut().step_by(lanes);
+                    packed.zip(elements.chunks(E::CHANNELS)).for_each(|(to, channels)| *to = E::weights(channels));
+                }
+            }
+        }
     }
 }
 

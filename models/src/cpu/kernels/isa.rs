@@ -2,6 +2,10 @@
 
 #[cfg(target_arch = "x86_64")]
 use super::{avx2::Avx2, avx512::Avx512};
+use super::{
+    portable::Portable,
+    simd::{Job, Simd},
+};
 
 /// The environment variable that forces a choice.
 const VARIABLE: &str = "SWATH_ISA";
@@ -77,6 +81,19 @@ impl Isa {
             #[cfg(target_arch = "x86_64")]
             Self::Avx512Bf16(_) | Self::Avx512(_) => 4,
             _ => 2,
+        }
+    }
+
+    /// Runs `job` in a function compiled for the unit.
+    pub(super) fn vectorize(self, job: impl Job) {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Bf16(simd) => simd.vectorize(job),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(simd) => simd.vectorize(job),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(simd) => simd.vectorize(job),
+            Self::Portable => Portable.vectorize(job),
         }
     }
 

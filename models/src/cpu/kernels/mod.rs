@@ -36,6 +36,7 @@ mod transform;
 mod weight_gradient;
 mod window;
 mod winograd;
+mod winograd_gradient;
 
 pub(crate) use bf16::Bf16;
 pub(crate) use convolution::{Conditions, Convolution, Maps};

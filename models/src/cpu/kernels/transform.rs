@@ -4,16 +4,19 @@
 
 use super::simd::Simd;
 
-/// The transforms for `OUTPUTS` outputs, from `INPUTS` inputs and as many products.
-pub(super) trait Transform<const OUTPUTS: usize, const INPUTS: usize>: Copy + Send + Sync {
-    /// `Bᵀ d`
+/// A transform on the way into the planes.
+pub(super) trait Inward<const INPUTS: usize>: Copy + Send + Sync {
+    /// `Bᵀ d`, or another matrix times `d`.
     fn input<S: Simd>(self, simd: S, d: [S::Vector; INPUTS]) -> [S::Vector; INPUTS];
+}
 
+/// The transforms for `OUTPUTS` outputs, from `INPUTS` inputs and as many products.
+pub(super) trait Transform<const OUTPUTS: usize, const INPUTS: usize>: Inward<INPUTS> {
     /// `Aᵀ m`
     fn output<S: Simd>(self, simd: S, m: [S::Vector; INPUTS]) -> [S::Vector; OUTPUTS];
 
-    /// `G g`
-    fn filter(self, g: [f64; 3]) -> [f64; INPUTS];
+    /// `G g` in every lane
+    fn filter<const LANES: usize>(self, g: [[f64; LANES]; 3]) -> [[f64; LANES]; INPUTS];
 }
 
 /// F(2, 3) with the points 0, ±1 and infinity.
@@ -31,24 +34,27 @@ const Q: f32 = 1.5;
 const P2: f32 = P * P;
 const Q2: f32 = Q * Q;
 
-impl Transform<2, 4> for F2 {
+impl Inward<4> for F2 {
     #[inline(always)]
     fn input<S: Simd>(self, simd: S, d: [S::Vector; 4]) -> [S::Vector; 4] {
         [simd.sub(d[0], d[2]), simd.add(d[1], d[2]), simd.sub(d[2], d[1]), simd.sub(d[1], d[3])]
     }
+}
 
+impl Transform<2, 4> for F2 {
     #[inline(always)]
     fn output<S: Simd>(self, simd: S, m: [S::Vector; 4]) -> [S::Vector; 2] {
         [simd.add(simd.add(m[0], m[1]), m[2]), simd.sub(simd.sub(m[1], m[2]), m[3])]
     }
 
-    fn filter(self, g: [f64; 3]) -> [f64; 4] {
-        let (even, odd) = (f64::midpoint(g[0], g[2]), g[1] / 2.0);
-        [g[0], even + odd, even - odd, g[2]]
+    #[inline(always)]
+    fn filter<const LANES: usize>(self, g: [[f64; LANES]; 3]) -> [[f64; LANES]; 4] {
+        let at = |sign: f64| each(|lane| (g[0][lane] + g[2][lane]) * 0.5 + sign * (g[1][lane] * 0.5));
+        [g[0], at(1.0), at(-1.0), g[2]]
     }
 }
 
-impl Transform<4, 6> for F4 {
+impl Inward<6> for F4 {
     #[inline(always)]
     fn input<S: Simd>(self, simd: S, d: [S::Vector; 6]) -> [S::Vector; 6] {
         let (p, q, p2, q2) = (simd.splat(P), simd.splat(Q), simd.splat(P2), simd.splat(Q2));
@@ -64,7 +70,49 @@ impl Transform<4, 6> for F4 {
             simd.mul_add(product, d[1], simd.neg_mul_add(sum, d[3], d[5])),
         ]
     }
+}
 
+/// The transposes of the transforms of [`F4`], which lead the gradient of the outputs to that of the weights.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct F4Transposed;
+
+impl Inward<6> for F4Transposed {
+    /// `A d`, where only the first four of `d` are outputs.
+    #[inline(always)]
+    fn input<S: Simd>(self, simd: S, d: [S::Vector; 6]) -> [S::Vector; 6] {
+        let (p, q, p2, q2) = (simd.splat(P), simd.splat(Q), simd.splat(P2), simd.splat(Q2));
+        let (p_even, p_odd) = (simd.mul_add(p2, d[2], d[0]), simd.mul_add(p2, d[3], d[1]));
+        let (q_even, q_odd) = (simd.mul_add(q2, d[2], d[0]), simd.mul_add(q2, d[3], d[1]));
+        [
+            d[0],
+            simd.mul_add(p, p_odd, p_even),
+            simd.neg_mul_add(p, p_odd, p_even),
+            simd.mul_add(q, q_odd, q_even),
+            simd.neg_mul_add(q, q_odd, q_even),
+            d[3],
+        ]
+    }
+}
+
+impl F4Transposed {
+    /// `Gᵀ u` in every lane
+    #[inline(always)]
+    pub(super) fn filter<const LANES: usize>(u: [[f64; LANES]; 6]) -> [[f64; LANES]; 3] {
+        let (p, q) = (f64::from(P), f64::from(Q));
+        let norms = [p * p * q * q, 2.0 * p * p * (p * p - q * q), 2.0 * q * q * (q * q - p * p)].map(|norm| 1.0 / norm);
+        let pair =
+            |at: usize, norm: f64, sign: f64| -> [f64; LANES] { each(|lane| (u[at][lane] + sign * u[at + 1][lane]) * norm) };
+        let (p_sum, p_difference) = (pair(1, norms[1], 1.0), pair(1, norms[1], -1.0));
+        let (q_sum, q_difference) = (pair(3, norms[2], 1.0), pair(3, norms[2], -1.0));
+        [
+            each(|lane| u[0][lane] * norms[0] + p_sum[lane] + q_sum[lane]),
+            each(|lane| p * p_difference[lane] + q * q_difference[lane]),
+            each(|lane| p * p * p_sum[lane] + q * q * q_sum[lane] + u[5][lane]),
+        ]
+    }
+}
+
+impl Transform<4, 6> for F4 {
     #[inline(always)]
     fn output<S: Simd>(self, simd: S, m: [S::Vector; 6]) -> [S::Vector; 4] {
         let (p, q, p2, q2) = (simd.splat(P), simd.splat(Q), simd.splat(P2), simd.splat(Q2));
@@ -79,12 +127,23 @@ impl Transform<4, 6> for F4 {
         ]
     }
 
-    fn filter(self, g: [f64; 3]) -> [f64; 6] {
+    #[inline(always)]
+    fn filter<const LANES: usize>(self, g: [[f64; LANES]; 3]) -> [[f64; LANES]; 6] {
         let (p, q) = (f64::from(P), f64::from(Q));
-        let at = |x: f64, norm: f64| (g[0] + x * g[1] + x * x * g[2]) / norm;
+        let at = |x: f64, norm: f64| each(|lane| (g[0][lane] + x * g[1][lane] + x * x * g[2][lane]) / norm);
         let (p_norm, q_norm) = (2.0 * p * p * (p * p - q * q), 2.0 * q * q * (q * q - p * p));
         [at(0.0, p * p * q * q), at(p, p_norm), at(-p, p_norm), at(q, q_norm), at(-q, q_norm), g[2]]
     }
+}
+
+/// A value for every lane.
+#[inline(always)]
+fn each<const LANES: usize>(f: impl Fn(usize) -> f64) -> [f64; LANES] {
+    let mut result = [0.0; LANES];
+    for (lane, value) in result.iter_mut().enumerate() {
+        *value = f(lane);
+    }
+    result
 }
 
 /// Rows become columns.
@@ -106,7 +165,7 @@ mod tests {
     fn check<const OUTPUTS: usize, const INPUTS: usize>(transform: impl Transform<OUTPUTS, INPUTS>) {
         let (data, taps) = ([0.3_f32, -1.0, 0.7, 0.2, -0.4, 0.9], [0.5, -0.25, 1.5]);
         let transformed = transform.input(Portable, std::array::from_fn(|i| [data[i]; 4]));
-        let filter = transform.filter(taps);
+        let filter = transform.filter(taps.map(|tap| [tap])).map(|[value]| value);
         let products: [[f32; 4]; INPUTS] =
             std::array::from_fn(|i| transformed[i].map(|value| (f64::from(value) * filter[i]) as f32));
         for (at, got) in transform.output(Portable, products).into_iter().enumerate() {

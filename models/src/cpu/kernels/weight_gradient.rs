@@ -9,14 +9,16 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::{
-    Isa, Pixels,
+    Conditions, Isa, Pixels,
     portable::Portable,
     product::Start,
     scratch::Scratch,
     simd::{Job, Simd},
     window::Window,
+    winograd,
+    winograd_gradient::WinogradPass,
 };
-use crate::{Axes, Conv, Extent, Shape};
+use crate::{Axes, Conv, Convolutions, Extent, Shape};
 
 /// Input channels of a task at most: each of its copies of the gradient serves so many.
 const IN_CHANNELS: usize = 64;
@@ -37,11 +39,15 @@ pub(crate) struct WeightGradient {
     out_channels: usize,
     groups: usize,
     isa: Isa,
+    /// Whether Winograd's algorithm may be used.
+    in_blocks: bool,
 }
 
 impl WeightGradient {
-    pub(crate) fn new(conv: &Conv, in_channels: usize, isa: Isa) -> Self {
-        Self { window: Window::new(conv), in_channels, out_channels: conv.out_channels, groups: conv.groups, isa }
+    pub(crate) fn new(conv: &Conv, in_channels: usize, isa: Isa, conditions: Conditions) -> Self {
+        let Conv { out_channels, groups, .. } = *conv;
+        let in_blocks = conditions.convolutions == Convolutions::Winograd && winograd::fits(conv, in_channels);
+        Self { window: Window::new(conv), in_channels, out_channels, groups, isa, in_blocks }
     }
 
     /// Adds the gradient, `(out, in / groups, kernel z, kernel y, kernel x)`, to `sum`. `input` is the shape of one sample.
@@ -61,11 +67,31 @@ impl WeightGradient {
     fn add_on<S: Simd>(&self, simd: S, samples: usize, input: Shape, values: [Pixels<'_, f32>; 2], sum: &mut [f32]) {
         let is_narrow = self.out_channels / self.groups <= S::LANES;
         match (S::LANES, is_narrow) {
-            (16, true) => Pass::<S, 16, 1>::new(self, simd, samples, input, values).add(sum),
-            (16, false) => Pass::<S, 8, 2>::new(self, simd, samples, input, values).add(sum),
-            (_, true) => Pass::<S, 8, 1>::new(self, simd, samples, input, values).add(sum),
-            (_, false) => Pass::<S, 4, 2>::new(self, simd, samples, input, values).add(sum),
+            (16, true) => self.add_with::<S, 16, 1>(simd, samples, input, values, sum),
+            (16, false) => self.add_with::<S, 8, 2>(simd, samples, input, values, sum),
+            (_, true) => self.add_with::<S, 8, 1>(simd, samples, input, values, sum),
+            (_, false) => self.add_with::<S, 4, 2>(simd, samples, input, values, sum),
         }
+    }
+
+    /// Adds the gradient in blocks of `ROWS` inputs x `COLUMNS` vectors of outputs.
+    fn add_with<S: Simd, const ROWS: usize, const COLUMNS: usize>(
+        &self,
+        simd: S,
+        samples: usize,
+        input: Shape,
+        [x, dy]: [Pixels<'_, f32>; 2],
+        sum: &mut [f32],
+    ) {
+        if self.in_blocks {
+            let input = Shape { extent: Extent { z: input.extent.z * samples, ..input.extent }, ..input };
+            let (out_channels, padding) = (self.out_channels, self.window.padding);
+            let pass = WinogradPass::<S, ROWS, COLUMNS> { simd, input, out_channels, padding, x, dy };
+            if pass.is_worth_it() {
+                return pass.add(sum);
+            }
+        }
+        Pass::<S, ROWS, COLUMNS>::new(self, simd, samples, input, [x, dy]).add(sum);
     }
 }
 
@@ -130,7 +156,7 @@ impl<'a, S: Simd, const ROWS: usize, const COLUMNS: usize> Pass<'a, S, ROWS, COL
         let (taps, kernel) =
             if is_line { (Taps::Lines, Axes { x: 1, ..window.kernel }) } else { (Taps::Positions, window.kernel) };
         let planes = samples * output.z;
-        let pixels = (CHUNK / (ins.min(IN_CHANNELS) + outs.min(OUT_CHANNELS))).min(PIXELS);
+        let pixels = (CHUNK / (ins.min(IN_CHANNELS) * window.stride.y * window.stride.x + outs.min(OUT_CHANNELS))).min(PIXELS);
         let lines = (pixels / output.x).max(1);
         let (chunk_planes, chunk_lines) =
             if lines >= output.y { (lines / output.y, output.y) } else { (1, output.y.div_ceil(output.y.div_ceil(lines))) };
@@ -412,39 +438,73 @@ impl<const ROWS: usize, const COLUMNS: usize> Job for Products<'_, ROWS, COLUMNS
                 let (line, tap_x) = (tap / kernel.x, tap % kernel.x);
                 let (tap_z, tap_y) = (line / kernel.y, line % kernel.y);
                 let first = panel * copied.panel + tap_x * window.dilation.x * copied.channels;
-                let mut acc = [[simd.splat(0.0); COLUMNS]; ROWS];
-                if start == Start::Output {
-                    for (row, from) in acc.iter_mut().zip(block.chunks_exact(lanes)) {
-                        for (value, from) in row.iter_mut().zip(from.chunks_exact(S::LANES)) {
-                            *value = simd.load(from);
-                        }
-                    }
-                }
+                let mut acc = load::<S, ROWS, COLUMNS>(simd, start, block);
                 for (index, dy) in dy.chunks_exact(line_size).enumerate() {
                     let (plane, y) = (index / lines, index % lines);
                     let line = (plane * window.kernel.z + tap_z) * copied.lines + y * window.stride.y + tap_y * window.dilation.y;
-                    let x = &x[line * copied.line + first..][..(width - 1) * step + ROWS];
-                    for (pixel, dy) in dy.chunks_exact(lanes).enumerate() {
-                        let mut columns = [simd.splat(0.0); COLUMNS];
-                        for (column, value) in columns.iter_mut().enumerate() {
-                            *value = simd.load(&dy[column * S::LANES..(column + 1) * S::LANES]);
-                        }
-                        #[expect(unsafe_code, reason = "a check per pixel would cost as much as its loads")]
-                        // SAFETY: the line was cut to end `ROWS` values after the start of its last pixel, and `dy` has `width` pixels.
-                        let values = unsafe { x.get_unchecked(pixel * step..pixel * step + ROWS) };
-                        for row in 0..ROWS {
-                            let value = simd.splat(values[row]);
-                            for column in 0..COLUMNS {
-                                acc[row][column] = simd.mul_add(value, columns[column], acc[row][column]);
-                            }
-                        }
-                    }
+                    let x = &x[line * copied.line + first..];
+                    add_products(simd, [x, dy], [step, lanes], width, &mut acc);
                 }
-                for (row, to) in acc.iter().zip(block.chunks_exact_mut(lanes)) {
-                    for (&value, to) in row.iter().zip(to.chunks_exact_mut(S::LANES)) {
-                        simd.store(value, to);
-                    }
-                }
+                store(simd, &acc, block);
+            }
+        }
+    }
+}
+
+/// Sums in registers: of `ROWS` inputs with `COLUMNS` vectors of outputs.
+type Block<S, const ROWS: usize, const COLUMNS: usize> = [[<S as Simd>::Vector; COLUMNS]; ROWS];
+
+/// Zeros, or sums stored earlier.
+#[inline(always)]
+pub(super) fn load<S: Simd, const ROWS: usize, const COLUMNS: usize>(
+    simd: S,
+    start: Start,
+    from: &[f32],
+) -> Block<S, ROWS, COLUMNS> {
+    let mut block = [[simd.splat(0.0); COLUMNS]; ROWS];
+    if start == Start::Output {
+        for (row, from) in block.iter_mut().zip(from.chunks_exact(COLUMNS * S::LANES)) {
+            for (value, from) in row.iter_mut().zip(from.chunks_exact(S::LANES)) {
+                *value = simd.load(from);
+            }
+        }
+    }
+    block
+}
+
+#[inline(always)]
+pub(super) fn store<S: Simd, const ROWS: usize, const COLUMNS: usize>(simd: S, block: &Block<S, ROWS, COLUMNS>, to: &mut [f32]) {
+    for (row, to) in block.iter().zip(to.chunks_exact_mut(COLUMNS * S::LANES)) {
+        for (&value, to) in row.iter().zip(to.chunks_exact_mut(S::LANES)) {
+            simd.store(value, to);
+        }
+    }
+}
+
+/// Adds the products of inputs and outputs at so many pixels, which lie `steps` apart.
+#[inline(always)]
+pub(super) fn add_products<S: Simd, const ROWS: usize, const COLUMNS: usize>(
+    simd: S,
+    [x, dy]: [&[f32]; 2],
+    steps: [usize; 2],
+    pixels: usize,
+    block: &mut Block<S, ROWS, COLUMNS>,
+) {
+    let last = steps.map(|step| (pixels - 1) * step);
+    let (x, dy) = (&x[..last[0] + ROWS], &dy[..last[1] + COLUMNS * S::LANES]);
+    for pixel in 0..pixels {
+        let at = steps.map(|step| pixel * step);
+        #[expect(unsafe_code, reason = "a check per pixel would cost as much as its loads")]
+        // SAFETY: both were cut to end a block after the start of the last pixel.
+        let (x, dy) = unsafe { (x.get_unchecked(at[0]..at[0] + ROWS), dy.get_unchecked(at[1]..at[1] + COLUMNS * S::LANES)) };
+        let mut columns = [simd.splat(0.0); COLUMNS];
+        for (column, value) in columns.iter_mut().enumerate() {
+            *value = simd.load(&dy[column * S::LANES..(column + 1) * S::LANES]);
+        }
+        for row in 0..ROWS {
+            let value = simd.splat(x[row]);
+            for column in 0..COLUMNS {
+                block[row][column] = simd.mul_add(value, columns[column], block[row][column]);
             }
         }
     }

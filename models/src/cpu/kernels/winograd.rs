@@ -4,6 +4,8 @@
 //! multiplied plane by plane with transformed weights (`M`, planes of blocks x output channels) and transformed back, all in `f32` whatever the
 //! elements of input and output. A block that hangs over the edge is computed like any other from zeros outside, and only what lies inside is stored.
 
+#![expect(clippy::inline_always, reason = "the weights must be transformed in a function compiled for the vector unit")]
+
 use std::ops::Range;
 
 use rayon::prelude::*;
@@ -17,7 +19,7 @@ use super::{
     rows::{Input, Rows},
     scratch::{Held, Scratch},
     shared::Shared,
-    simd::Simd,
+    simd::{Job, Simd},
     sums::PIXELS,
     transform::Transform,
 };
@@ -52,9 +54,9 @@ pub(super) struct Winograd<T, const OUTPUTS: usize, const INPUTS: usize> {
     in_channels: usize,
     out_channels: usize,
     padding: Axes<Padding>,
+    isa: Isa,
     /// Lanes of the widest panel of output channels.
     widest: usize,
-    lanes: usize,
     /// Per panel `(planes, in_channels, lanes of the panel)`.
     weights: Aligned<f32>,
     bias: Vec<f32>,
@@ -64,22 +66,26 @@ impl<T: Transform<OUTPUTS, INPUTS>, const OUTPUTS: usize, const INPUTS: usize> W
     /// Products of a block, and planes of transformed values.
     const PLANES: usize = INPUTS * INPUTS;
 
-    /// For a convolution that [`fits`].
-    pub(super) fn new(transform: T, conv: &Conv, in_channels: usize, weight: &[f32], bias: Vec<f32>, isa: Isa) -> Self {
-        let (out_channels, widest) = (conv.out_channels, isa.lanes() * isa.vectors());
-        let mut weights = Aligned::zeros(Self::PLANES * in_channels * out_channels.next_multiple_of(isa.lanes()));
-        weights.as_mut_slice().par_chunks_mut(Self::PLANES * in_channels * widest).enumerate().for_each(|(panel, packed)| {
-            let (first, lanes) = (panel * widest, packed.len() / Self::PLANES / in_channels);
-            for lane in 0..lanes.min(out_channels - first) {
-                for channel in 0..in_channels {
-                    let weight = &weight[((first + lane) * in_channels + channel) * 9..][..9];
-                    for (plane, value) in transformed(transform, weight).into_iter().flatten().enumerate() {
-                        packed[(plane * in_channels + channel) * lanes + lane] = value;
-                    }
-                }
-            }
+    /// For a convolution that [`fits`], with weights and a bias of zero.
+    pub(super) fn new(transform: T, conv: &Conv, in_channels: usize, isa: Isa) -> Self {
+        let Conv { out_channels, padding, .. } = *conv;
+        let weights = Aligned::zeros(Self::PLANES * in_channels * out_channels.next_multiple_of(isa.lanes()));
+        let widest = isa.lanes() * isa.vectors();
+        Self { transform, in_channels, out_channels, padding, isa, widest, weights, bias: vec![0.0; out_channels] }
+    }
+
+    /// Takes other weights, and a bias if the convolution has one.
+    pub(super) fn set(&mut self, weight: &[f32], bias: Option<&[f32]>) {
+        if let Some(bias) = bias {
+            self.bias.copy_from_slice(bias);
+        }
+        let &mut Self { transform, in_channels, isa, widest, .. } = self;
+        let panels = self.weights.as_mut_slice().par_chunks_mut(Self::PLANES * in_channels * widest);
+        panels.enumerate().for_each(|(panel, packed)| {
+            let weight = &weight[panel * widest * in_channels * 9..];
+            let lanes = packed.len() / Self::PLANES / in_channels;
+            isa.vectorize(Pack::<T, OUTPUTS, INPUTS> { transform, in_channels, weight, lanes, packed });
         });
-        Self { transform, in_channels, out_channels, padding: conv.padding, widest, lanes: isa.lanes(), weights, bias }
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -134,19 +140,45 @@ impl<T: Transform<OUTPUTS, INPUTS>, const OUTPUTS: usize, const INPUTS: usize> W
     }
 }
 
-/// `G g Gᵀ`, the transformed weights of one pair of channels.
-fn transformed<const OUTPUTS: usize, const INPUTS: usize>(
-    transform: impl Transform<OUTPUTS, INPUTS>,
-    weight: &[f32],
-) -> [[f32; INPUTS]; INPUTS] {
-    let mut columns = [[0.0; 3]; INPUTS];
-    for x in 0..3 {
-        let column = transform.filter([0, 1, 2].map(|y| f64::from(weight[y * 3 + x])));
-        for (y, value) in column.into_iter().enumerate() {
-            columns[y][x] = value;
+/// Output channels whose weights are transformed together.
+const PACKED: usize = 16;
+
+/// Transforms the weights of one panel.
+struct Pack<'a, T, const OUTPUTS: usize, const INPUTS: usize> {
+    transform: T,
+    in_channels: usize,
+    /// Those of the panel's first output channel, and on.
+    weight: &'a [f32],
+    lanes: usize,
+    /// `(planes, in_channels, lanes)`
+    packed: &'a mut [f32],
+}
+
+impl<T: Transform<OUTPUTS, INPUTS>, const OUTPUTS: usize, const INPUTS: usize> Job for Pack<'_, T, OUTPUTS, INPUTS> {
+    #[inline(always)]
+    fn run<S: Simd>(self, _simd: S) {
+        let Self { transform, in_channels, weight, lanes, packed } = self;
+        for first in (0..lanes).step_by(PACKED) {
+            let count = PACKED.min(lanes - first);
+            for channel in 0..in_channels {
+                let mut weights = [[[0.0; PACKED]; 3]; 3];
+                // Lanes beyond the last output channel stay zero.
+                for (lane, from) in weight.chunks_exact(in_channels * 9).skip(first).take(count).enumerate() {
+                    for (tap, &value) in from[channel * 9..][..9].iter().enumerate() {
+                        weights[tap % 3][tap / 3][lane] = f64::from(value);
+                    }
+                }
+                // `G g Gᵀ`
+                let columns = weights.map(|column| transform.filter(column));
+                for y in 0..INPUTS {
+                    for (x, values) in transform.filter(columns.map(|column| column[y])).iter().enumerate() {
+                        let at = ((y * INPUTS + x) * in_channels + channel) * lanes + first;
+                        packed[at..at + count].iter_mut().zip(values).for_each(|(to, &value)| *to = value as f32);
+                    }
+                }
+            }
         }
     }
-    columns.map(|row| transform.filter(row).map(|value| value as f32))
 }
 
 /// One run of a layer.
@@ -217,7 +249,7 @@ impl<E: Element, S: Simd, T: Transform<OUTPUTS, INPUTS>, const OUTPUTS: usize, c
     /// Multiplies blocks with one panel of weights and stores their outputs. `v` begins with the first of the blocks.
     fn multiply(&self, panel: usize, blocks: Range<usize>, v: &[f32], stride: usize, output: &Shared<'_, E>) {
         let (depth, channels) = (self.layer.in_channels, self.layer.channels(panel));
-        let lanes = channels.len().next_multiple_of(self.layer.lanes);
+        let lanes = channels.len().next_multiple_of(self.layer.isa.lanes());
         let weights = &self.layer.weights.as_slice()[Self::PLANES * depth * channels.start..][..Self::PLANES * depth * lanes];
         let m_stride = blocks.len() * lanes + GAP;
         let mut m = Scratch::take(Self::PLANES * m_stride);
@@ -236,7 +268,7 @@ impl<E: Element, S: Simd, T: Transform<OUTPUTS, INPUTS>, const OUTPUTS: usize, c
                 stride: lanes,
                 out_channels: lanes,
             };
-            product.run(self.simd, lanes / self.layer.lanes);
+            product.run(self.simd, lanes / self.layer.isa.lanes());
         }
         self.simd.vectorize(Scatter {
             transform: self.layer.transform,

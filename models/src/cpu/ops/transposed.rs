@@ -8,15 +8,17 @@ use rayon::prelude::*;
 
 use super::activation::activate_slice;
 use super::combine::Operand;
-use crate::cpu::kernels::{Conditions, Convolution, Element, Epilogue, Held, Isa, PixelsMut};
+use crate::cpu::kernels::{Conditions, Convolution, Element, Epilogue, Held, Isa, PixelsMut, Scratch};
 use crate::windows::windowed;
 use crate::{Activation, Axes, Conv, ConvTranspose, Extent, Padding, Shape};
 
 /// A transposed convolution with packed weights.
 pub(in crate::cpu) struct Transposed<E: Element> {
     parts: Vec<Part<E>>,
+    kernel: Axes<usize>,
     stride: Axes<usize>,
     groups: usize,
+    in_channels: usize,
     out_channels: usize,
     /// Of the phases that see no tap at all.
     untouched: Option<Vec<f32>>,
@@ -29,7 +31,7 @@ struct Part<E: Element> {
     /// Results of the convolution before the first one that is wanted.
     skip: Axes<usize>,
     /// Its output channels are those of the first phase, then those of the second, ... within each group.
-    phases: Vec<Axes<usize>>,
+    phases: Vec<Phase>,
 }
 
 /// The output positions `at`, `at + stride`, ...
@@ -50,11 +52,18 @@ struct Seen {
 impl<E: Element> Transposed<E> {
     /// `weight`: `(in, out / groups, kernel z, kernel y, kernel x)`.
     pub(in crate::cpu) fn new(c: ConvTranspose, in_channels: usize, weight: &[f32], bias: Option<&[f32]>, isa: Isa) -> Self {
+        let mut transposed = Self::zero(c, in_channels, isa);
+        transposed.set(weight, bias);
+        transposed
+    }
+
+    /// With weights and a bias of zero.
+    pub(in crate::cpu) fn zero(c: ConvTranspose, in_channels: usize, isa: Isa) -> Self {
         let mut alike: Vec<Vec<Phase>> = Vec::new();
         let mut untouched = None;
         for at in positions(c.stride) {
             let Some(seen) = Seen::along_all(&c, at) else {
-                untouched = Some(bias.map_or_else(|| vec![0.0; c.out_channels], <[f32]>::to_vec));
+                untouched = Some(vec![0.0; c.out_channels]);
                 continue;
             };
             let phase = Phase { at, seen };
@@ -63,8 +72,36 @@ impl<E: Element> Transposed<E> {
                 None => alike.push(vec![phase]),
             }
         }
-        let parts = alike.iter().map(|phases| Part::new(&c, phases, in_channels, weight, bias, isa)).collect();
-        Self { parts, stride: c.stride, groups: c.groups, out_channels: c.out_channels, untouched }
+        let parts = alike.into_iter().map(|phases| Part::zero(&c, phases, in_channels, isa)).collect();
+        Self { parts, kernel: c.kernel, stride: c.stride, groups: c.groups, in_channels, out_channels: c.out_channels, untouched }
+    }
+
+    /// Packs other weights, and another bias if there is one, in the place of those before.
+    pub(in crate::cpu) fn set(&mut self, weight: &[f32], bias: Option<&[f32]>) {
+        if let (Some(untouched), Some(bias)) = (&mut self.untouched, bias) {
+            untouched.copy_from_slice(bias);
+        }
+        let (kernel, groups) = (self.kernel, self.groups);
+        let (ins, outs) = (self.in_channels / groups, self.out_channels / groups);
+        for part in &mut self.parts {
+            let phases = part.phases.len();
+            let own_bias: Option<Vec<f32>> =
+                bias.map(|bias| bias.chunks_exact(outs).flat_map(|bias| bias.repeat(phases)).collect());
+            let size = ins * part.conv.kernel.product();
+            let mut own = Scratch::take(part.conv.out_channels * size);
+            let own = &mut own.as_mut_slice()[..part.conv.out_channels * size];
+            own.par_chunks_exact_mut(size).enumerate().for_each(|(channel, own)| {
+                let (phase, out) = (channel / outs, channel % outs);
+                let (group, Phase { seen, .. }) = (phase / phases, &part.phases[phase % phases]);
+                for (input, own) in own.chunks_exact_mut(part.conv.kernel.product()).enumerate() {
+                    let weight = &weight[((group * ins + input) * outs + out) * kernel.product()..][..kernel.product()];
+                    let lines = seen.z.taps.iter().flat_map(|z| seen.y.taps.iter().map(move |y| z * kernel.y + y));
+                    let taps = lines.flat_map(|line| seen.x.taps.iter().map(move |x| line * kernel.x + x));
+                    own.iter_mut().zip(taps).for_each(|(to, tap)| *to = weight[tap]);
+                }
+            });
+            part.convolution.set(own, own_bias.as_deref());
+        }
     }
 
     /// Bytes of the packed weights.
@@ -117,12 +154,12 @@ impl<E: Element> Transposed<E> {
         output.par_parts(extent.x).enumerate().for_each(|(row, mut row_pixels)| {
             let at = Axes { z: row / extent.y, y: row % extent.y, x: 0 };
             for (place, phase) in part.phases.iter().enumerate() {
-                if (at.z % stride.z, at.y % stride.y) != (phase.z, phase.y) {
+                if (at.z % stride.z, at.y % stride.y) != (phase.at.z, phase.at.y) {
                     continue;
                 }
                 let line = (at.z / stride.z + part.skip.z) * own.y + at.y / stride.y + part.skip.y;
                 let line = &results[(line * own.x + part.skip.x) * part.conv.out_channels..];
-                let pixels = row_pixels.reborrow().channels(self.out_channels).skip(phase.x).step_by(stride.x);
+                let pixels = row_pixels.reborrow().channels(self.out_channels).skip(phase.at.x).step_by(stride.x);
                 for (pixel, result) in pixels.zip(line.chunks_exact(part.conv.out_channels)) {
                     for (group, channels) in pixel.chunks_exact_mut(count).enumerate() {
                         channels.copy_from_slice(&result[(group * part.phases.len() + place) * count..][..count]);
@@ -134,8 +171,8 @@ impl<E: Element> Transposed<E> {
 }
 
 impl<E: Element> Part<E> {
-    /// One convolution for phases that are alike.
-    fn new(c: &ConvTranspose, phases: &[Phase], in_channels: usize, weight: &[f32], bias: Option<&[f32]>, isa: Isa) -> Self {
+    /// One convolution for phases that are alike, with weights and a bias of zero.
+    fn zero(c: &ConvTranspose, phases: Vec<Phase>, in_channels: usize, isa: Isa) -> Self {
         let Axes { z, y, x } = &phases[0].seen;
         let conv = Conv {
             out_channels: c.out_channels * phases.len(),
@@ -144,32 +181,10 @@ impl<E: Element> Part<E> {
             padding: Axes { z: z.padding, y: y.padding, x: x.padding },
             dilation: Axes { z: z.dilation, y: y.dilation, x: x.dilation },
             groups: c.groups,
-            bias: bias.is_some(),
+            bias: c.bias,
         };
-        let (ins, outs) = (in_channels / c.groups, c.out_channels / c.groups);
-        let mut own = Vec::with_capacity(conv.out_channels * ins * conv.kernel.product());
-        let mut own_bias = Vec::with_capacity(conv.out_channels);
-        for group in 0..c.groups {
-            for Phase { seen, .. } in phases {
-                for out in 0..outs {
-                    own_bias.extend(bias.map(|bias| bias[group * outs + out]));
-                    for input in 0..ins {
-                        let taps = &weight[((group * ins + input) * outs + out) * c.kernel.product()..];
-                        for &z in &seen.z.taps {
-                            for &y in &seen.y.taps {
-                                own.extend(seen.x.taps.iter().map(|&x| taps[(z * c.kernel.y + y) * c.kernel.x + x]));
-                            }
-                        }
-                    }
-                }
-            }
-        }
-        Self {
-            convolution: Convolution::new(conv, in_channels, &own, bias.is_some().then_some(&own_bias), isa, Conditions::DIRECT),
-            conv,
-            skip: Axes { z: z.skip, y: y.skip, x: x.skip },
-            phases: phases.iter().map(|phase| phase.at).collect(),
-        }
+        let skip = Axes { z: z.skip, y: y.skip, x: x.skip };
+        Self { convolution: Convolution::zero(conv, in_channels, isa, Conditions::DIRECT), conv, skip, phases }
     }
 
     /// The extent of the convolution's result.

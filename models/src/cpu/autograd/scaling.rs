@@ -1,7 +1,8 @@
-//! Scaling per channel, by learned factors or by the batch's own mean and variance.
+//! Scaling per channel, by learned factors or by the batch's own mean and variance, and its gradient.
 
 use rayon::prelude::*;
 
+use super::columns::sum_columns;
 use super::element_wise::chunk;
 use super::mask::Mask;
 use crate::Activation;
@@ -15,28 +16,6 @@ pub(super) struct Scaling {
     pub(super) scale: Vec<f32>,
     pub(super) bias: Vec<f32>,
     pub(super) activation: Option<Activation>,
-}
-
-/// Mean and variance of one channel.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Moments {
-    pub(super) count: f64,
-    pub(super) mean: f64,
-    /// Sum of squared distances from the mean.
-    pub(super) squares: f64,
-}
-
-impl Moments {
-    /// Of the values of both (Chan, Golub & LeVeque 1979).
-    fn merge(self, other: Self) -> Self {
-        let count = self.count + other.count;
-        let distance = other.mean - self.mean;
-        Self {
-            count,
-            mean: self.mean + distance * other.count / count,
-            squares: self.squares + other.squares + distance * distance * self.count * other.count / count,
-        }
-    }
 }
 
 /// Of one channel, over samples and positions.
@@ -53,33 +32,6 @@ pub(super) struct GradientSums {
 pub(super) struct Backward {
     pub(super) slope: Vec<f32>,
     pub(super) shift: Vec<f32>,
-}
-
-/// Mean and variance of every channel. Pieces are summed as distances from their first pixel, so that large means cost no digits.
-pub(super) fn moments(isa: Isa, channels: usize, x: Pixels<'_, f32>) -> Vec<Moments> {
-    let pixels = chunk(channels);
-    let count = x.values.len().div_ceil(x.stride);
-    let pieces: Vec<Vec<Moments>> = (0..count.div_ceil(pixels))
-        .into_par_iter()
-        .map(|at| {
-            let x = x.line(at, pixels);
-            let count = x.values.len().div_ceil(x.stride) as f64;
-            let first = &x.values[..channels];
-            let mut sums = vec![[0.0; 2]; channels];
-            moment_sums(isa, channels, x, first, &mut sums);
-            let moments = sums.iter().zip(first).map(|(&[sum, squares], &first)| {
-                let (sum, squares) = (f64::from(sum), f64::from(squares));
-                Moments { count, mean: f64::from(first) + sum / count, squares: (squares - sum * sum / count).max(0.0) }
-            });
-            moments.collect()
-        })
-        .collect();
-    let mut pieces = pieces.into_iter();
-    let mut all = pieces.next().unwrap_or_default();
-    for piece in pieces {
-        all.iter_mut().zip(piece).for_each(|(all, piece)| *all = all.merge(piece));
-    }
-    all
 }
 
 impl Scaling {
@@ -193,7 +145,8 @@ impl Factors {
 fn runs(factors: &Factors, x: Pixels<'_, f32>, y: PixelsMut<'_, f32>, f: impl Fn(&[f32], &mut [f32])) {
     let pixels = factors.pixels(&[x.stride, y.stride]);
     let length = pixels * factors.channels;
-    for (y, x) in y.values.chunks_mut(pixels * y.stride).zip(x.values.chunks(pixels * x.stride)) {
+    let PixelsMut { values, stride } = y;
+    for (y, x) in values.chunks_mut(pixels * stride).zip(x.values.chunks(pixels * x.stride)) {
         let length = length.min(y.len());
         f(&x[..length], &mut y[..length]);
     }
@@ -269,13 +222,6 @@ vectorised! {
 }
 
 vectorised! {
-    /// Sums of `x - first` and of its squares.
-    fn moment_sums(channels: usize, x: Pixels<'_, f32>, first: &[f32], sums: &mut [[f32; 2]]) {
-        sum_columns(channels, x, x, [first; 3], sums, |x, _, [first, ..]| [x - first, (x - first) * (x - first)]);
-    }
-}
-
-vectorised! {
     /// Sums of the gradients with respect to scaled values, and of their products with `x - mean`.
     fn gradient_sums(scaling: &Scaling, x: Pixels<'_, f32>, dy: Pixels<'_, f32>, sums: &mut [[f32; 2]]) {
         let (mask, factors) = (scaling.mask(), [&*scaling.mean, &*scaling.scale, &*scaling.bias]);
@@ -285,80 +231,4 @@ vectorised! {
             [gradient, gradient * centred]
         });
     }
-}
-
-/// Sums two functions of two values and three factors per channel over the pixels, as many channels at once as registers hold.
-#[expect(clippy::inline_always, reason = "it must take on the instruction set of its caller")]
-#[inline(always)]
-fn sum_columns(
-    channels: usize,
-    x: Pixels<'_, f32>,
-    y: Pixels<'_, f32>,
-    factors: [&[f32]; 3],
-    sums: &mut [[f32; 2]],
-    f: impl Fn(f32, f32, [f32; 3]) -> [f32; 2],
-) {
-    const WIDE: usize = 64;
-    const NARROW: usize = 16;
-    let is_dense = x.stride == channels && y.stride == channels;
-    if is_dense && channels < WIDE && WIDE.is_multiple_of(channels) {
-        // Several pixels side by side.
-        let repeated = factors.map(|factors| std::array::from_fn::<f32, WIDE, _>(|i| factors[i % channels]));
-        let whole = x.values.len() / WIDE * WIDE;
-        let rows = x.values[..whole].chunks_exact(WIDE).zip(y.values.chunks_exact(WIDE));
-        let wide = sum_rows::<WIDE>(rows, repeated, &f);
-        for (i, [a, b]) in wide.into_iter().enumerate() {
-            sums[i % channels][0] += a;
-            sums[i % channels][1] += b;
-        }
-        for (i, (x, y)) in x.values[whole..].iter().zip(&y.values[whole..]).enumerate() {
-            let [a, b] = f(*x, *y, factors.map(|factors| factors[i % channels]));
-            sums[i % channels][0] += a;
-            sums[i % channels][1] += b;
-        }
-    } else if channels.is_multiple_of(WIDE) {
-        sum_blocks::<WIDE>(x, y, factors, sums, &f);
-    } else if channels.is_multiple_of(NARROW) {
-        sum_blocks::<NARROW>(x, y, factors, sums, &f);
-    } else {
-        sum_blocks::<1>(x, y, factors, sums, &f);
-    }
-}
-
-/// The same, block by block of channels.
-#[expect(clippy::inline_always, reason = "it must take on the instruction set of its caller")]
-#[inline(always)]
-fn sum_blocks<const BLOCK: usize>(
-    x: Pixels<'_, f32>,
-    y: Pixels<'_, f32>,
-    factors: [&[f32]; 3],
-    sums: &mut [[f32; 2]],
-    f: &impl Fn(f32, f32, [f32; 3]) -> [f32; 2],
-) {
-    for (block, sums) in sums.chunks_exact_mut(BLOCK).enumerate() {
-        let first = block * BLOCK;
-        let factors = factors.map(|factors| std::array::from_fn::<f32, BLOCK, _>(|i| factors[first + i]));
-        let rows = x.values[first..].chunks(x.stride).zip(y.values[first..].chunks(y.stride));
-        sums.copy_from_slice(&sum_rows::<BLOCK>(rows, factors, f));
-    }
-}
-
-/// The same for rows of so many values.
-#[expect(clippy::inline_always, reason = "it must take on the instruction set of its caller")]
-#[inline(always)]
-fn sum_rows<'a, const BLOCK: usize>(
-    rows: impl Iterator<Item = (&'a [f32], &'a [f32])>,
-    factors: [[f32; BLOCK]; 3],
-    f: &impl Fn(f32, f32, [f32; 3]) -> [f32; 2],
-) -> [[f32; 2]; BLOCK] {
-    let (mut a, mut b) = ([0.0; BLOCK], [0.0; BLOCK]);
-    for (x, y) in rows {
-        let (Some(x), Some(y)) = (x.first_chunk::<BLOCK>(), y.first_chunk::<BLOCK>()) else { continue };
-        for i in 0..BLOCK {
-            let [one, other] = f(x[i], y[i], [factors[0][i], factors[1][i], factors[2][i]]);
-            a[i] += one;
-            b[i] += other;
-        }
-    }
-    std::array::from_fn(|i| [a[i], b[i]])
 }
