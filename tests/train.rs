@@ -131,7 +131,7 @@ fn a_killed_training_goes_on_with_the_same_bits() {
     train(folder.path(), "--output whole").succeeds();
 
     let mut child =
-        program(folder.path()).args(["train", "recipe.toml", "--threads", "1", "--output", "killed"]).spawn().unwrap();
+        program(folder.path()).args(["train", "recipe.toml", "--quiet", "--threads", "1", "--output", "killed"]).spawn().unwrap();
     let checkpoint = folder.path().join("killed/checkpoint.safetensors");
     let started = Instant::now();
     while !checkpoint.exists() {

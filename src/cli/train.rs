@@ -124,9 +124,20 @@ fn show(args: &TrainArgs, trainer: &Trainer, report: &TrainReport) -> Result<(),
 struct TrainProgress {
     steps: u64,
     display: Display,
-    /// The mean `IoU` that was found last.
-    mean_iou: Mutex<Option<f64>>,
+    shown: Mutex<Shown>,
 }
+
+/// What is shown beside the steps.
+#[derive(Default)]
+struct Shown {
+    /// Mean of the losses so far, of which later ones count for more.
+    loss: Option<f64>,
+    /// The mean `IoU` that was found last.
+    mean_iou: Option<f64>,
+}
+
+/// How much of the mean loss is kept at each step.
+const KEPT: f64 = 0.95;
 
 enum Display {
     Bar(ProgressBar),
@@ -146,7 +157,7 @@ impl TrainProgress {
             ProgressStyle::Json => Display::Json(Due::new(Duration::ZERO, Duration::from_millis(500))),
             ProgressStyle::None => Display::None,
         };
-        Self { steps, display, mean_iou: Mutex::new(None) }
+        Self { steps, display, shown: Mutex::default() }
     }
 
     fn finish(&self) {
@@ -155,14 +166,20 @@ impl TrainProgress {
         }
     }
 
-    fn mean_iou(&self) -> Option<f64> {
-        self.mean_iou.lock().ok().and_then(|mean_iou| *mean_iou)
+    /// Takes note of a loss, and says what there is to show.
+    fn shown(&self, loss: f64) -> String {
+        let Ok(mut shown) = self.shown.lock() else { return String::new() };
+        let mean = shown.loss.map_or(loss, |mean| KEPT * mean + (1.0 - KEPT) * loss);
+        shown.loss = Some(mean);
+        let mean_iou = shown.mean_iou.map_or_else(String::new, |iou| format!(", mIoU {iou:.4}"));
+        format!("loss {mean:.4}{mean_iou}")
     }
 }
 
 impl TrainObserver for TrainProgress {
     fn step_done(&self, report: &StepReport) {
         let StepReport { step, loss, rate } = *report;
+        let shown = self.shown(loss);
         let is_due = |due: &Mutex<Due>, growth| due.lock().is_ok_and(|mut due| due.is_due(growth));
         match &self.display {
             Display::Bar(bar) => {
@@ -171,13 +188,12 @@ impl TrainObserver for TrainProgress {
                     bar.set_position(step - 1);
                     bar.reset_eta();
                 }
-                let mean_iou = self.mean_iou().map_or_else(String::new, |iou| format!(", mIoU {iou:.4}"));
-                bar.set_message(format!("loss {loss:.4}{mean_iou}"));
+                bar.set_message(shown);
                 bar.set_position(step);
             }
             Display::Log(due) => {
                 if is_due(due, 2) {
-                    tracing::info!("step {step} of {}: loss {loss:.4}, rate {rate:.2e}", self.steps);
+                    tracing::info!("step {step} of {}: {shown}, rate {rate:.2e}", self.steps);
                 }
             }
             Display::Json(due) => {
@@ -196,8 +212,8 @@ impl TrainObserver for TrainProgress {
 
     fn measured(&self, metrics: &Metrics) {
         let Some(validation) = &metrics.validation else { return };
-        if let Ok(mut mean_iou) = self.mean_iou.lock() {
-            *mean_iou = validation.mean_iou;
+        if let Ok(mut shown) = self.shown.lock() {
+            shown.mean_iou = validation.mean_iou;
         }
         let figure = |value: Option<f64>| value.map_or_else(|| "undefined".to_owned(), |value| format!("{value:.4}"));
         let (Metrics { step, epoch, loss, seconds, .. }, iou, f1) =

@@ -132,7 +132,7 @@ impl Crops {
 impl Iterator for Crops {
     type Item = Result<Prepared>;
 
-    /// The next batch; `None` after the last, or after an error.
+    /// The next batch; `None` after the last or an error, or where a thread panicked, which its scope passes on.
     fn next(&mut self) -> Option<Self::Item> {
         let reader = &self.readers[self.next % self.readers.len()];
         self.next += 1;

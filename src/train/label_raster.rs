@@ -120,3 +120,57 @@ impl LabelRasterReader<'_> {
         Ok(classes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use gdal::DriverManager;
+    use gdal::raster::Buffer;
+
+    use super::super::testing::Workplace;
+    use super::*;
+
+    fn read(workplace: &Workplace, labels: &str, settings: &Settings) -> Result<Vec<u8>> {
+        let scene = Scene::open(&workplace.path("scene.tif"), &[BandRequest::Number(1)])?;
+        let labels = LabelRaster::open(&workplace.path(labels), scene.profile(), settings)?;
+        labels.reader()?.read(Window::plane(1, 0, 3, 2))
+    }
+
+    fn workplace() -> (Workplace, Settings) {
+        let workplace = Workplace::new();
+        workplace.raster("scene.tif", [4, 2], |x, _| x as u8);
+        let settings = workplace.recipe(&[["scene.tif", "labels.tif"]], "crop = 32\nsamples = 1", "").settings;
+        (workplace, settings)
+    }
+
+    #[test]
+    fn values_are_classes_or_do_not_count() {
+        let (workplace, mut settings) = workplace();
+        settings.classes[1].values = vec![-3, 700];
+        settings.ignore.values = vec![9];
+        workplace.raster("labels.tif", [4, 2], |x, y| [[0, 0, -3, 700], [9, 9, 0, 0]][y][x] as i16);
+        assert_eq!(read(&workplace, "labels.tif", &settings).unwrap(), [0, 1, 1, 255, 0, 0]);
+        workplace.raster("labels.tif", [4, 2], |x, _| f32::from(x == 2) / 2.0);
+        let error = read(&workplace, "labels.tif", &settings).unwrap_err().to_string();
+        assert!(error.starts_with("label 0.5 at column 2, row 0 of ") && error.ends_with("-3, 0, 9, 700"), "{error}");
+    }
+
+    #[test]
+    fn colours_are_classes_or_do_not_count() {
+        let (workplace, mut settings) = workplace();
+        let driver = DriverManager::get_driver_by_name("GTiff").unwrap();
+        let dataset = driver.create_with_band_type::<u8, _>(workplace.path("colours.tif"), 4, 2, 3).unwrap();
+        let planes = [[0, 255, 255, 0, 0, 255, 255, 255], [0, 255, 255, 0, 0, 255, 255, 0], [0, 0, 255, 255, 0, 0, 255, 0]];
+        for (number, plane) in (1..).zip(planes) {
+            dataset.rasterband(number).unwrap().write((0, 0), (4, 2), &mut Buffer::new((4, 2), plane.to_vec())).unwrap();
+        }
+        dataset.close().unwrap();
+        let error = |settings: &Settings| read(&workplace, "colours.tif", settings).unwrap_err().to_string();
+        assert!(error(&settings).ends_with("`rgb`, as the labels have three bands, got `zero` without"), "{}", error(&settings));
+        let colours = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<Colour>>();
+        settings.classes[0].rgb = colours(&["FFFFFF"]);
+        settings.classes[1].rgb = colours(&["0000FF", "FFFF00"]);
+        assert!(error(&settings).starts_with("label FF0000 at column 3, row 1 of "), "{}", error(&settings));
+        settings.ignore.rgb = colours(&["FF0000"]);
+        assert_eq!(read(&workplace, "colours.tif", &settings).unwrap(), [1, 0, 1, 1, 0, 255]);
+    }
+}

@@ -8,7 +8,7 @@ use swath_models::train::{Autograd, Batch, Loss, Optimizer, Parameters};
 use super::checkpoint::{Checkpoint, Progress};
 use super::crops::{Crops, Prepared};
 use super::output::OutputFolder;
-use super::trainer::Trainer;
+use super::trainer::{Trainer, reading_threads};
 use super::validate::validate;
 use super::{Metrics, Start, StepReport, TrainError, TrainObserver, TrainReport, Validation};
 use crate::Result;
@@ -42,8 +42,12 @@ impl<'t> TrainRun<'t> {
             }
             let parameters = Parameters::new(&trainer.graph, &checkpoint.weights)?;
             let optimizer = Optimizer::resume(rule, &parameters, &checkpoint.optimizer)?;
+            tracing::info!("goes on after step {}", checkpoint.progress.step);
             (parameters, optimizer, checkpoint.progress)
         } else {
+            if trainer.start == Start::Resume {
+                tracing::info!("{} is not there: starts at the first step", path.display());
+            }
             output.clear()?;
             let parameters = Parameters::new(&trainer.graph, &trainer.initial)?;
             let optimizer = Optimizer::new(rule, &parameters)?;
@@ -60,8 +64,7 @@ impl<'t> TrainRun<'t> {
         let accumulate = recipe.settings.accumulate.get() as u64;
         let batches = self.progress.step * accumulate..recipe.steps() * accumulate;
         thread::scope(|scope| -> Result<()> {
-            let readers = trainer.effort.threads.div_ceil(4);
-            let mut crops = Crops::start(scope, &maker, &trainer.preparation, batches, readers);
+            let mut crops = Crops::start(scope, &maker, &trainer.preparation, batches, reading_threads(trainer.effort.threads));
             while self.progress.step < recipe.steps() {
                 if self.observer.is_cancelled() {
                     self.save()?;
@@ -69,7 +72,7 @@ impl<'t> TrainRun<'t> {
                     return Err(TrainError::Interrupted { step, checkpoint }.into());
                 }
                 let started = Instant::now();
-                let report = self.step(&mut crops)?;
+                let Some(report) = self.step(&mut crops)? else { break };
                 self.progress.seconds += started.elapsed().as_secs_f64();
                 self.observer.step_done(&report);
                 self.measure(report)?;
@@ -79,21 +82,20 @@ impl<'t> TrainRun<'t> {
         Ok(TrainReport { model: trainer.output.path().into(), metrics: self.progress.metrics, best_iou: self.progress.best })
     }
 
-    /// Makes one step.
-    fn step(&mut self, crops: &mut Crops) -> Result<StepReport> {
+    /// Makes one step; `None` if there are no crops for it.
+    fn step(&mut self, crops: &mut Crops) -> Result<Option<StepReport>> {
         let settings = &self.trainer.recipe.settings;
         let accumulate = settings.accumulate.get();
         self.parameters.clear_gradients();
         let mut loss = 0.0;
         for _ in 0..accumulate {
-            // They end early only after an error, which was the last that came.
-            let prepared = crops.next().transpose()?.ok_or(TrainError::NoLabels)?;
+            let Some(prepared) = crops.next().transpose()? else { return Ok(None) };
             loss += self.pass(&settings.loss, &prepared, accumulate)? / accumulate as f64;
         }
         let rate = settings.schedule.rate(self.progress.step, self.trainer.recipe.steps());
         self.trainer.pool.install(|| self.optimizer.step(&mut self.parameters, rate));
         self.progress.step += 1;
-        Ok(StepReport { step: self.progress.step, loss, rate })
+        Ok(Some(StepReport { step: self.progress.step, loss, rate }))
     }
 
     /// Adds the gradients of one batch, of which `accumulate` make a step, and returns its loss.

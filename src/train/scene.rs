@@ -192,3 +192,66 @@ fn choose_blocks(all: Window, settings: &BlockSettings, seed: u64, scene: usize)
     let block = |place: usize| Window::plane(place % columns * side, place / columns * side, side, side).intersection(all);
     places.into_iter().take(count).map(block).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::TrainError;
+    use super::super::testing::Workplace;
+    use super::*;
+    use crate::Error;
+
+    const SAMPLING: &str = "crop = 32\nsamples = 1";
+
+    #[test]
+    fn a_pattern_finds_scenes_and_finer_ones_are_reduced() {
+        let workplace = Workplace::new();
+        for name in ["b", "a_1"] {
+            workplace.raster(&format!("{name}_image.tif"), [90, 61], |x, _| x as u8);
+            workplace.raster(&format!("{name}_label.tif"), [90, 61], |x, _| u8::from(x > 44));
+        }
+        let pattern = [["{name}_image.tif", "{name}_label.tif"]];
+        let windows = "resolution = 24\nvalidation.windows = [{ scene = \"b\", x = 3, y = 0, width = 4, height = 9 }]";
+        let scenes = TrainingScenes::open(&workplace.recipe(&pattern, SAMPLING, windows)).unwrap();
+        assert_eq!(scenes.bands, ["1"]);
+        assert_eq!(scenes.scenes.iter().map(|scene| scene.name.as_str()).collect::<Vec<_>>(), ["a_1", "b"]);
+        // Pixels of 10 m are reduced by 2, and what is held back is not less than what is asked for.
+        assert_eq!(scenes.scenes[1].all(), Window::plane(0, 0, 45, 30));
+        assert_eq!(scenes.scenes[1].held_back, [Window::plane(1, 0, 3, 5)]);
+        let labels = scenes.scenes[0].reader().unwrap().labels(Window::plane(20, 0, 5, 1)).unwrap();
+        assert_eq!(labels, [0, 0, 1, 1, 1]);
+    }
+
+    #[test]
+    fn blocks_are_a_share_of_each_scene() {
+        let workplace = Workplace::new();
+        workplace.raster("scene.tif", [100, 70], |x, _| x as u8);
+        workplace.raster("labels.tif", [100, 70], |x, _| (x % 2) as u8);
+        let open = |seed: u64| {
+            let blocks = format!("seed = {seed}\nvalidation.blocks = {{ size = 16, share = 0.2 }}");
+            let recipe = workplace.recipe(&[["scene.tif", "labels.tif"]], SAMPLING, &blocks);
+            TrainingScenes::open(&recipe).unwrap().scenes.remove(0)
+        };
+        let (scene, other) = (open(1), open(2));
+        assert_eq!(scene.held_back.len(), 7);
+        assert!(scene.held_back.iter().all(|held| scene.all().contains(*held) && held.x.is_multiple_of(16)));
+        assert_eq!(scene.held_back, open(1).held_back);
+        assert_ne!(scene.held_back, other.held_back);
+    }
+
+    #[test]
+    fn scenes_that_are_all_held_back_or_alike_are_errors() {
+        let workplace = Workplace::new();
+        workplace.raster("scene.tif", [40, 40], |x, _| x as u8);
+        workplace.raster("labels.tif", [40, 40], |x, _| (x % 2) as u8);
+        let scene = ["scene.tif", "labels.tif"];
+        let error = |recipe: &Recipe| match TrainingScenes::open(recipe) {
+            Err(Error::Train(error)) => *error,
+            other => panic!("{other:?}"),
+        };
+        let twice = error(&workplace.recipe(&[scene, scene], SAMPLING, ""));
+        assert!(matches!(&twice, TrainError::Value { key, got, .. } if key == "scenes" && got == "`scene` twice"), "{twice}");
+        let mut recipe = workplace.recipe(&[scene], SAMPLING, "");
+        recipe.settings.scenes[0].role = Role::Validation;
+        assert!(error(&recipe).to_string().ends_with("at least one scene with the role `train`, got none"));
+    }
+}

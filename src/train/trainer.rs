@@ -33,7 +33,7 @@ const LEAST_CACHE: usize = 64 << 20;
 pub struct TrainOptions {
     /// Threads that compute.
     pub threads: usize,
-    /// Bytes that a validation, and a quarter of them that GDAL's cache may take.
+    /// Bytes that a validation may take; a quarter of them is the most that GDAL's cache takes.
     pub max_memory: usize,
     /// The model folder, in place of the recipe's.
     pub output: Option<PathBuf>,
@@ -89,7 +89,8 @@ impl Trainer {
         refuse(output.path(), options.start)?;
         let pool = ThreadPoolBuilder::new().num_threads(options.threads).build()?;
         let scenes = TrainingScenes::open(&recipe)?;
-        limit_cache(cache_bytes(&scenes).clamp(LEAST_CACHE, LEAST_CACHE.max(options.max_memory / 4)));
+        let cache = cache_bytes(&scenes) * reading_threads(options.threads);
+        limit_cache(cache.clamp(LEAST_CACHE, LEAST_CACHE.max(options.max_memory / 4)));
         let graph = zoo::build(&settings.model.network, scenes.bands.len(), settings.classes.len())?;
         check_crop(&recipe, &graph)?;
         let classes = settings.classes.len();
@@ -171,6 +172,11 @@ impl Trainer {
 fn refuse(folder: &Path, start: Start) -> Result<()> {
     let is_taken = folder.exists() && folder.read_dir().map_or(true, |mut entries| entries.next().is_some());
     if is_taken && start == Start::Fresh(Existing::Refuse) { Err(Error::Exists { path: folder.into() }) } else { Ok(()) }
+}
+
+/// Threads that make crops: one is enough for several that compute.
+pub(super) fn reading_threads(threads: usize) -> usize {
+    threads.div_ceil(4)
 }
 
 /// Bytes of all scenes and their labels once they are decoded.
