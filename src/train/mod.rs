@@ -12,7 +12,7 @@
 //! let folder = tempfile::tempdir()?;
 //! demo::DemoScene::new(1, 96).write(folder.path())?;
 //! let mut recipe = String::from(
-//!     "output = 'model'\nepochs = 1\nbatch = 1\nmodel.network = 'fcn_small'\nsampling = { crop = 32, samples = 2 }\n\
+//!     "output = 'model'\nepochs = 1\nbatch = 1\nmodel.network = 'fcn_small'\nsampling = { crop = 64, samples = 2 }\n\
 //!      scenes = [{ image = 'scene.tif', labels = 'truth.tif' }]\nloss = [{ kind = 'cross_entropy' }]\n\
 //!      optimizer.kind = 'adamw'\nschedule.rate = 1e-3\n",
 //! );
