@@ -11,8 +11,8 @@ use swath_tiling::Window;
 
 use super::bytes::parse_bytes;
 use super::parse::{
-    Device, Overlap, ValueMap, Workers, parse_class, parse_device, parse_gsd, parse_map, parse_overlap, parse_palette,
-    parse_scaling, parse_window, parse_workers,
+    Device, Overlap, TrainDevice, ValueMap, Workers, parse_class, parse_device, parse_gsd, parse_map, parse_overlap,
+    parse_palette, parse_scaling, parse_train_device, parse_window, parse_workers,
 };
 
 /// Label every pixel of rasters too large for memory.
@@ -239,9 +239,10 @@ pub(crate) struct TrainArgs {
     /// Threads [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) threads: Option<u16>,
-    /// What computes: `auto` or `cpu`
-    #[arg(long, value_name = "auto|cpu", default_value = "auto", value_parser = parse_device)]
-    pub(crate) device: Device,
+    /// What computes the gradients: `cpu`, `cuda` or `cuda:N` (builds with the feature `candle-cuda`), or `auto`: CUDA if this build and the machine
+    /// have it
+    #[arg(long, value_name = "auto|cpu|cuda[:N]", default_value = "auto", value_parser = parse_train_device)]
+    pub(crate) device: TrainDevice,
     /// How progress is shown
     #[arg(long, value_enum, value_name = "STYLE", default_value_t)]
     pub(crate) progress: ProgressStyle,

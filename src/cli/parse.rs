@@ -14,6 +14,17 @@ pub(crate) enum Device {
     Cpu,
 }
 
+/// What computes the gradients of a training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TrainDevice {
+    /// CUDA where this build has it and there is a device, else the CPU.
+    Auto,
+    Cpu,
+    Cuda {
+        ordinal: usize,
+    },
+}
+
 /// Pixels shared by neighbouring tiles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Overlap {
@@ -116,6 +127,19 @@ pub(super) fn parse_device(text: &str) -> Result<Device, String> {
         "cpu" => Ok(Device::Cpu),
         cuda if cuda.starts_with("cuda") => Err("this build of swath computes on the CPU only".into()),
         _ => Err("expected `auto` or `cpu`".into()),
+    }
+}
+
+pub(super) fn parse_train_device(text: &str) -> Result<TrainDevice, String> {
+    let expected = || "expected `auto`, `cpu`, `cuda` or `cuda:NUMBER`".to_owned();
+    match text.split_once(':').unwrap_or((text, "0")) {
+        ("auto", _) if text == "auto" => Ok(TrainDevice::Auto),
+        ("cpu", _) if text == "cpu" => Ok(TrainDevice::Cpu),
+        ("cuda", _) if !cfg!(feature = "candle-cuda") => {
+            Err("this build of swath trains on the CPU only; build it with `--features candle-cuda` for CUDA".into())
+        }
+        ("cuda", ordinal) => ordinal.parse().ok().map(|ordinal| TrainDevice::Cuda { ordinal }).ok_or_else(expected),
+        _ => Err(expected()),
     }
 }
 

@@ -8,21 +8,19 @@ use indicatif::ProgressBar;
 use serde_json::json;
 use swath::Existing;
 use swath::train::{Metrics, Recipe, Start, StepReport, TrainObserver, TrainOptions, TrainReport, TrainSummary, Trainer};
-use swath_models::train::{FusedAutograd, Transfer};
-use swath_models::{Convolutions, TensorSpec};
+use swath_models::train::{Autograd, CandleAutograd, Device, FusedAutograd, Transfer};
+use swath_models::{Convolutions, Graph, TensorSpec};
 
 use super::args::{ProgressStyle, TrainArgs};
 use super::bytes::{show_bytes, show_count};
 use super::fail::{AnyError, Exit};
-use super::parse::Device;
+use super::parse::TrainDevice;
 use super::progress::{Due, add_bar, suspended};
 use super::request::{cores, half_of_free_memory};
 use super::{interrupt, print, words};
 
 pub(super) fn run(args: &TrainArgs) -> Result<Exit, AnyError> {
     interrupt::watch()?;
-    // They are the same so far; another device must be heeded here.
-    let (Device::Auto | Device::Cpu) = args.device;
     let recipe = Recipe::read(&args.recipe)?;
     let start = match (args.resume, args.overwrite || args.dry_run) {
         (true, _) => Start::Resume,
@@ -43,12 +41,26 @@ pub(super) fn run(args: &TrainArgs) -> Result<Exit, AnyError> {
     if args.dry_run {
         return Ok(Exit::Done);
     }
-    let mut autograd = FusedAutograd::new(trainer.graph().clone(), Convolutions::Winograd)?;
+    let mut autograd = autograd(args.device, trainer.graph())?;
     let progress = TrainProgress::new(args.progress, trainer.summary().steps);
-    let report = trainer.run(&mut autograd, &progress);
+    let report = trainer.run(autograd.as_mut(), &progress);
     progress.finish();
     show(args, &trainer, &report?)?;
     Ok(Exit::Done)
+}
+
+/// What computes the gradients.
+fn autograd(device: TrainDevice, graph: &Graph) -> swath_models::Result<Box<dyn Autograd>> {
+    let cuda = |ordinal| CandleAutograd::new(graph.clone(), Device::Cuda { ordinal });
+    match device {
+        TrainDevice::Cuda { ordinal } => return Ok(Box::new(cuda(ordinal)?)),
+        TrainDevice::Auto if cfg!(feature = "candle-cuda") => match cuda(0) {
+            Ok(candle) => return Ok(Box::new(candle)),
+            Err(error) => tracing::info!("training on the CPU: {error}"),
+        },
+        TrainDevice::Auto | TrainDevice::Cpu => {}
+    }
+    Ok(Box::new(FusedAutograd::new(graph.clone(), Convolutions::Winograd)?))
 }
 
 /// Says what was taken over from other weights, and what was not.
