@@ -13,7 +13,7 @@ bench-training: ROUNDS ?= 5
 PRECISIONS ?= f32 bf16
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint doc check sanitize bench-cpu bench-end-to-end bench-training clean
+.PHONY: help setup build demo test lint doc check sanitize bench-cpu bench-end-to-end bench-training bundled-model clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -65,6 +65,15 @@ $(BENCH)/%/ready:
 	python3 -m venv --clear $(@D)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	touch $@
+
+BUNDLED_SEEDS := 101 102 103 104 105 106 107
+
+bundled-model: build ## Learn the bundled model once more: generated scenes, examples/demo/fcn_small.toml, src/demo/bundled
+	for seed in $(BUNDLED_SEEDS); do \
+		$(TARGET)/release/swath demo --only-scene --overwrite --size 1536 --seed $$seed --output $(TARGET)/bundled/scenes/$$seed || exit; \
+	done
+	SCENES=$(abspath $(TARGET))/bundled/scenes $(TARGET)/release/swath train examples/demo/fcn_small.toml --overwrite --output $(TARGET)/bundled/demo
+	cp $(addprefix $(TARGET)/bundled/demo/,model.json graph.json weights.safetensors) src/demo/bundled
 
 clean: ## Remove what was built
 	$(CARGO) clean

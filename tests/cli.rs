@@ -671,15 +671,15 @@ fn onnx_files_are_imported() {
 #[test]
 fn the_demo_labels_its_scene() {
     let folder = TempDir::new().unwrap();
-    let run = swath(folder.path(), "demo --size 256 --seed 3 --output demo --json").succeeds();
+    let run = swath(folder.path(), "demo --size 512 --seed 3 --output demo --json").succeeds();
     let result = &run.json()[0];
-    assert!(result["accuracy"].as_f64().unwrap() > 0.6, "{result}");
-    assert!(result["miou"].as_f64().unwrap() > 0.5, "{result}");
+    assert!(result["accuracy"].as_f64().unwrap() > 0.9, "{result}");
+    assert!(result["miou"].as_f64().unwrap() > 0.85, "{result}");
     for key in ["scene", "truth", "labels", "preview"] {
         assert!(folder.path().join(result[key].as_str().unwrap()).is_file(), "{key}");
     }
     let labels = fs::read(folder.path().join("demo/labels.tif")).unwrap();
-    let again = swath(folder.path(), "demo --size 256 --seed 3 --output demo --overwrite").succeeds();
+    let again = swath(folder.path(), "demo --size 512 --seed 3 --output demo --overwrite").succeeds();
     assert!(again.stdout.contains("accuracy") && again.stdout.contains("labels   demo/labels.tif"), "{}", again.stdout);
     assert!(fs::read(folder.path().join("demo/labels.tif")).unwrap() == labels);
 }

@@ -1,4 +1,4 @@
-//! A generated scene with known truth, and a model made by hand that labels it.
+//! A generated scene with known truth, and a model that learned to label such scenes.
 
 mod canvas;
 mod cover;
@@ -13,6 +13,6 @@ mod village;
 mod write;
 
 pub use cover::classes;
-pub use model::{bundled, model};
+pub use model::model;
 pub use scene::{DemoScene, SceneRows};
 pub use write::DemoFiles;
