@@ -21,3 +21,4 @@ mod views;
 
 pub use autograd::{FusedAutograd, Timing, Timings};
 pub use fused::Fused;
+pub(crate) use ops::exp;

@@ -4,7 +4,7 @@
 ///
 /// The polynomial is that of Moshier's Cephes library (`expf`).
 #[inline(always)]
-pub(super) fn exp(x: f32) -> f32 {
+pub(crate) fn exp(x: f32) -> f32 {
     // Added to a small number, it leaves the nearest integer in the lowest bits.
     const ROUND: f32 = 12_582_912.0;
     const LN_2_HIGH: f32 = 0.693_359_4;

@@ -18,6 +18,7 @@ mod vectorised;
 pub(super) use activation::{activate, activate_slice};
 pub(super) use combine::{Combination, Operand, combine};
 pub(super) use copy::{Part, channels, concat, copy};
+pub(crate) use exp::exp;
 pub(super) use head::{Head, Last, Map};
 pub(super) use layout::channels_last;
 pub(super) use mean::mean;

@@ -1,6 +1,7 @@
 //! What the terms sum up over a batch.
 
 use super::Term;
+use crate::cpu::exp;
 
 /// Sums over the pixels that count.
 #[derive(Clone, Debug)]
@@ -48,36 +49,45 @@ impl Sums {
     /// Makes probabilities of the logits of some pixels, and sums up.
     pub(super) fn of_pixels(terms: &[Term], classes: usize, logits: &mut [f32], targets: &[u8]) -> Self {
         let mut sums = Self::new(classes, terms.len());
+        let mut behind = Vec::with_capacity(targets.len());
         for (pixel, target) in logits.chunks_exact_mut(classes).zip(targets) {
-            let target = usize::from(*target);
             // NaN and infinity were found before; with the largest logit taken off, nothing overflows and the sum is at least 1.
             let largest = pixel.iter().copied().fold(f32::NEG_INFINITY, f32::max);
             // There are at most 255 classes, so that `Targets::IGNORE` is none of them.
-            let logit = pixel.get(target).copied();
-            let mut total = 0.0;
+            behind.push(pixel.get(usize::from(*target)).map(|logit| f64::from(largest) - f64::from(*logit)));
             for value in pixel.iter_mut() {
-                *value = (*value - largest).exp();
-                total += f64::from(*value);
+                *value -= largest;
             }
+        }
+        for value in logits.iter_mut() {
+            *value = exp(*value);
+        }
+        for ((pixel, target), behind) in logits.chunks_exact_mut(classes).zip(targets).zip(behind) {
+            let total: f64 = pixel.iter().map(|value| f64::from(*value)).sum();
+            let factor = total.recip() as f32;
             for value in pixel.iter_mut() {
-                *value = (f64::from(*value) / total) as f32;
+                *value *= factor;
             }
-            let Some(logit) = logit else { continue };
-            for (class, p) in sums.by_class.iter_mut().zip(pixel.iter()) {
-                class.mass += f64::from(*p);
-            }
-            let surprise = total.ln() - (f64::from(logit) - f64::from(largest));
-            let own = &mut sums.by_class[target];
-            own.count += 1;
-            own.surprise += surprise;
-            own.overlap += f64::from(pixel[target]);
-            for (sum, term) in sums.by_term.iter_mut().zip(terms) {
-                if let Term::Focal(focal) = term {
-                    *sum += focal.at_pixel(target, rest(pixel, target), surprise);
-                }
+            if let Some(behind) = behind {
+                sums.add_pixel(terms, pixel, usize::from(*target), total.ln() + behind);
             }
         }
         sums
+    }
+
+    fn add_pixel(&mut self, terms: &[Term], probabilities: &[f32], target: usize, surprise: f64) {
+        for (class, p) in self.by_class.iter_mut().zip(probabilities) {
+            class.mass += f64::from(*p);
+        }
+        let own = &mut self.by_class[target];
+        own.count += 1;
+        own.surprise += surprise;
+        own.overlap += f64::from(probabilities[target]);
+        for (sum, term) in self.by_term.iter_mut().zip(terms) {
+            if let Term::Focal(focal) = term {
+                *sum += focal.at_pixel(target, rest(probabilities, target), surprise);
+            }
+        }
     }
 
     pub(super) fn add(&mut self, other: &Self) {
