@@ -172,7 +172,7 @@ pub enum TrainError {
 }
 
 fn more(count: usize) -> String {
-    if count > 0 { format!(" and {count} more scenes") } else { String::new() }
+    if count > 0 { format!(" and {count} more") } else { String::new() }
 }
 
 impl From<TrainError> for crate::Error {

@@ -337,7 +337,7 @@ mod tests {
         let alone = LabelVectors::check_all([&elsewhere].into_iter()).unwrap_err().to_string();
         assert!(alone.starts_with("layer `labels` of ") && alone.ends_with("scene.tif"), "{alone}");
         let both = LabelVectors::check_all([&elsewhere, &elsewhere].into_iter()).unwrap_err().to_string();
-        assert!(both.ends_with("scene.tif and 1 more scenes"), "{both}");
+        assert!(both.ends_with("scene.tif and 1 more"), "{both}");
         write_polygons(&path, Some("EPSG:32633"), &[("house", rectangle([0.0, 0.0, 5.0, 5.0]))]);
         let mut unclear = settings.clone();
         unclear.classes[0].background = false;
@@ -351,7 +351,7 @@ mod tests {
         geometry: Option<String>,
     }
 
-    /// Writes a layer into a GeoPackage, beside those that it has.
+    /// Writes a layer into a `GeoPackage`, beside those that it has.
     fn add_layer(path: &Path, name: &str, crs: Option<&SpatialRef>, rows: &[Row]) {
         let options = DatasetOptions {
             open_flags: GdalOpenFlags::GDAL_OF_UPDATE | GdalOpenFlags::GDAL_OF_VECTOR,

@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn what_is_read_in_parts_is_as_if_read_at_once() {
         let workplace = Workplace::new();
-        let value = |x: usize, y: usize| u8::from((x / 70 + y / 50) % 3 == 0);
+        let value = |x: usize, y: usize| u8::from((x / 70 + y / 50).is_multiple_of(3));
         for name in ["scene.tif", "labels.tif"] {
             workplace.raster(name, [2600, 2400], value);
         }
