@@ -289,6 +289,16 @@ pub enum Error {
         /// The dataset.
         path: PathBuf,
     },
+    /// A scene that is smaller than what becomes one pixel of it.
+    #[error("expected at least the {factor} x {factor} pixels that become one, got {size} for {}", path.display())]
+    TooSmall {
+        /// The scene.
+        path: PathBuf,
+        /// Its size.
+        size: Size,
+        /// Pixels a side that become one.
+        factor: usize,
+    },
     /// A band that is asked for is not there.
     #[error("no band `{band}` in {}, which has {bands}", path.display())]
     BandMissing {

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use gdal::Dataset;
+use serde_json::{Value, json};
 use support::{Pixels, Run, noise, program, read_labels, segment, swath, utm};
 use tempfile::TempDir;
 
@@ -187,7 +188,7 @@ fn labels_that_do_not_fit_are_errors() {
     let folder = workplace(str::to_owned);
     let labels = folder.path().join("labels.tif");
     write_labels(&labels, |x, y| if (x, y) == (70, 31) { 7 } else { 0 }, utm);
-    train(folder.path(), "").fails(2, &["label 7 at column 70, row 31 of ", "labels.tif", "0, 10"]);
+    train(folder.path(), "").fails(2, &["value 7 at column 70, row 31 of ", "labels.tif", "0, 10", "`[ignore]`"]);
     write_labels(
         &labels,
         |x, y| 10 * class(x, y),
@@ -196,7 +197,7 @@ fn labels_that_do_not_fit_are_errors() {
             dataset.set_spatial_ref(&gdal::spatial_ref::SpatialRef::from_epsg(32634).unwrap()).unwrap();
         },
     );
-    train(folder.path(), "").fails(2, &["CRS", "EPSG:32633", "scene.tif", "EPSG:32634", "labels.tif"]);
+    train(folder.path(), "").fails(2, &["CRS", "EPSG:32633", "scene.tif", "EPSG:32634", "labels.tif", "gdalwarp"]);
     write_labels(
         &labels,
         |x, y| 10 * class(x, y),
@@ -209,9 +210,57 @@ fn labels_that_do_not_fit_are_errors() {
     Pixels::new(SIDE, SIDE - 1, 1, |_, _, _| 0u8).write(&labels, &[], utm);
     train(folder.path(), "").fails(2, &["size", "96 x 96", "96 x 95"]);
     fs::write(folder.path().join("empty.geojson"), r#"{ "type": "FeatureCollection", "features": [] }"#).unwrap();
-    let recipe = RECIPE.replace("labels.tif", "empty.geojson");
+    let recipe = RECIPE.replace("labels.tif", "empty.geojson").replace("values = [0]", "background = true");
     fs::write(folder.path().join("recipe.toml"), recipe).unwrap();
-    train(folder.path(), "").fails(2, &["layer `empty` of ", "has no features"]);
+    train(folder.path(), "")
+        .fails(2, &["layer `empty` of ", "empty.geojson", "has no features", "hint: one layer for several scenes"]);
+}
+
+/// A scene of bytes with a label raster and one of floats, in part without data, with vectors, and a class that neither has.
+#[test]
+fn scenes_of_several_types_are_validated_by_blocks() {
+    let folder = TempDir::new().unwrap();
+    let value = |x: usize, y: usize| if class(x, y) == 1 { 100 + noise(0, x, y) / 4 } else { noise(0, x, y) };
+    Pixels::new(SIDE, SIDE, 1, |_, x, y| value(x, y)).write(&folder.path().join("bytes.tif"), &[], utm);
+    write_labels(&folder.path().join("labels.tif"), class, utm);
+    let float = |_, x: usize, y: usize| if x + y < 20 { f32::NAN } else { 40.0 * f32::from(value(x, y)) };
+    Pixels::new(SIDE, SIDE, 1, float).write(&folder.path().join("floats.tif"), &[], |dataset| {
+        utm(dataset);
+        dataset.rasterband(1).unwrap().set_no_data_value(Some(f64::NAN)).unwrap();
+    });
+    let corner = |column: f64, row: f64| json!([399_960.0 + 10.0 * column, 5_000_040.0 - 10.0 * row]);
+    let square = |at: usize| {
+        let (left, top) = (24.0 * (at % 4) as f64, 24.0 * (at / 4) as f64);
+        let (right, bottom) = (left + 24.0, top + 24.0);
+        let ring = json!([corner(left, top), corner(right, top), corner(right, bottom), corner(left, bottom), corner(left, top)]);
+        json!({ "type": "Feature", "properties": {}, "geometry": { "type": "Polygon", "coordinates": [ring] } })
+    };
+    let squares: Vec<Value> = (0..16).filter(|at| class(24 * (at % 4), 24 * (at / 4)) == 1).map(square).collect();
+    let crs = json!({ "type": "name", "properties": { "name": "EPSG:32633" } });
+    let vectors = json!({ "type": "FeatureCollection", "crs": crs, "features": squares });
+    fs::write(folder.path().join("squares.geojson"), vectors.to_string()).unwrap();
+
+    let recipe = RECIPE
+        .replace(
+            "windows = [{ scene = \"scene\", x = 48, y = 48, width = 48, height = 48 }]",
+            "blocks = { size = 16, share = 0.06 }",
+        )
+        .replace("values = [0]", "values = [0]\nbackground = true")
+        .replace("values = [10]", "values = [1]\nwhere = \"OGR_GEOMETRY = 'POLYGON'\"")
+        .replace("[[scenes]]", "[[classes]]\nname = \"absent\"\nvalues = [2]\nwhere = \"FID = -1\"\n\n[[scenes]]")
+        .replace("image = \"scene.tif\"", "image = \"bytes.tif\"")
+        .replace("[validation]", "[[scenes]]\nimage = \"floats.tif\"\nlabels = \"squares.geojson\"\n\n[validation]")
+        .replace("epochs = 6", "epochs = 1")
+        .replace("[augment]", "[augment]\nscale = [0.75, 1.33]");
+    fs::write(folder.path().join("recipe.toml"), recipe).unwrap();
+    let run = train(folder.path(), "--json").succeeds();
+    assert!(run.json()[0]["best_mean_iou"].is_number(), "{}", run.stdout);
+    assert!(run.stderr.contains("class `absent` has no pixel"), "{}", run.stderr);
+    // Two of the 36 blocks of each scene.
+    for scene in ["bytes", "floats"] {
+        let held_back = format!("{scene}, held back: 512 labelled pixels");
+        assert!(run.stderr.contains(&held_back), "`{held_back}` is missing from:\n{}", run.stderr);
+    }
 }
 
 #[test]
@@ -230,6 +279,14 @@ fn recipes_that_do_not_fit_are_errors_with_a_line() {
         &["recipe.toml:24: `validation.windows[0].scene`", "one of scene, got `scenery`"],
     );
     refused("width = 48", "width = 49", &["recipe.toml:24: `validation.windows[0]`", "within 96 x 96"]);
+    let overlapping = "}, { scene = \"scene\", x = 95, y = 95, width = 1, height = 1 }]\ntile";
+    refused(
+        "}]\ntile",
+        overlapping,
+        &["recipe.toml:24: `validation.windows[1]`", "no pixel in common", "of `scene` over another"],
+    );
+    refused("batch = 2", "batch = 9000000000\naccumulate = 9000000000", &["recipe.toml:6: `accumulate`", "can be counted"]);
+    refused("epochs = 6", "epochs = 9000000000000000000", &["recipe.toml:4: `epochs`", "can be counted"]);
     refused("crop = 32", "crop = 100", &["at least 100 x 100", "got 96 x 96"]);
     refused("rate = 5e-3", "rate = -1.0", &["recipe.toml:46: `schedule.rate`", "a number above 0, got -1"]);
     refused("\"scene.tif\"", "\"${SWATH_NOWHERE}/scene.tif\"", &["recipe.toml:20: `scenes[0].image`", "`SWATH_NOWHERE`"]);

@@ -67,6 +67,7 @@ fn hint(error: &Error) -> Option<String> {
         Error::UnknownValue { .. } => {
             "--map says what a raster's values stand for, --ignore which of the reference do not count, --palette what its colours are".into()
         }
+        Error::Grids { .. } => "gdalwarp with -t_srs, -te, -ts and -r near brings one onto the pixels of the other".into(),
         Error::ClassMissing { .. } => "--classes sets the names, --palette and --map what they stand for".into(),
         Error::TileTooSmall { smallest, .. } => format!("--tile {smallest} works; --blend hann needs no halo"),
         Error::TileStride { nearest, .. } => format!("--tile {nearest} works"),
@@ -77,6 +78,11 @@ fn hint(error: &Error) -> Option<String> {
         Error::Train(error) => match **error {
             TrainError::Interrupted { .. } => "--resume goes on".into(),
             TrainError::OtherRecipe { .. } => "--resume needs the recipe as it was; --overwrite starts anew".into(),
+            TrainError::UnknownLabel { .. } => {
+                "`values` or `rgb` of a class say which labels it has, and those of `[ignore]` which do not count".into()
+            }
+            TrainError::LayerEmpty { .. } => "one layer for several scenes need not have features on each".into(),
+            TrainError::LayerElsewhere { .. } => "does the layer have the CRS that its coordinates are in?".into(),
             TrainError::NotFinite { .. } => "a lower `schedule.rate`, or a longer `schedule.warm_up`, may help".into(),
             _ => return None,
         },

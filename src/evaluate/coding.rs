@@ -9,7 +9,7 @@ use crate::source::Patch;
 use crate::{Error, Result};
 
 /// The class of a pixel that has none: it is ignored, or has no label.
-pub(super) const NONE: u16 = u16::MAX;
+pub(crate) const NONE: u16 = u16::MAX;
 
 /// A value of a raster and the class that it stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,7 +76,7 @@ impl Palette {
 
 /// What the values of a raster mean.
 #[derive(Clone, Debug)]
-pub(super) struct Coding {
+pub(crate) struct Coding {
     kind: Kind,
     /// Value, or colour as 0xRRGGBB, to the class's place or [`NONE`].
     meanings: BTreeMap<i64, u16>,
@@ -105,16 +105,40 @@ impl Coding {
     pub(super) fn colours(classes: &[Class], palette: &Palette) -> Result<Self> {
         let meaning = |PaletteEntry { name, colour }: PaletteEntry| {
             let class = if name == Palette::IGNORE { NONE } else { place(classes, &name)? };
-            Ok((key([colour.red, colour.green, colour.blue].map(f32::from)), class))
+            Ok((colour_key(colour), class))
         };
         let meanings = unique(palette.entries(classes).into_iter().map(meaning), |key| format!("{key:06X}"))?;
         Ok(Self { kind: Kind::Colours, meanings })
     }
 
-    /// The classes' places for a patch of the raster `path`, `(height, width)`; [`NONE`] for pixels that are ignored or not
-    /// valid.
-    #[expect(clippy::float_cmp, reason = "stored values are the same or not, they are no measurements")]
+    /// Values of one band with their classes' places, [`NONE`] for those that are ignored.
+    pub(crate) fn of_values(meanings: impl IntoIterator<Item = (i64, u16)>) -> Self {
+        Self { kind: Kind::Values, meanings: meanings.into_iter().collect() }
+    }
+
+    /// Colours of three bands of 8 bits with their classes' places, [`NONE`] for those that are ignored.
+    pub(crate) fn of_colours(meanings: impl IntoIterator<Item = (Colour, u16)>) -> Self {
+        let meanings = meanings.into_iter().map(|(colour, class)| (colour_key(colour), class));
+        Self { kind: Kind::Colours, meanings: meanings.collect() }
+    }
+
+    /// All values or colours that mean something, as a list.
+    pub(crate) fn known(&self) -> String {
+        let show = |key: &i64| match self.kind {
+            Kind::Values => key.to_string(),
+            Kind::Colours => format!("{key:06X}"),
+        };
+        self.meanings.keys().map(show).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The classes' places for a patch of the raster `path`, as [`Coding::places`].
     pub(super) fn decode(&self, patch: &Patch, path: &Path) -> Result<Vec<u16>> {
+        self.places(patch).map_err(|UnknownPixel { what, x, y }| Error::UnknownValue { path: path.into(), what, x, y })
+    }
+
+    /// The classes' places for a patch, `(height, width)`; [`NONE`] for pixels that are ignored or not valid.
+    #[expect(clippy::float_cmp, reason = "stored values are the same or not, they are no measurements")]
+    pub(crate) fn places(&self, patch: &Patch) -> Result<Vec<u16>, UnknownPixel> {
         let area = patch.window.area();
         let pixel = |at: usize| match self.kind {
             Kind::Values => [0.0, 0.0, patch.pixels[at]],
@@ -128,7 +152,7 @@ impl Coding {
                 return Ok(NONE);
             }
             if value != last.0 {
-                last = (value, self.meaning(value).ok_or_else(|| self.unknown(value, patch, at, path))?);
+                last = (value, self.meaning(value).ok_or_else(|| self.unknown(value, patch, at))?);
             }
             Ok(last.1)
         };
@@ -143,14 +167,25 @@ impl Coding {
         }
     }
 
-    fn unknown(&self, value: [f32; 3], patch: &Patch, at: usize, path: &Path) -> Error {
+    fn unknown(&self, value: [f32; 3], patch: &Patch, at: usize) -> UnknownPixel {
         let what = match self.kind {
             Kind::Values => format!("value {}", value[2]),
             Kind::Colours => format!("colour {:06X}", key(value)),
         };
         let window = patch.window;
-        Error::UnknownValue { path: path.into(), what, x: window.x + at % window.width, y: window.y + at / window.width }
+        UnknownPixel { what, x: window.x + at % window.width, y: window.y + at / window.width }
     }
+}
+
+/// A pixel whose value or colour means nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct UnknownPixel {
+    /// What it holds: "value 7", "colour 0000FF".
+    pub(crate) what: String,
+    /// The pixel's column.
+    pub(crate) x: usize,
+    /// The pixel's row.
+    pub(crate) y: usize,
 }
 
 /// Meanings of values, each of which has only one; `show` writes a value.
@@ -168,6 +203,11 @@ fn unique(meanings: impl Iterator<Item = Result<(i64, u16)>>, show: impl Fn(i64)
 /// A colour of three bytes as 0xRRGGBB.
 fn key([red, green, blue]: [f32; 3]) -> i64 {
     (red as i64) << 16 | (green as i64) << 8 | blue as i64
+}
+
+/// A colour as 0xRRGGBB.
+fn colour_key(Colour { red, green, blue }: Colour) -> i64 {
+    key([red, green, blue].map(f32::from))
 }
 
 /// The place of the class of this name.

@@ -1,10 +1,9 @@
 //! A prediction beside its reference.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use gdal::raster::GdalDataType;
 use swath_models::Class;
 use swath_tiling::{Size, Window};
 
@@ -12,8 +11,9 @@ use super::calibration::Calibration;
 use super::coding::{Coding, NONE, place};
 use super::confidence::{Confidence, ConfidenceReader};
 use super::erosion::interior;
+use super::raster::{open_colours, open_labels};
 use super::{ConfusionMatrix, Palette, ValueClass, grid, legend};
-use crate::source::{BandRequest, RasterProfile, RasterSource, Scene, WindowReader, limit_cache};
+use crate::source::{RasterProfile, RasterSource, Scene, WindowReader, limit_cache};
 use crate::{Error, Result};
 
 /// Bytes of all windows that are read at once.
@@ -333,29 +333,4 @@ impl Tally {
         add(&mut self.mapped, &other.mapped);
         self.calibration.merge(&other.calibration);
     }
-}
-
-fn open_labels(path: &Path, expected: &'static str) -> Result<Scene> {
-    match &colour_bands(path)?[..] {
-        [number] => Scene::open(path, &[BandRequest::Number(*number)]),
-        bands => Err(Error::Bands { path: path.into(), expected, got: format!("{} bands", bands.len()) }),
-    }
-}
-
-fn open_colours(path: &Path) -> Result<Scene> {
-    let numbers = colour_bands(path)?;
-    let scene = Scene::open(path, &numbers.iter().copied().map(BandRequest::Number).collect::<Vec<_>>())?;
-    let is_byte = |number: &usize| scene.profile().bands[number - 1].data_type == GdalDataType::UInt8;
-    let got = match numbers.len() {
-        3 if numbers.iter().all(is_byte) => return Ok(scene),
-        3 => "3 bands of another type".into(),
-        count => format!("{count} bands"),
-    };
-    Err(Error::Bands { path: path.into(), expected: "three bands of 8 bits", got })
-}
-
-/// The numbers of the bands that are not alpha.
-fn colour_bands(path: &Path) -> Result<Vec<usize>> {
-    let scene = Scene::open(path, &[])?;
-    Ok((1..).zip(&scene.profile().bands).filter(|(_, band)| !band.is_alpha()).map(|(number, _)| number).collect())
 }

@@ -13,12 +13,15 @@ mod evaluator;
 mod grid;
 mod legend;
 mod picture;
+mod raster;
 
 pub use area::{AreaEstimates, ClassArea, Estimate};
 pub use calibration::{Calibration, ReliabilityBin};
+pub(crate) use coding::{Coding, NONE, UnknownPixel};
 pub use coding::{Palette, PaletteEntry, ValueClass};
 pub use confusion::ConfusionMatrix;
 pub use evaluator::{Evaluation, EvaluationRequest, Evaluator};
 pub(crate) use grid::check as check_grid;
 pub use legend::legend;
 pub use picture::picture;
+pub(crate) use raster::{colour_bands, open_colours, open_labels};

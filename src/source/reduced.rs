@@ -26,7 +26,7 @@ impl Reduced {
         let own = scene.profile();
         let size = Size::plane(own.size.width / factor, own.size.height / factor);
         if size.area() == 0 {
-            return Err(Error::NoBands { path: own.path.clone() });
+            return Err(Error::TooSmall { path: own.path.clone(), size: own.size, factor });
         }
         let block = Size::plane((own.block.width / factor).max(1), (own.block.height / factor).max(1));
         let profile = RasterProfile { size, block, georeference: own.georeference.reduced(factor), ..own.clone() };
@@ -46,8 +46,7 @@ impl Reduced {
     }
 
     /// The stored pixels of a window.
-    #[must_use]
-    pub fn stored(&self, window: Window) -> Window {
+    fn stored(&self, window: Window) -> Window {
         let Window { x, y, width, height, .. } = window;
         Window::plane(x * self.factor, y * self.factor, width * self.factor, height * self.factor)
     }
@@ -130,7 +129,7 @@ mod tests {
         assert_eq!(patch.valid, [true, true, false, true]);
         assert_eq!(patch.pixels, [2.5, 6.0, 0.0, 1.75]);
         assert_eq!(reader.read(Window::plane(1, 1, 1, 1)).unwrap().pixels, [1.75]);
-        let error = Reduced::new(Scene::open(&path, &[]).unwrap(), 6);
-        assert!(error.is_err());
+        let error = Reduced::new(Scene::open(&path, &[]).unwrap(), 6).unwrap_err().to_string();
+        assert_eq!(error, format!("expected at least the 6 x 6 pixels that become one, got 5 x 4 for {}", path.display()));
     }
 }

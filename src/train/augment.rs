@@ -3,8 +3,10 @@
 use gdal::raster::GdalDataType;
 
 use super::recipe::AugmentSettings;
+use super::scene::TrainingScene;
+use super::statistics::BandStatistics;
 use crate::random::Random;
-use crate::source::Patch;
+use crate::source::{Patch, RasterSource as _};
 
 /// What is done to one crop.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -45,6 +47,10 @@ impl Variation {
 
     /// Changes contrast and brightness of a crop's valid pixels.
     pub(super) fn shade(&self, patch: &mut Patch, ranges: &[BandRange]) {
+        let change = (self.contrast - 1.0).abs() + self.brightness.abs();
+        if change <= 0.0 {
+            return;
+        }
         for (band, range) in patch.pixels.chunks_exact_mut(patch.valid.len()).zip(ranges) {
             let valid = || patch.valid.iter().enumerate().filter(|(_, valid)| **valid).map(|(at, _)| at);
             let count = valid().count().max(1);
@@ -82,6 +88,16 @@ impl BandRange {
     }
 }
 
+/// The ranges of the bands of each scene, which may be of different types.
+pub(super) fn band_ranges(scenes: &[TrainingScene], bands: &[BandStatistics]) -> Vec<Vec<BandRange>> {
+    let ranges = |scene: &TrainingScene| {
+        let stored = scene.image.scene();
+        let data_types = stored.bands().numbers().iter().map(|number| stored.profile().bands[number - 1].data_type);
+        data_types.zip(bands).map(|(data_type, band)| BandRange::new(data_type, band.deviation)).collect()
+    };
+    scenes.iter().map(ranges).collect()
+}
+
 /// The side of the ground that a crop covers.
 pub(super) fn draw_side(settings: &AugmentSettings, crop: usize, random: &mut Random) -> usize {
     let [smallest, largest] = settings.scale.map(f64::ln);
@@ -93,25 +109,81 @@ pub(super) fn largest_side(settings: &AugmentSettings, crop: usize) -> usize {
     ((crop as f64 * settings.scale[1]).round() as usize).max(1)
 }
 
-/// Brings a square patch and its labels to another side: pixels between their neighbours' (bilinear, half-pixel centres), validity and labels of
-/// the nearest.
-pub(super) fn resample(patch: &Patch, labels: &[u8], side: usize) -> (Patch, Vec<u8>) {
+/// A patch and its labels that have been brought to another side.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Resampled {
+    pub(super) patch: Patch,
+    /// Classes, `(height, width)`.
+    pub(super) labels: Vec<u8>,
+}
+
+/// Brings a square patch and its labels to another side: pixels between their valid neighbours' (bilinear, half-pixel centres), validity and labels
+/// of the nearest.
+pub(super) fn resample(patch: &Patch, labels: &[u8], side: usize) -> Resampled {
     let from = patch.window.width;
     let centre = |at: usize| ((at as f64 + 0.5) * from as f64 / side as f64 - 0.5).clamp(0.0, (from - 1) as f64);
     let nearest = |at: usize| ((2 * at + 1) * from / (2 * side)).min(from - 1);
     let places = || (0..side * side).map(|at| (at / side, at % side));
+    // The two neighbours along an axis and what each counts.
+    let neighbours = |at: f64| {
+        let first = at as usize;
+        [(first, 1.0 - at.fract()), ((first + 1).min(from - 1), at.fract())]
+    };
     let between = |band: &[f32], y: f64, x: f64| {
-        let (top, left) = (y as usize, x as usize);
-        let (bottom, right) = ((top + 1).min(from - 1), (left + 1).min(from - 1));
-        let (down, across) = (y.fract(), x.fract());
-        let value = |y: usize, x: usize| f64::from(band[y * from + x]);
-        let upper = value(top, left) * (1.0 - across) + value(top, right) * across;
-        let lower = value(bottom, left) * (1.0 - across) + value(bottom, right) * across;
-        (upper * (1.0 - down) + lower * down) as f32
+        let corners =
+            neighbours(y).into_iter().flat_map(|(y, down)| neighbours(x).map(|(x, across)| (y * from + x, down * across)));
+        let valid = corners.filter(|(at, _)| patch.valid[*at]);
+        let [sum, weights] =
+            valid.fold([0.0; 2], |[sum, weights], (at, weight)| [sum + weight * f64::from(band[at]), weights + weight]);
+        if weights > 0.0 { (sum / weights) as f32 } else { 0.0 }
     };
     let bands = patch.pixels.chunks_exact(from * from);
     let pixels = bands.flat_map(|band| places().map(move |(y, x)| between(band, centre(y), centre(x)))).collect();
     let valid = places().map(|(y, x)| patch.valid[nearest(y) * from + nearest(x)]).collect();
     let labels = places().map(|(y, x)| labels[nearest(y) * from + nearest(x)]).collect();
-    (Patch { window: patch.window, pixels, valid }, labels)
+    Resampled { patch: Patch { window: patch.window, pixels, valid }, labels }
+}
+
+#[cfg(test)]
+mod tests {
+    use swath_tiling::Window;
+
+    use super::*;
+
+    #[test]
+    fn pixels_between_others_are_made_of_valid_ones() {
+        let window = Window::plane(0, 0, 2, 2);
+        for nothing in [f32::NAN, -9999.0] {
+            let patch = Patch { window, pixels: vec![4.0, nothing, 8.0, 8.0], valid: vec![true, false, true, true] };
+            let Resampled { patch, labels } = resample(&patch, &[0, 1, 2, 3], 4);
+            #[rustfmt::skip]
+            let valid = [
+                true, true, false, false,
+                true, true, false, false,
+                true, true, true, true,
+                true, true, true, true,
+            ];
+            assert_eq!(patch.valid, valid);
+            assert_eq!(labels, [0, 0, 1, 1, 0, 0, 1, 1, 2, 2, 3, 3, 2, 2, 3, 3]);
+            // The second of the first row has a quarter of what is not there; the first of the second one a quarter of what is below.
+            assert_eq!((patch.pixels[1], patch.pixels[4]), (4.0, 5.0));
+            // Of the four weights 9, 3, 3 and 1 (of 16), one of 3 is left out.
+            assert!((patch.pixels[5] - (9.0 * 4.0 + 3.0 * 8.0 + 8.0) / 13.0).abs() < 1e-6, "{}", patch.pixels[5]);
+            assert!(patch.pixels.iter().all(|pixel| (0.0..=8.0).contains(pixel)), "{:?}", patch.pixels);
+        }
+    }
+
+    #[test]
+    fn what_is_not_varied_stays_and_the_rest_is_kept_within_its_type() {
+        let pixels = vec![-7.0, 300.0, 0.1, 255.0];
+        let patch = Patch { window: Window::plane(0, 0, 2, 2), pixels: pixels.clone(), valid: vec![true; 4] };
+        let shaded = |contrast: f64, brightness: f64| {
+            let mut patch = patch.clone();
+            let variation = Variation { turns: 0, mirrored: false, contrast, brightness };
+            variation.shade(&mut patch, &[BandRange::new(GdalDataType::UInt8, 1.0)]);
+            patch.pixels
+        };
+        assert_eq!(shaded(1.0, 0.0), pixels);
+        assert_eq!(shaded(1.0, 0.2), [44.0, 255.0, 51.1, 255.0]);
+    }
 }

@@ -3,6 +3,7 @@
 use swath_models::train::Targets;
 use swath_tiling::Window;
 
+use super::recipe::ClassSettings;
 use super::scene::{TrainingScene, TrainingSceneReader};
 use crate::Result;
 use crate::random::Random;
@@ -52,7 +53,7 @@ impl Census {
     fn count(&mut self, scene: &TrainingScene, window: Window, labels: &[u8]) {
         for start in (0..window.width).step_by(BLOCK) {
             let block = Window::plane(window.x + start, window.y, BLOCK, BLOCK).intersection(window);
-            let held = near(scene, block);
+            let held: Vec<Window> = scene.held(block).collect();
             let place = self.place(block);
             for row in 0..block.height {
                 for column in 0..block.width {
@@ -109,7 +110,7 @@ impl Census {
         let place = found.unwrap_or_default();
         let corner = Window::plane(place % self.columns * BLOCK, place / self.columns * BLOCK, BLOCK, BLOCK);
         let block = corner.intersection(scene.all());
-        let held = near(scene, block);
+        let held: Vec<Window> = scene.held(block).collect();
         let labels = reader.labels(block)?;
         let pixels = labels.iter().enumerate().filter(|(_, label)| **label == class);
         let pixels = pixels.map(|(at, _)| [block.x + at % block.width, block.y + at / block.width]);
@@ -117,9 +118,13 @@ impl Census {
     }
 }
 
-/// What is held back in a block.
-fn near(scene: &TrainingScene, block: Window) -> Vec<Window> {
-    scene.held_back.iter().map(|held| held.intersection(block)).filter(|held| held.area() > 0).collect()
+/// Warns of classes that no pixel has that may be learned from.
+pub(super) fn warn_of_absent(classes: &[ClassSettings], censuses: &[Census]) {
+    for (at, class) in classes.iter().enumerate() {
+        if censuses.iter().all(|census| census.totals[at] == 0) {
+            tracing::warn!("class `{}` has no pixel in any scene to learn from", class.name);
+        }
+    }
 }
 
 fn is_in(windows: &[Window], x: usize, y: usize) -> bool {

@@ -7,7 +7,7 @@ use std::thread::Scope;
 use swath_models::train::{Batch, Targets};
 use swath_models::{Extent, Scaling, Shape};
 
-use super::augment::{BandRange, Variation, draw_side, resample};
+use super::augment::{BandRange, Resampled, Variation, draw_side, resample};
 use super::recipe::Settings;
 use super::sampler::{Place, Sampler};
 use super::scene::{Readers, TrainingScene};
@@ -59,8 +59,8 @@ pub(super) struct CropMaker<'s> {
 pub(super) struct Preparation {
     /// One per band.
     pub(super) scaling: Vec<Scaling>,
-    /// One per band.
-    pub(super) ranges: Vec<BandRange>,
+    /// For each scene, one per band.
+    pub(super) ranges: Vec<Vec<BandRange>>,
 }
 
 impl CropMaker<'_> {
@@ -72,7 +72,8 @@ impl CropMaker<'_> {
         let place = self.sampler.place(ground, &mut random, readers)?;
         let reader = readers.of(place.scene)?;
         let (patch, labels) = (reader.pixels(place.window)?, reader.labels(place.window)?);
-        let (patch, labels) = if ground == side { (patch, labels) } else { resample(&patch, &labels, side) };
+        let Resampled { patch, labels } =
+            if ground == side { Resampled { patch, labels } } else { resample(&patch, &labels, side) };
         Ok(Crop { place, patch, labels, variation: Variation::draw(augment, &mut random) })
     }
 
@@ -85,7 +86,7 @@ impl CropMaker<'_> {
         for (sample, values) in (0..samples as u64).zip(values.chunks_exact_mut(area * bands)) {
             let Crop { place, mut patch, labels, variation } =
                 self.crop(Stream::Training, number * samples as u64 + sample, readers)?;
-            variation.shade(&mut patch, &preparation.ranges);
+            variation.shade(&mut patch, &preparation.ranges[place.scene]);
             for (band, (plane, scaling)) in patch.pixels.chunks_exact_mut(area).zip(&preparation.scaling).enumerate() {
                 scaling.apply(plane);
                 for at in 0..area {
@@ -122,7 +123,10 @@ impl Crops {
         let start = |first: usize| {
             let (send, receive) = sync_channel(AHEAD);
             let own = batches.clone().skip(first).step_by(threads);
-            scope.spawn(move || make(maker, preparation, own, &send));
+            scope.spawn(move || {
+                let readers = Readers::new(maker.scenes, threads);
+                make(maker, preparation, own, readers, &send);
+            });
             receive
         };
         Self { readers: (0..threads).map(start).collect(), next: 0 }
@@ -144,9 +148,9 @@ fn make(
     maker: &CropMaker<'_>,
     preparation: &Preparation,
     batches: impl Iterator<Item = u64>,
+    mut readers: Readers<'_>,
     send: &SyncSender<Result<Prepared>>,
 ) {
-    let mut readers = Readers::new(maker.scenes);
     for number in batches {
         let batch = maker.batch(preparation, number, &mut readers);
         let failed = batch.is_err();
@@ -166,7 +170,7 @@ mod tests {
     use super::*;
 
     fn preparation() -> Preparation {
-        Preparation { scaling: vec![Scaling::None], ranges: vec![BandRange::new(GdalDataType::Float32, 1.0)] }
+        Preparation { scaling: vec![Scaling::None], ranges: vec![vec![BandRange::new(GdalDataType::Float32, 1.0)]] }
     }
 
     /// A scene whose labels follow from its pixels: whether the value is odd.
@@ -182,7 +186,7 @@ mod tests {
     fn labels_stay_on_their_pixels() {
         let recipe = workplace().recipe_of("crop = 32\nsamples = 64", "");
         with_crops(&recipe.1, 32, |maker| {
-            let mut readers = Readers::new(maker.scenes);
+            let mut readers = Readers::new(maker.scenes, 1);
             let (mut turns, mut mirrored) = ([0; 4], [0; 2]);
             for number in 0..32 {
                 let Prepared { input, targets, .. } = maker.batch(&preparation(), number, &mut readers).unwrap();
@@ -223,7 +227,7 @@ mod tests {
         let recipe =
             workplace().recipe_of("crop = 32\nsamples = 64", "augment = { scale = [0.5, 2.0], flip = false, rotate = false }");
         with_crops(&recipe.1, 64, |maker| {
-            let mut readers = Readers::new(maker.scenes);
+            let mut readers = Readers::new(maker.scenes, 1);
             let crops: Vec<Crop> = (0..40).map(|number| maker.crop(Stream::Training, number, &mut readers).unwrap()).collect();
             assert!(crops.iter().all(|crop| crop.patch.valid.len() == 32 * 32 && crop.labels.len() == 32 * 32));
             let sides = || crops.iter().map(|crop| crop.place.window.width);

@@ -45,12 +45,12 @@ pub enum TrainError {
         source: swath_models::Error,
     },
     /// A label that no class has.
-    #[error("label {label} at column {x}, row {y} of {} is none of the recipe's: {known}", path.display())]
+    #[error("{what} at column {x}, row {y} of {} is none of the recipe's: {known}", path.display())]
     UnknownLabel {
         /// The label raster.
         path: PathBuf,
-        /// Its value or colour.
-        label: String,
+        /// What it holds: "value 7", "colour 0000FF".
+        what: String,
         /// Column, from 0.
         x: usize,
         /// Row, from 0.
@@ -98,15 +98,17 @@ pub enum TrainError {
         /// What is missing.
         reason: &'static str,
     },
-    /// A vector layer that lies elsewhere.
-    #[error("no feature of layer `{layer}` of {} is on {}", path.display(), scene.display())]
+    /// A vector layer that lies beside all scenes that it is to label.
+    #[error("layer `{layer}` of {} lies beside {}{}", path.display(), scene.display(), more(*.others))]
     LayerElsewhere {
         /// The file.
         path: PathBuf,
         /// The layer.
         layer: String,
-        /// The scene.
+        /// A scene that it is to label.
         scene: PathBuf,
+        /// How many other scenes it is to label.
+        others: usize,
     },
     /// A scene in which no crop fits.
     #[error("expected a scene of at least {crop} x {crop} pixels at the network's resolution, got {size} for {}", path.display())]
@@ -167,6 +169,10 @@ pub enum TrainError {
         /// The recipe.
         recipe: PathBuf,
     },
+}
+
+fn more(count: usize) -> String {
+    if count > 0 { format!(" and {count} more") } else { String::new() }
 }
 
 impl From<TrainError> for crate::Error {

@@ -1,92 +1,72 @@
 //! Labels in a raster.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
-use swath_models::Colour;
 use swath_models::train::Targets;
 use swath_tiling::Window;
 
 use super::TrainError;
-use super::recipe::Settings;
+use super::recipe::{ClassSettings, Settings};
 use crate::Result;
-use crate::evaluate::check_grid;
-use crate::source::{BandRequest, Patch, RasterProfile, RasterSource as _, Scene, WindowReader};
+use crate::evaluate::{Coding, NONE, UnknownPixel, check_grid, colour_bands, open_colours, open_labels};
+use crate::source::{RasterProfile, RasterSource as _, Scene, WindowReader};
 
-/// Labels in a raster on the pixels of a scene: one band with a value per class, or three with a colour.
+/// Labels in a raster on the pixels of a scene: one band with a value per class, or three of 8 bits with a colour. Its pixels without data do not
+/// count.
 #[derive(Debug)]
 pub(super) struct LabelRaster {
     raster: Scene,
-    /// Class of each value, or of each colour as a number of 24 bits.
-    classes: BTreeMap<i64, u8>,
-    /// Whether the raster's own value for "no data" is a class of the recipe.
-    nodata_counts: bool,
+    coding: Coding,
 }
 
 impl LabelRaster {
     /// Looks at the raster, and checks that it lies on the scene's pixels.
     pub(super) fn open(path: &Path, scene: &RasterProfile, settings: &Settings) -> Result<Self> {
-        let band = |number| BandRequest::Number(number);
-        let first = Scene::open(path, &[band(1)])?;
-        let is_coloured = first.profile().bands.len() >= 3;
-        let raster = if is_coloured { Scene::open(path, &[band(1), band(2), band(3)])? } else { first };
+        let Settings { classes, ignore, .. } = settings;
+        let is_coloured = colour_bands(path)?.len() == 3;
+        let raster =
+            if is_coloured { open_colours(path)? } else { open_labels(path, "one band of values, or three of colours")? };
         check_grid(scene, raster.profile())?;
-        let mut classes = BTreeMap::new();
-        for (class, place) in settings.classes.iter().zip(0u8..) {
-            let (values, expected) = if is_coloured {
-                (class.rgb.iter().copied().map(number).collect(), "`rgb`, as the labels have three bands")
-            } else {
-                (class.values.clone(), "`values`, as the labels have one band")
-            };
-            if values.is_empty() {
-                return Err(TrainError::ClassUnreadable { path: path.into(), expected, class: class.name.clone() }.into());
-            }
-            classes.extend(values.into_iter().map(|value| (value, place)));
-        }
-        let ignored: Vec<i64> =
-            if is_coloured { settings.ignore.rgb.iter().copied().map(number).collect() } else { settings.ignore.values.clone() };
-        classes.extend(ignored.into_iter().map(|value| (value, Targets::IGNORE)));
-        let nodata = raster.profile().bands[0].nodata.filter(|_| !is_coloured);
-        let nodata_counts = nodata.is_some_and(|value| classes.contains_key(&(value as i64)));
-        Ok(Self { raster, classes, nodata_counts })
+        let readable = |has: fn(&ClassSettings) -> bool, expected| match classes.iter().find(|class| !has(class)) {
+            Some(class) => Err(TrainError::ClassUnreadable { path: path.into(), expected, class: class.name.clone() }),
+            None => Ok(()),
+        };
+        let coding = if is_coloured {
+            readable(|class| !class.rgb.is_empty(), "`rgb`, as the labels have three bands")?;
+            Coding::of_colours(meanings(classes, |class| &class.rgb, &ignore.rgb))
+        } else {
+            readable(|class| !class.values.is_empty(), "`values`, as the labels have one band")?;
+            warn_of_nodata(raster.profile(), classes);
+            Coding::of_values(meanings(classes, |class| &class.values, &ignore.values))
+        };
+        Ok(Self { raster, coding })
     }
 
     /// A reader for the calling thread.
     pub(super) fn reader(&self) -> Result<LabelRasterReader<'_>> {
         Ok(LabelRasterReader { labels: self, reader: self.raster.reader()? })
     }
-
-    fn is_coloured(&self) -> bool {
-        self.raster.bands().numbers().len() == 3
-    }
-
-    /// The class of a pixel's values, one per band.
-    fn class(&self, values: [f32; 3]) -> Option<u8> {
-        let whole = values.iter().all(|value| value.fract() == 0.0);
-        let [first, second, third] = values.map(|value| value as i64);
-        let value = if self.is_coloured() { first << 16 | second << 8 | third } else { first };
-        self.classes.get(&value).copied().filter(|_| whole)
-    }
-
-    fn unknown(&self, values: [f32; 3], x: usize, y: usize) -> TrainError {
-        let is_coloured = self.is_coloured();
-        let colour = |value: &i64| format!("{value:06X}");
-        let known = self.classes.keys().map(|value| if is_coloured { colour(value) } else { value.to_string() });
-        let [red, green, blue] = values.map(|value| value as u8);
-        let label = if is_coloured { Colour { red, green, blue }.to_string() } else { values[0].to_string() };
-        TrainError::UnknownLabel {
-            path: self.raster.profile().path.clone(),
-            label,
-            x,
-            y,
-            known: known.collect::<Vec<_>>().join(", "),
-        }
-    }
 }
 
-/// A colour as a number of 24 bits.
-fn number(colour: Colour) -> i64 {
-    i64::from(colour.red) << 16 | i64::from(colour.green) << 8 | i64::from(colour.blue)
+/// What stands for each class, with the class's place, and what does not count.
+fn meanings<'s, T: Copy + 's>(
+    classes: &'s [ClassSettings],
+    own: fn(&ClassSettings) -> &[T],
+    ignored: &'s [T],
+) -> impl Iterator<Item = (T, u16)> + 's {
+    let classes = (0u16..).zip(classes).flat_map(move |(place, class)| own(class).iter().map(move |label| (*label, place)));
+    classes.chain(ignored.iter().map(|label| (*label, NONE)))
+}
+
+/// Warns of a class whose value is "no data" in the raster.
+#[expect(clippy::float_cmp, reason = "nodata is one stored value, not a measurement near it")]
+fn warn_of_nodata(labels: &RasterProfile, classes: &[ClassSettings]) {
+    let Some(nodata) = labels.bands.iter().find(|band| !band.is_alpha()).and_then(|band| band.nodata) else { return };
+    for class in classes.iter().filter(|class| class.values.iter().any(|value| *value as f64 == nodata)) {
+        let path = labels.path.display();
+        let hint = "`gdal_edit.py -unsetnodata` makes it count";
+        tracing::warn!("{nodata} is no data in {path} and does not count, although it is class `{}`; {hint}", class.name);
+    }
 }
 
 /// Reads the labels of windows.
@@ -98,26 +78,12 @@ pub(super) struct LabelRasterReader<'l> {
 impl LabelRasterReader<'_> {
     /// As [`LabelReader::read`](super::labels::LabelReader::read).
     pub(super) fn read(&mut self, window: Window) -> Result<Vec<u8>> {
-        let Patch { pixels, valid, .. } = self.reader.read(window)?;
-        let (area, labels) = (window.area(), self.labels);
-        let bands = pixels.len() / area;
-        let values = |at: usize| [at, (bands / 2) * area + at, (bands - 1) * area + at].map(|at| pixels[at]);
-        let mut classes = Vec::with_capacity(area);
-        // Neighbours mostly have the same label.
-        let (mut last, mut class) = ([f32::NAN.to_bits(); 3], None);
-        for (at, valid) in valid.iter().enumerate() {
-            let own = values(at);
-            let bits = own.map(f32::to_bits);
-            if bits != last {
-                (last, class) = (bits, labels.class(own));
-            }
-            classes.push(match class {
-                _ if !valid && !labels.nodata_counts => Targets::IGNORE,
-                Some(class) => class,
-                None => return Err(labels.unknown(own, window.x + at % window.width, window.y + at / window.width).into()),
-            });
-        }
-        Ok(classes)
+        let LabelRaster { raster, coding } = self.labels;
+        let places = coding.places(&self.reader.read(window)?).map_err(|UnknownPixel { what, x, y }| {
+            TrainError::UnknownLabel { path: raster.profile().path.clone(), what, x, y, known: coding.known() }
+        })?;
+        // A recipe has at most 254 classes.
+        Ok(places.into_iter().map(|place| u8::try_from(place).unwrap_or(Targets::IGNORE)).collect())
     }
 }
 
@@ -125,9 +91,11 @@ impl LabelRasterReader<'_> {
 mod tests {
     use gdal::DriverManager;
     use gdal::raster::Buffer;
+    use swath_models::Colour;
 
     use super::super::testing::Workplace;
     use super::*;
+    use crate::source::BandRequest;
 
     fn read(workplace: &Workplace, labels: &str, settings: &Settings) -> Result<Vec<u8>> {
         let scene = Scene::open(&workplace.path("scene.tif"), &[BandRequest::Number(1)])?;
@@ -151,7 +119,7 @@ mod tests {
         assert_eq!(read(&workplace, "labels.tif", &settings).unwrap(), [0, 1, 1, 255, 0, 0]);
         workplace.raster("labels.tif", [4, 2], |x, _| f32::from(x == 2) / 2.0);
         let error = read(&workplace, "labels.tif", &settings).unwrap_err().to_string();
-        assert!(error.starts_with("label 0.5 at column 2, row 0 of ") && error.ends_with("-3, 0, 9, 700"), "{error}");
+        assert!(error.starts_with("value 0.5 at column 2, row 0 of ") && error.ends_with("-3, 0, 9, 700"), "{error}");
     }
 
     #[test]
@@ -169,8 +137,46 @@ mod tests {
         let colours = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<Colour>>();
         settings.classes[0].rgb = colours(&["FFFFFF"]);
         settings.classes[1].rgb = colours(&["0000FF", "FFFF00"]);
-        assert!(error(&settings).starts_with("label FF0000 at column 3, row 1 of "), "{}", error(&settings));
+        assert!(error(&settings).starts_with("colour FF0000 at column 3, row 1 of "), "{}", error(&settings));
         settings.ignore.rgb = colours(&["FF0000"]);
         assert_eq!(read(&workplace, "colours.tif", &settings).unwrap(), [1, 0, 1, 1, 0, 255]);
+    }
+
+    #[test]
+    fn nodata_and_nan_never_count() {
+        let (workplace, settings) = workplace();
+        workplace.raster("labels.tif", [4, 2], |x, _| [1.0, 0.0, 1.0, f32::NAN][x]);
+        for nodata in [f64::NAN, -1.0] {
+            set_nodata(&workplace.path("labels.tif"), nodata);
+            assert_eq!(read(&workplace, "labels.tif", &settings).unwrap(), [0, 1, 255, 0, 1, 255]);
+        }
+        // Even if there is a class for it: that is a warning.
+        set_nodata(&workplace.path("labels.tif"), 0.0);
+        assert_eq!(read(&workplace, "labels.tif", &settings).unwrap(), [255, 1, 255, 255, 1, 255]);
+    }
+
+    fn set_nodata(path: &Path, nodata: f64) {
+        let options = gdal::DatasetOptions { open_flags: gdal::GdalOpenFlags::GDAL_OF_UPDATE, ..gdal::DatasetOptions::default() };
+        let dataset = gdal::Dataset::open_ex(path, options).unwrap();
+        dataset.rasterband(1).unwrap().set_no_data_value(Some(nodata)).unwrap();
+        dataset.close().unwrap();
+    }
+
+    #[test]
+    fn other_bands_are_no_labels() {
+        let (workplace, mut settings) = workplace();
+        let driver = DriverManager::get_driver_by_name("GTiff").unwrap();
+        let error = |settings: &Settings| read(&workplace, "labels.tif", settings).unwrap_err().to_string();
+        for bands in [2, 4] {
+            driver.create_with_band_type::<u16, _>(workplace.path("labels.tif"), 4, 2, bands).unwrap().close().unwrap();
+            let expected = format!("got {bands} bands");
+            assert!(error(&settings).starts_with("expected one band of values, or three of colours in "), "{}", error(&settings));
+            assert!(error(&settings).ends_with(&expected), "{}", error(&settings));
+        }
+        for class in &mut settings.classes {
+            class.rgb = vec!["000000".parse().unwrap()];
+        }
+        driver.create_with_band_type::<u16, _>(workplace.path("labels.tif"), 4, 2, 3).unwrap().close().unwrap();
+        assert!(error(&settings).starts_with("expected three bands of 8 bits in "), "{}", error(&settings));
     }
 }

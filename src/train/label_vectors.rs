@@ -1,10 +1,11 @@
 //! Labels in a vector layer.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use gdal::raster::rasterize;
-use gdal::spatial_ref::CoordTransform;
-use gdal::vector::{Geometry, Layer, LayerAccess as _};
+use gdal::spatial_ref::{CoordTransform, SpatialRef};
+use gdal::vector::{Feature, Geometry, Layer, LayerAccess as _};
 use gdal::{Dataset, DatasetOptions, Driver, DriverManager, GdalOpenFlags};
 use swath_models::train::Targets;
 use swath_tiling::Window;
@@ -20,14 +21,27 @@ const DENSIFY: i32 = 21;
 /// Features of a layer, burned on the pixels of a scene: a pixel has the class of the feature in which its centre lies.
 #[derive(Debug)]
 pub(super) struct LabelVectors {
+    laid: LaidLayer,
+    burns: Burns,
+    /// Whether no feature can be on the scene.
+    is_beside: bool,
+}
+
+/// A layer, and the scene that it is laid on.
+#[derive(Debug)]
+struct LaidLayer {
     path: PathBuf,
     layer: String,
-    /// What lies above what.
-    burns: Vec<Burn>,
+    scene: PathBuf,
+    georeference: Georeference,
+}
+
+/// What is burned, in order: what is later lies above what is earlier.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Burns {
+    features: Vec<Burn>,
     /// The class where there is no feature.
     background: u8,
-    georeference: Georeference,
-    scene: PathBuf,
 }
 
 /// Features that have one class.
@@ -39,7 +53,7 @@ struct Burn {
 }
 
 impl LabelVectors {
-    /// Looks at a layer, and checks that it has features on the scene.
+    /// Looks at a layer.
     pub(super) fn open(path: &Path, layer: Option<&str>, scene: &RasterProfile, settings: &Settings) -> Result<Self> {
         let dataset = open(path)?;
         let names: Vec<String> = dataset.layers().map(|layer| layer.name()).collect();
@@ -52,40 +66,56 @@ impl LabelVectors {
             let got = layer.map_or_else(|| "none".into(), |wanted| format!("`{wanted}`"));
             return Err(TrainError::Layer { path: path.into(), layers: names.join(", "), got }.into());
         };
-        let (georeference, scene_path) = (scene.georeference.clone(), scene.path.clone());
-        let own = Self { path: path.into(), layer, burns: Vec::new(), background: 0, georeference, scene: scene_path };
-        own.check(&dataset, Window::all(scene.size))?;
-        let (burns, background) = burns(path, settings)?;
-        let own = Self { burns, background, ..own };
-        own.check_filters(&dataset)?;
-        Ok(own)
+        let georeference = scene.georeference.clone();
+        let laid = LaidLayer { path: path.into(), layer, scene: scene.path.clone(), georeference };
+        let is_beside = laid.is_beside(&dataset, Window::all(scene.size))?;
+        let burns = Burns::new(path, settings)?;
+        laid.check_filters(&dataset, &burns)?;
+        Ok(Self { laid, burns, is_beside })
     }
 
     /// A reader for the calling thread.
     pub(super) fn reader(&self) -> Result<LabelVectorsReader<'_>> {
-        let dataset = open(&self.path)?;
-        let ways = self.ways(&dataset)?;
-        let memory = DriverManager::get_driver_by_name("MEM").map_err(|source| self.fail("burn", source))?;
+        let dataset = open(&self.laid.path)?;
+        let ways = self.laid.ways(&dataset)?;
+        let memory = DriverManager::get_driver_by_name("MEM").map_err(|source| self.laid.fail("burn", source))?;
         Ok(LabelVectorsReader { labels: self, dataset, ways, memory })
     }
 
-    fn check(&self, dataset: &Dataset, all: Window) -> Result<()> {
-        let (path, layer) = (self.path.clone(), self.layer.clone());
-        let mut features = self.layer(dataset)?;
-        if features.feature_count() == 0 {
-            return Err(TrainError::LayerEmpty { path, layer }.into());
+    /// An error if a layer lies beside all scenes that it is to label. It may lie beside some: these have none of its features.
+    pub(super) fn check_all<'l>(all: impl Iterator<Item = &'l Self>) -> Result<(), TrainError> {
+        let mut layers: BTreeMap<(&Path, &str), Vec<&Self>> = BTreeMap::new();
+        for labels in all {
+            layers.entry((&labels.laid.path, &labels.laid.layer)).or_default().push(labels);
         }
-        let ways = self.ways(dataset)?;
-        ways.select(&mut features, self.bounds(all)?).map_err(|source| self.fail("read", source))?;
-        if features.feature_count() == 0 {
-            return Err(TrainError::LayerElsewhere { path, layer, scene: self.scene.clone() }.into());
+        match layers.values().find(|labels| labels.iter().all(|labels| labels.is_beside)) {
+            Some(labels) => {
+                let LaidLayer { path, layer, scene, .. } = &labels[0].laid;
+                let (path, layer, scene) = (path.clone(), layer.clone(), scene.clone());
+                Err(TrainError::LayerElsewhere { path, layer, scene, others: labels.len() - 1 })
+            }
+            None => Ok(()),
         }
-        Ok(())
+    }
+}
+
+impl LaidLayer {
+    /// Whether the layer's extent has nothing of the scene.
+    fn is_beside(&self, dataset: &Dataset, all: Window) -> Result<bool> {
+        let features = self.layer(dataset)?;
+        if features.feature_count() == 0 {
+            return Err(TrainError::LayerEmpty { path: self.path.clone(), layer: self.layer.clone() }.into());
+        }
+        let (ways, bounds) = (self.ways(dataset)?, self.bounds(all)?);
+        let fail = |source| self.fail("find the extent of", source);
+        let [left, bottom, right, top] = ways.back.transform_bounds(&bounds, DENSIFY).map_err(fail)?;
+        let extent = features.get_extent().map_err(fail)?;
+        Ok(extent.MinX > right || extent.MaxX < left || extent.MinY > top || extent.MaxY < bottom)
     }
 
-    fn check_filters(&self, dataset: &Dataset) -> Result<()> {
+    fn check_filters(&self, dataset: &Dataset, burns: &Burns) -> Result<()> {
         let mut features = self.layer(dataset)?;
-        for burn in &self.burns {
+        for burn in &burns.features {
             filter(&mut features, burn.filter.as_deref()).map_err(|source| self.fail("filter", source))?;
         }
         Ok(())
@@ -98,7 +128,9 @@ impl LabelVectors {
     /// How coordinates get from the layer's CRS to the scene's, and back.
     fn ways(&self, dataset: &Dataset) -> Result<Ways> {
         let crs = self.georeference.crs().ok_or_else(|| self.unplaced("the scene has no CRS"))?;
-        let own = self.layer(dataset)?.spatial_ref().ok_or_else(|| self.unplaced("the layer has no CRS"))?;
+        // Where a GeoPackage has none, newer versions of GDAL make one up that is called so.
+        let is_known = |crs: &SpatialRef| !crs.name().is_some_and(|name| name.starts_with("Undefined "));
+        let own = self.layer(dataset)?.spatial_ref().filter(is_known).ok_or_else(|| self.unplaced("the layer has no CRS"))?;
         let way = |from, to| CoordTransform::new(from, to).map_err(|source| self.fail("transform", source));
         Ok(Ways { there: way(&own, &crs)?, back: way(&crs, &own)? })
     }
@@ -143,24 +175,26 @@ pub(super) struct LabelVectorsReader<'l> {
 impl LabelVectorsReader<'_> {
     /// As [`LabelReader::read`](super::labels::LabelReader::read).
     pub(super) fn read(&mut self, window: Window) -> Result<Vec<u8>> {
-        let labels = self.labels;
-        let bounds = labels.bounds(window)?;
-        self.burn(window, bounds).map_err(|source| labels.fail(&format!("burn {window} from"), source))
+        let laid = &self.labels.laid;
+        let bounds = laid.bounds(window)?;
+        self.burn(window, bounds).map_err(|source| laid.fail(&format!("burn {window} from"), source))
     }
 
     fn burn(&self, window: Window, bounds: [f64; 4]) -> gdal::errors::Result<Vec<u8>> {
-        let labels = self.labels;
+        let LabelVectors { laid, burns, .. } = self.labels;
         let size = (window.width, window.height);
         let mut raster = self.memory.create_with_band_type::<u8, _>("", size.0, size.1, 1)?;
-        if let Some(transform) = labels.georeference.window(window).transform {
+        if let Some(transform) = laid.georeference.window(window).transform {
             raster.set_geo_transform(&transform)?;
         }
-        raster.rasterband(1)?.fill(labels.background.into(), None)?;
-        let mut layer = self.dataset.layer_by_name(&labels.layer)?;
+        raster.rasterband(1)?.fill(burns.background.into(), None)?;
+        let mut layer = self.dataset.layer_by_name(&laid.layer)?;
         self.ways.select(&mut layer, bounds)?;
-        for burn in &labels.burns {
+        for burn in &burns.features {
             filter(&mut layer, burn.filter.as_deref())?;
-            let geometries = layer.features().filter_map(|feature| Some(feature.geometry()?.transform(&self.ways.there)));
+            // A feature may have no geometry.
+            let own = |feature: Feature<'_>| Some(feature.geometry_by_index(0).ok()?.transform(&self.ways.there));
+            let geometries = layer.features().filter_map(own);
             let geometries: Vec<Geometry> = geometries.collect::<Result<_, _>>()?;
             if !geometries.is_empty() {
                 rasterize(&mut raster, &[1], &geometries, &vec![f64::from(burn.class); geometries.len()], None)?;
@@ -172,22 +206,24 @@ impl LabelVectorsReader<'_> {
     }
 }
 
-/// What is burned for the classes of a recipe, in order, and what is beside it.
-fn burns(path: &Path, settings: &Settings) -> Result<(Vec<Burn>, u8)> {
-    let places = || settings.classes.iter().zip(0u8..);
-    let background = places().find(|(class, _)| class.background).map_or(Targets::IGNORE, |(_, place)| place);
-    let mut burns: Vec<Burn> = places()
-        .filter(|(class, _)| !class.background)
-        .map(|(class, place)| Burn { class: place, filter: class.filter.clone() })
-        .collect();
-    // One class may have all features; two could not both.
-    if let Some(burn) = burns.iter().find(|burn| burn.filter.is_none()).filter(|_| burns.len() > 1) {
-        let class = settings.classes[usize::from(burn.class)].name.clone();
-        let expected = "`where` or `background = true`, as the labels are vectors";
-        return Err(TrainError::ClassUnreadable { path: path.into(), expected, class }.into());
+impl Burns {
+    /// What is burned for the classes of a recipe.
+    fn new(path: &Path, settings: &Settings) -> Result<Self> {
+        let places = || settings.classes.iter().zip(0u8..);
+        let background = places().find(|(class, _)| class.background).map_or(Targets::IGNORE, |(_, place)| place);
+        let mut features: Vec<Burn> = places()
+            .filter(|(class, _)| !class.background)
+            .map(|(class, place)| Burn { class: place, filter: class.filter.clone() })
+            .collect();
+        // One class may have all features; two could not both.
+        if let Some(burn) = features.iter().find(|burn| burn.filter.is_none()).filter(|_| features.len() > 1) {
+            let class = settings.classes[usize::from(burn.class)].name.clone();
+            let expected = "`where` or `background = true`, as the labels are vectors";
+            return Err(TrainError::ClassUnreadable { path: path.into(), expected, class }.into());
+        }
+        features.extend(settings.ignore.filter.clone().map(|filter| Burn { class: Targets::IGNORE, filter: Some(filter) }));
+        Ok(Self { features, background })
     }
-    burns.extend(settings.ignore.filter.clone().map(|filter| Burn { class: Targets::IGNORE, filter: Some(filter) }));
-    Ok((burns, background))
 }
 
 /// Leaves a layer only those features that an attribute filter lets pass.
@@ -207,6 +243,8 @@ fn open(path: &Path) -> Result<Dataset> {
 
 #[cfg(test)]
 mod tests {
+    use gdal::vector::{LayerOptions, OGRFieldType};
+
     use super::super::labels::Labels;
     use super::super::paths::SceneFiles;
     use super::super::testing::{CORNER, PIXEL, Workplace, write_polygons};
@@ -220,11 +258,15 @@ mod tests {
     }
 
     fn open(workplace: &Workplace, settings: &Settings) -> Result<Labels> {
+        open_file(workplace, settings, "labels.geojson", None)
+    }
+
+    fn open_file(workplace: &Workplace, settings: &Settings, file: &str, layer: Option<&str>) -> Result<Labels> {
         let files = SceneFiles {
             name: "scene".into(),
             image: workplace.path("scene.tif"),
-            labels: workplace.path("labels.geojson"),
-            layer: None,
+            labels: workplace.path(file),
+            layer: layer.map(str::to_owned),
         };
         let scene = Scene::open(&files.image, &[BandRequest::Number(1)])?;
         Labels::open(&files, scene.profile(), settings)
@@ -291,11 +333,105 @@ mod tests {
         write_polygons(&path, Some("EPSG:32633"), &[]);
         assert!(error(&settings).ends_with("has no features"), "{}", error(&settings));
         write_polygons(&path, None, &[("house", vec![[1.0, 1.0], [1.1, 1.0], [1.1, 1.1], [1.0, 1.0]])]);
-        assert!(error(&settings).starts_with("no feature of layer `labels` of "), "{}", error(&settings));
+        let Ok(Labels::Vectors(elsewhere)) = open(&workplace, &settings) else { panic!("no vectors") };
+        let alone = LabelVectors::check_all([&elsewhere].into_iter()).unwrap_err().to_string();
+        assert!(alone.starts_with("layer `labels` of ") && alone.ends_with("scene.tif"), "{alone}");
+        let both = LabelVectors::check_all([&elsewhere, &elsewhere].into_iter()).unwrap_err().to_string();
+        assert!(both.ends_with("scene.tif and 1 more"), "{both}");
         write_polygons(&path, Some("EPSG:32633"), &[("house", rectangle([0.0, 0.0, 5.0, 5.0]))]);
         let mut unclear = settings.clone();
         unclear.classes[0].background = false;
         unclear.classes[1].filter = None;
         assert!(error(&unclear).contains("got `zero` without"), "{}", error(&unclear));
+    }
+
+    /// A feature's kind and its geometry as WKT, if it has one.
+    struct Row {
+        kind: &'static str,
+        geometry: Option<String>,
+    }
+
+    /// Writes a layer into a `GeoPackage`, beside those that it has.
+    fn add_layer(path: &Path, name: &str, crs: Option<&SpatialRef>, rows: &[Row]) {
+        let options = DatasetOptions {
+            open_flags: GdalOpenFlags::GDAL_OF_UPDATE | GdalOpenFlags::GDAL_OF_VECTOR,
+            ..DatasetOptions::default()
+        };
+        let driver = DriverManager::get_driver_by_name("GPKG").unwrap();
+        let mut dataset = if path.exists() { Dataset::open_ex(path, options) } else { driver.create_vector_only(path) }.unwrap();
+        let layer = dataset.create_layer(LayerOptions { name, srs: crs, ..LayerOptions::default() }).unwrap();
+        layer.create_defn_fields(&[("kind", OGRFieldType::OFTString)]).unwrap();
+        for row in rows {
+            let mut feature = Feature::new(layer.defn()).unwrap();
+            feature.set_field_string(feature.field_index("kind").unwrap(), row.kind).unwrap();
+            if let Some(wkt) = &row.geometry {
+                feature.set_geometry(Geometry::from_wkt(wkt).unwrap()).unwrap();
+            }
+            feature.create(&layer).unwrap();
+        }
+    }
+
+    /// The rings of a polygon as WKT.
+    fn rings(corners: [f64; 4]) -> String {
+        let points: Vec<String> = rectangle(corners).iter().map(|[x, y]| format!("{x} {y}")).collect();
+        format!("(({}))", points.join(", "))
+    }
+
+    #[test]
+    fn layers_of_a_geopackage_are_labels() {
+        let (workplace, settings) = workplace();
+        let (path, utm) = (workplace.path("labels.gpkg"), SpatialRef::from_epsg(32633).unwrap());
+        let [left, right, lower] = [[2.0, 2.0, 6.0, 8.0], [20.0, 2.0, 25.0, 8.0], [10.0, 20.0, 14.0, 29.0]].map(rings);
+        let several = format!("MULTIPOLYGON ({left}, {right})");
+        let collection = format!("GEOMETRYCOLLECTION (POLYGON {lower})");
+        let row = |kind, geometry| Row { kind, geometry };
+        add_layer(
+            &path,
+            "houses",
+            Some(&utm),
+            &[row("house", None), row("house", Some(several)), row("house", Some(collection))],
+        );
+        add_layer(&path, "roads", Some(&utm), &[row("house", Some(format!("POLYGON {}", rings([0.0, 0.0, 40.0, 1.0]))))]);
+        let burned = |layer: &str, window: Window| {
+            open_file(&workplace, &settings, "labels.gpkg", Some(layer)).unwrap().reader().unwrap().read(window).unwrap()
+        };
+        let is_house = |x: usize, y: usize| match y {
+            2..8 => (2..6).contains(&x) || (20..25).contains(&x),
+            20..29 => (10..14).contains(&x),
+            _ => false,
+        };
+        let all = Window::plane(0, 0, 40, 30);
+        let expected: Vec<u8> = (0..40 * 30).map(|at| u8::from(is_house(at % 40, at / 40))).collect();
+        assert_eq!(burned("houses", all), expected);
+        // Where the layer has nothing, there is background.
+        assert_eq!(burned("houses", Window::plane(30, 10, 5, 5)), [0; 25]);
+        assert_eq!(burned("roads", all), [[1; 40].as_slice(), &[0; 29 * 40]].concat());
+
+        let error = |layer| open_file(&workplace, &settings, "labels.gpkg", layer).unwrap_err().to_string();
+        let unnamed = error(None);
+        assert!(
+            unnamed.starts_with("expected one of the layers houses, roads of ") && unnamed.ends_with("got none"),
+            "{unnamed}"
+        );
+        assert!(error(Some("trees")).ends_with("got `trees`"), "{}", error(Some("trees")));
+        add_layer(&path, "nowhere", None, &[row("house", Some(format!("POLYGON {}", rings([0.0, 0.0, 9.0, 9.0]))))]);
+        assert!(error(Some("nowhere")).ends_with("scene.tif: the layer has no CRS"), "{}", error(Some("nowhere")));
+    }
+
+    #[test]
+    fn a_scene_may_have_no_feature_of_a_layer_for_several() {
+        let (workplace, settings) = workplace();
+        let path = workplace.path("labels.geojson");
+        // All round the scene, but not on it: as a town's houses round a park.
+        let round = [("house", rectangle([-30.0, -30.0, -20.0, -20.0])), ("house", rectangle([90.0, 90.0, 99.0, 99.0]))];
+        write_polygons(&path, Some("EPSG:32633"), &round);
+        let labels = open(&workplace, &settings).unwrap();
+        LabelVectors::check_all(labels.vectors().into_iter()).unwrap();
+        assert_eq!(labels.reader().unwrap().read(Window::plane(0, 0, 40, 30)).unwrap(), [0; 40 * 30]);
+        // Beside one scene and on another.
+        write_polygons(&path, Some("EPSG:32633"), &round[..1]);
+        let beside = open(&workplace, &settings).unwrap();
+        assert!(LabelVectors::check_all(beside.vectors().into_iter()).is_err());
+        LabelVectors::check_all(beside.vectors().into_iter().chain(labels.vectors())).unwrap();
     }
 }

@@ -54,6 +54,7 @@ mod summary;
 mod testing;
 mod trainer;
 mod validate;
+mod window_index;
 
 pub use error::TrainError;
 pub use metrics::{Metrics, Validation};

@@ -344,10 +344,26 @@ impl Recipe {
                 return fail(&format!("sampling.classes[{at}]"), "the name of a class", format!("`{name}`"));
             }
         }
+        self.check_steps()?;
         let setting = |key: &'static str| move |source| Error::from(self.source.setting(key, source));
         self.settings.loss.check(classes.len()).map_err(setting("loss"))?;
         self.settings.optimizer.check().map_err(setting("optimizer"))?;
         self.settings.schedule.check().map_err(setting("schedule"))
+    }
+
+    /// Checks that steps and crops can be counted.
+    fn check_steps(&self) -> Result<()> {
+        let Settings { batch, accumulate, epochs, sampling, .. } = &self.settings;
+        let Some(step) = batch.get().checked_mul(accumulate.get()).map(|step| step as u64) else {
+            let got = format!("{accumulate} times {batch}");
+            return Err(self.source.value("accumulate", "a number of batches whose crops can be counted", got).into());
+        };
+        let steps = (sampling.samples.get() / step).max(1);
+        if epochs.get().checked_mul(steps).and_then(|steps| steps.checked_mul(step)).is_none() {
+            let got = format!("{epochs} times {steps} steps of {step} crops");
+            return Err(self.source.value("epochs", "a number of epochs whose crops can be counted", got).into());
+        }
+        Ok(())
     }
 
     /// Checks that no label stands for two classes.

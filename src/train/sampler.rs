@@ -1,5 +1,7 @@
 //! Which crops are taken.
 
+use std::collections::BTreeSet;
+
 use swath_tiling::Window;
 
 use super::TrainError;
@@ -121,11 +123,17 @@ fn room(scene: &TrainingScene, side: usize) -> Result<Window> {
     if size.width < side || size.height < side {
         return Err(TrainError::SceneTooSmall { path: path(), size, crop: side }.into());
     }
-    let columns: Vec<usize> = std::iter::once(0).chain(scene.held_back.iter().map(|held| held.x + held.width)).collect();
-    let rows: Vec<usize> = std::iter::once(0).chain(scene.held_back.iter().map(|held| held.y + held.height)).collect();
-    let mut windows = rows.iter().flat_map(|y| columns.iter().map(|x| Window::plane(*x, *y, side, side)));
-    let free = windows.find(|window| scene.all().contains(*window) && scene.is_free(*window));
-    Ok(free.ok_or_else(|| TrainError::NoRoom { path: path(), crop: side })?)
+    let rows: BTreeSet<usize> = std::iter::once(0).chain(scene.held_back.iter().map(|held| held.y + held.height)).collect();
+    for y in rows.into_iter().filter(|y| y + side <= size.height) {
+        let mut x = 0;
+        while x + side <= size.width {
+            let window = Window::plane(x, y, side, side);
+            // Whatever is in the way is so until the window lies beside it.
+            let Some(right) = scene.held(window).map(|held| held.x + held.width).max() else { return Ok(window) };
+            x = right;
+        }
+    }
+    Err(TrainError::NoRoom { path: path(), crop: side }.into())
 }
 
 #[cfg(test)]
@@ -150,7 +158,7 @@ mod tests {
         let recipe =
             workplace.recipe(&[["large.tif", "large_labels.tif"], ["small.tif", "small_labels.tif"]], &sampling, windows);
         with_crops(&recipe, CROP, |maker| {
-            let mut readers = Readers::new(maker.scenes);
+            let mut readers = Readers::new(maker.scenes, 1);
             let mut random = Random::new(7);
             let (mut with_one, mut small) = (0, 0);
             let count = 2000;
@@ -204,5 +212,27 @@ mod tests {
         assert!(error.starts_with("no crop of 32 x 32 pixels fits beside the validation windows of "), "{error}");
         let error = room(&scenes[0], 41).unwrap_err().to_string();
         assert!(error.contains("at least 41 x 41") && error.contains("got 60 x 40"), "{error}");
+    }
+
+    #[test]
+    fn many_small_blocks_may_be_held_back() {
+        let workplace = Workplace::new();
+        workplace.raster("scene.tif", [804, 800], |x, _| x as u8);
+        workplace.raster("labels.tif", [804, 800], |x, y| ((x / 9 + y / 7) % 2) as u8);
+        let blocks = "validation.blocks = { size = 4, share = 0.3 }";
+        let recipe = workplace.recipe(&[["scene.tif", "labels.tif"]], "crop = 8\nsamples = 2\nbalance = 0.5", blocks);
+        with_crops(&recipe, 8, |maker| {
+            let (scene, mut readers, mut random) = (&maker.scenes[0], Readers::new(maker.scenes, 1), Random::new(5));
+            assert_eq!(scene.held_back.len(), 12_060);
+            let held = |window: Window| scene.held_back.iter().any(|held| held.intersection(window).area() > 0);
+            for _ in 0..200 {
+                let window = maker.sampler.place(8, &mut random, &mut readers).unwrap().window;
+                assert!(!held(window), "{window}");
+            }
+            // Hardly any place is free for crops of 3 x 3 blocks, and none for much larger ones.
+            assert!(room(scene, 12).is_ok_and(|window| !held(window)));
+            let error = room(scene, 64).unwrap_err().to_string();
+            assert!(error.starts_with("no crop of 64 x 64 pixels fits"), "{error}");
+        });
     }
 }

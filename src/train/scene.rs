@@ -2,12 +2,20 @@
 
 use swath_tiling::Window;
 
+use super::label_vectors::LabelVectors;
 use super::labels::{LabelReader, Labels};
 use super::paths::{SceneFiles, scene_files};
 use super::recipe::{BlockSettings, Recipe, Role};
+use super::window_index::WindowIndex;
 use crate::Result;
 use crate::random::hash;
 use crate::source::{BandRequest, Patch, RasterProfile, RasterSource as _, Reduced, Scene, WindowReader};
+
+/// Most scenes that a thread keeps open; each may take a file for its pixels and one for its labels.
+const OPEN: usize = 32;
+
+/// Most scenes that all threads together keep open, if there are not more threads: systems may allow no more than 1024 files.
+const ALL_OPEN: usize = 256;
 
 /// A scene with its labels, at the network's resolution.
 #[derive(Debug)]
@@ -18,6 +26,7 @@ pub(super) struct TrainingScene {
     pub(super) labels: Labels,
     /// What is validated with and never learned from.
     pub(super) held_back: Vec<Window>,
+    held: WindowIndex,
 }
 
 /// The scenes of a recipe, and the bands that are read of them.
@@ -52,6 +61,7 @@ impl TrainingScenes {
         }
         let scenes = files.into_iter().map(|(files, role)| TrainingScene::open(recipe, files, role, &bands));
         let mut scenes: Vec<TrainingScene> = scenes.collect::<Result<_>>()?;
+        LabelVectors::check_all(scenes.iter().filter_map(|scene| scene.labels.vectors()))?;
         hold_back(recipe, &mut scenes)?;
         if scenes.iter().all(|scene| scene.role == Role::Validation) {
             return Err(recipe.source.value("scenes", "at least one scene with the role `train`", "none").into());
@@ -73,7 +83,14 @@ impl TrainingScene {
                 return Err(recipe.source.value("resolution", "scenes with a transform", got).into());
             }
         };
-        Ok(Self { name: files.name, role, image: Reduced::new(scene, factor)?, labels, held_back: Vec::new() })
+        Ok(Self {
+            name: files.name,
+            role,
+            image: Reduced::new(scene, factor)?,
+            labels,
+            held_back: Vec::new(),
+            held: WindowIndex::default(),
+        })
     }
 
     /// What it is at the network's resolution.
@@ -88,7 +105,12 @@ impl TrainingScene {
 
     /// Whether no pixel of a window is held back.
     pub(super) fn is_free(&self, window: Window) -> bool {
-        self.held_back.iter().all(|held| held.intersection(window).area() == 0)
+        self.held(window).next().is_none()
+    }
+
+    /// What is held back and has a pixel of a window; one may come several times.
+    pub(super) fn held(&self, window: Window) -> impl Iterator<Item = Window> {
+        self.held.touching(window)
     }
 
     /// A reader for the calling thread.
@@ -124,24 +146,38 @@ impl TrainingSceneReader<'_> {
     }
 }
 
-/// Readers of several scenes for one thread, opened when they are first needed.
+/// Readers of several scenes for one thread, opened when they are needed; those that were used last stay open.
 pub(super) struct Readers<'s> {
     scenes: &'s [TrainingScene],
-    open: Vec<Option<TrainingSceneReader<'s>>>,
+    /// The last used first.
+    open: Vec<OpenScene<'s>>,
+    /// How many may be open.
+    most: usize,
+}
+
+/// A scene that is open.
+struct OpenScene<'s> {
+    /// The scene's place among all.
+    scene: usize,
+    reader: TrainingSceneReader<'s>,
 }
 
 impl<'s> Readers<'s> {
-    pub(super) fn new(scenes: &'s [TrainingScene]) -> Self {
-        Self { scenes, open: scenes.iter().map(|_| None).collect() }
+    /// The readers of one of so many threads.
+    pub(super) fn new(scenes: &'s [TrainingScene], threads: usize) -> Self {
+        Self { scenes, open: Vec::new(), most: (ALL_OPEN / threads.max(1)).clamp(1, OPEN) }
     }
 
     /// The reader of the scene at a place.
     pub(super) fn of(&mut self, scene: usize) -> Result<&mut TrainingSceneReader<'s>> {
-        let place = &mut self.open[scene];
-        match place {
-            Some(reader) => Ok(reader),
-            None => Ok(place.insert(self.scenes[scene].reader()?)),
-        }
+        let found = if let Some(at) = self.open.iter().position(|open| open.scene == scene) {
+            self.open.remove(at)
+        } else {
+            self.open.truncate(self.most - 1);
+            OpenScene { scene, reader: self.scenes[scene].reader()? }
+        };
+        self.open.insert(0, found);
+        Ok(&mut self.open[0].reader)
     }
 }
 
@@ -170,26 +206,42 @@ fn hold_back(recipe: &Recipe, scenes: &mut [TrainingScene]) -> Result<()> {
         if window.area() == 0 || !Window::all(size).contains(window) {
             return Err(recipe.source.value(key, format!("a window within {size} pixels"), window.to_string()).into());
         }
-        scene.held_back.push(scene.reduced(window));
+        let reduced = scene.reduced(window);
+        if reduced.area() == 0 {
+            let factor = scene.image.factor();
+            let expected =
+                format!("a window within the {} pixels that are left of {size} reduced by {factor}", scene.profile().size);
+            return Err(recipe.source.value(key, expected, window.to_string()).into());
+        }
+        if scene.held_back.iter().any(|other| other.intersection(reduced).area() > 0) {
+            let expected = "windows that have no pixel in common at the network's resolution";
+            return Err(recipe.source.value(key, expected, format!("{window} of `{}` over another", scene.name)).into());
+        }
+        scene.held_back.push(reduced);
     }
     for (at, scene) in scenes.iter_mut().enumerate() {
         match (scene.role, &validation.blocks) {
             (Role::Validation, _) => scene.held_back = vec![scene.all()],
-            (Role::Train, Some(blocks)) => scene.held_back.extend(choose_blocks(scene.all(), blocks, recipe.settings.seed, at)),
+            (Role::Train, Some(blocks)) => {
+                let chosen = choose_blocks(scene.all(), &scene.held_back, blocks, recipe.settings.seed, at);
+                scene.held_back.extend(chosen);
+            }
             (Role::Train, None) => {}
         }
+        scene.held = WindowIndex::new(scene.all(), &scene.held_back);
     }
     Ok(())
 }
 
-/// The share of a scene's blocks, at least one, whose random numbers are smallest.
-fn choose_blocks(all: Window, settings: &BlockSettings, seed: u64, scene: usize) -> Vec<Window> {
+/// The share of a scene's blocks that have no pixel of the windows, at least one, whose random numbers are smallest.
+fn choose_blocks(all: Window, windows: &[Window], settings: &BlockSettings, seed: u64, scene: usize) -> Vec<Window> {
     let side = settings.size.get();
     let (columns, rows) = (all.width.div_ceil(side), all.height.div_ceil(side));
-    let mut places: Vec<usize> = (0..columns * rows).collect();
+    let block = |place: usize| Window::plane(place % columns * side, place / columns * side, side, side).intersection(all);
+    let is_free = |place: &usize| windows.iter().all(|window| window.intersection(block(*place)).area() == 0);
+    let mut places: Vec<usize> = (0..columns * rows).filter(is_free).collect();
     places.sort_by_key(|place| hash(seed, scene as i64, *place as i64));
     let count = ((settings.share * places.len() as f64).round() as usize).max(1);
-    let block = |place: usize| Window::plane(place % columns * side, place / columns * side, side, side).intersection(all);
     places.into_iter().take(count).map(block).collect()
 }
 
@@ -236,6 +288,58 @@ mod tests {
         assert!(scene.held_back.iter().all(|held| scene.all().contains(*held) && held.x.is_multiple_of(16)));
         assert_eq!(scene.held_back, open(1).held_back);
         assert_ne!(scene.held_back, other.held_back);
+    }
+
+    #[test]
+    fn blocks_leave_windows_out() {
+        let workplace = Workplace::new();
+        workplace.raster("scene.tif", [100, 70], |x, _| x as u8);
+        workplace.raster("labels.tif", [100, 70], |x, _| (x % 2) as u8);
+        let window = "{ scene = \"scene\", x = 10, y = 10, width = 60, height = 50 }";
+        let more = format!("validation = {{ windows = [{window}], blocks = {{ size = 16, share = 0.9 }} }}");
+        let recipe = workplace.recipe(&[["scene.tif", "labels.tif"]], SAMPLING, &more);
+        let scene = TrainingScenes::open(&recipe).unwrap().scenes.remove(0);
+        // Of 7 x 5 blocks, the window touches 5 x 4; 14 of the others are nine tenths.
+        assert_eq!(scene.held_back.len(), 1 + 14);
+        let overlaps = |at: usize| scene.held_back[..at].iter().any(|other| other.intersection(scene.held_back[at]).area() > 0);
+        assert!(!(0..scene.held_back.len()).any(overlaps), "{:?}", scene.held_back);
+    }
+
+    #[test]
+    fn windows_that_vanish_or_overlap_are_errors() {
+        let workplace = Workplace::new();
+        workplace.raster("scene.tif", [91, 70], |x, _| x as u8);
+        workplace.raster("labels.tif", [91, 70], |x, _| (x % 2) as u8);
+        let error = |x: usize| {
+            let window = |x: usize| format!("{{ scene = \"scene\", x = {x}, y = 0, width = 1, height = 70 }}");
+            let more = format!("resolution = 20\nvalidation.windows = [{}, {}]", window(10), window(x));
+            let recipe = workplace.recipe(&[["scene.tif", "labels.tif"]], SAMPLING, &more);
+            TrainingScenes::open(&recipe).map(|_| ()).unwrap_err().to_string()
+        };
+        let (vanished, overlapping) = (error(90), error(11));
+        assert!(vanished.contains("windows[1]`") && vanished.contains("45 x 35 pixels that are left of 91 x 70"), "{vanished}");
+        assert!(vanished.ends_with("got window x 90 y 0 of 1 x 70"), "{vanished}");
+        assert!(overlapping.contains("windows[1]`") && overlapping.contains("no pixel in common"), "{overlapping}");
+    }
+
+    #[test]
+    fn few_scenes_are_open_at_once() {
+        let workplace = Workplace::new();
+        for name in 0..40_u8 {
+            workplace.raster(&format!("{name}_image.tif"), [8, 8], |_, _| name);
+            workplace.raster(&format!("{name}_label.tif"), [8, 8], |_, _| 0u8);
+        }
+        let recipe = workplace.recipe(&[["{name}_image.tif", "{name}_label.tif"]], SAMPLING, "");
+        let scenes = TrainingScenes::open(&recipe).unwrap().scenes;
+        let mut readers = Readers::new(&scenes, 1);
+        for at in (0..40).chain([39, 8, 0]) {
+            let read = readers.of(at).unwrap().pixels(Window::plane(0, 0, 1, 1)).unwrap();
+            assert_eq!(read.pixels, [scenes[at].name.parse::<f32>().unwrap()]);
+            assert!(readers.open.len() <= OPEN);
+        }
+        assert_eq!(readers.open.iter().take(4).map(|open| open.scene).collect::<Vec<_>>(), [0, 8, 39, 38]);
+        assert_eq!(Readers::new(&scenes, 64).most, 4);
+        assert_eq!(Readers::new(&scenes, 1000).most, 1);
     }
 
     #[test]

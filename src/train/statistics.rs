@@ -36,7 +36,7 @@ type Sums = [f64; 3];
 pub(super) fn measure(maker: &CropMaker<'_>, bands: usize) -> Result<Vec<BandStatistics>> {
     let crops = (PIXELS / maker.settings.sampling.crop.get().pow(2)).clamp(CROPS[0], CROPS[1]);
     let sums = (0..crops as u64).into_par_iter().map_init(
-        || Readers::new(maker.scenes),
+        || Readers::new(maker.scenes, rayon::current_num_threads()),
         |readers, number| {
             let patch = maker.crop(Stream::Statistics, number, readers)?.patch;
             let planes = patch.pixels.chunks_exact(patch.valid.len());

@@ -7,8 +7,8 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use swath_models::train::{Autograd, Transfer, initial_weights};
 use swath_models::{Class, Extent, Graph, GsdRange, Model, ModelCard, ScoreActivation, Shape, Weights, zoo};
 
-use super::augment::{BandRange, largest_side};
-use super::census::Census;
+use super::augment::{band_ranges, largest_side};
+use super::census::{Census, warn_of_absent};
 use super::crops::{CropMaker, Preparation};
 use super::output::OutputFolder;
 use super::run::TrainRun;
@@ -96,6 +96,7 @@ impl Trainer {
         let classes = settings.classes.len();
         let count = || scenes.scenes.par_iter().map(|scene| Census::take(scene, classes)).collect();
         let censuses: Vec<Census> = pool.install::<_, Result<_>>(count)?;
+        warn_of_absent(&settings.classes, &censuses);
         let preparation = pool.install(|| prepare(&recipe, &scenes, &censuses))?;
         let initial = initial_weights(&graph, settings.seed);
         let transfer = settings.model.weights.as_ref().map(|path| transfer(&recipe, path, &graph, &initial)).transpose()?;
@@ -221,10 +222,7 @@ fn prepare(recipe: &Recipe, scenes: &TrainingScenes, censuses: &[Census]) -> Res
             return Err(recipe.source.value("scaling", expected, several.len().to_string()).into());
         }
     };
-    let first = scenes.scenes[0].image.scene();
-    let data_types = first.bands().numbers().iter().map(|number| first.profile().bands[number - 1].data_type);
-    let ranges = data_types.zip(&measured).map(|(data_type, band)| BandRange::new(data_type, band.deviation)).collect();
-    Ok(Preparation { scaling, ranges })
+    Ok(Preparation { scaling, ranges: band_ranges(&scenes.scenes, &measured) })
 }
 
 /// The first weights, as far as possible from a file or a model folder.
