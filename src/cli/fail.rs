@@ -77,6 +77,9 @@ fn hint(error: &Error) -> Option<String> {
         Error::Train(error) => match **error {
             TrainError::Interrupted { .. } => "--resume goes on".into(),
             TrainError::OtherRecipe { .. } => "--resume needs the recipe as it was; --overwrite starts anew".into(),
+            TrainError::OtherData { .. } => "--resume needs the data as they were; --overwrite starts anew".into(),
+            TrainError::NoCheckpoint { .. } => "--overwrite replaces what an earlier training left there".into(),
+            TrainError::InputNotFinite { .. } => "the scene's pixels, or the recipe's `scaling`, are out of range".into(),
             TrainError::NotFinite { .. } => "a lower `schedule.rate`, or a longer `schedule.warm_up`, may help".into(),
             _ => return None,
         },

@@ -36,6 +36,7 @@ mod checkpoint;
 mod crops;
 mod curves;
 mod error;
+mod fingerprint;
 mod label_raster;
 mod label_vectors;
 mod labels;
@@ -55,7 +56,7 @@ mod testing;
 mod trainer;
 mod validate;
 
-pub use error::TrainError;
+pub use error::{CropPlace, TrainError};
 pub use metrics::{Metrics, Validation};
 pub use observer::{StepReport, TrainObserver, Unwatched};
 pub use recipe::{
