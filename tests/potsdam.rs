@@ -46,8 +46,12 @@ fn the_recipe_runs_from_the_archives_to_the_figures() {
     for part in ["4_Ortho_RGBIR", "5_Labels_for_participants", "5_Labels_all"] {
         fs::create_dir_all(archive.join(part)).unwrap();
     }
-    TRAINING.iter().for_each(|name| write_tile(&archive, name, "5_Labels_for_participants"));
-    TEST.iter().for_each(|name| write_tile(&archive, name, "5_Labels_all"));
+    for name in TRAINING {
+        write_tile(&archive, name, "5_Labels_for_participants");
+    }
+    for name in TEST {
+        write_tile(&archive, name, "5_Labels_all");
+    }
 
     // Only what makes it long is changed.
     let recipe = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/potsdam/fcn_resnet50.toml");
