@@ -169,14 +169,6 @@ pub enum Error {
         /// How many there were.
         got: usize,
     },
-    /// Two confusion matrices are of different classes.
-    #[error("expected the classes {expected}, got {got}")]
-    ClassNames {
-        /// The names of one, as a list.
-        expected: String,
-        /// The names of the other.
-        got: String,
-    },
     /// A raster does not say which classes its labels are.
     #[error("{} does not say which classes its labels are", path.display())]
     NoClasses {

@@ -112,6 +112,40 @@ fn threads_do_not_change_the_tiles_of_a_tight_limit() {
     assert!(tiles.len() > 1 && refused, "memory was never short: {tiles:?}");
 }
 
+/// The scene itself does not fit into the memory that its training takes.
+#[test]
+fn a_training_on_a_large_scene() {
+    let folder = TempDir::new().unwrap();
+    let side = 16_000;
+    let driver = DriverManager::get_driver_by_name("GTiff").unwrap();
+    let options = ["TILED=YES", "SPARSE_OK=TRUE", "COMPRESS=DEFLATE", "ZLEVEL=1"].into_iter().collect();
+    let path = folder.path().join("scene.tif");
+    let dataset = driver.create_with_band_type_with_options::<u8, _>(path, side, side, 3, &options).unwrap();
+    // Some of it is not the same everywhere.
+    for number in 1..=3 {
+        let values = (0..side * 256).map(|at| noise(number, at % side, at / side)).collect();
+        dataset.rasterband(number).unwrap().write((0, 0), (side, 256), &mut Buffer::new((side, 256), values)).unwrap();
+    }
+    dataset.close().unwrap();
+    write_labels(&folder.path().join("labels.tif"), [side; 2], 1000, usize::MAX, 1, &["TILED=YES"]);
+    let class = |class| format!("[[classes]]\nname = \"c{class}\"\nvalues = [{class}]\n");
+    let classes = (0..6).map(class).collect::<Vec<_>>().concat();
+    let recipe = format!(
+        "output = \"model\"\nepochs = 1\nbatch = 4\nmodel.network = \"fcn_small\"\nsampling = {{ crop = 128, samples = 96 }}\n\
+         validation.windows = [{{ scene = \"scene\", x = 0, y = 0, width = 1000, height = 1000 }}]\n\
+         optimizer.kind = \"adamw\"\nschedule.rate = 1e-3\nscenes = [{{ image = \"scene.tif\", labels = \"labels.tif\" }}]\n\
+         loss = [{{ kind = \"cross_entropy\" }}]\n{classes}"
+    );
+    fs::write(folder.path().join("recipe.toml"), recipe).unwrap();
+    let arguments = "train recipe.toml --threads 2 --max-memory 512MiB";
+    let run = swath(folder.path(), &format!("{arguments} --dry-run --json")).succeeds();
+    let planned = run.json()[0]["memory"].as_u64().unwrap();
+    assert!(planned < 3 * (side * side) as u64, "the scene would fit: {} MiB", planned / MIB);
+    let held = measure(folder.path(), &format!("{arguments} --quiet"));
+    assert!(held <= planned, "{} MiB were held, {} MiB planned", held / MIB, planned / MIB);
+    assert!(planned < 4 * held, "{} MiB were held, {} MiB planned", held / MIB, planned / MIB);
+}
+
 /// Writes labels, or grey colours, of six classes in patches, in which about every `odd`-th pixel is another one. Below row
 /// `filled` nothing is written: that is read as 0, and takes no time to make.
 fn write_labels(path: &Path, size: [usize; 2], filled: usize, odd: usize, bands: usize, options: &[&str]) {

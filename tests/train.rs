@@ -4,7 +4,9 @@
 mod support;
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -126,38 +128,133 @@ fn a_trained_model_labels_scenes() {
     train(folder.path(), "").fails(2, &["model exists already", "--overwrite"]);
 }
 
+/// Checks that two trainings left the same, but for the time they took.
+#[track_caller]
+fn assert_same(folder: &Path, [one, other]: [&str; 2]) {
+    let [one, other] = [one, other].map(|model| folder.join(model));
+    assert_eq!(support::files(&one), support::files(&other));
+    let last = support::files(&one.join("last"));
+    assert_eq!(last, support::files(&other.join("last")));
+    let last = last.into_iter().map(|file| format!("last/{file}"));
+    // The checkpoint has seconds, too.
+    let others = support::files(&one).into_iter().filter(|file| !["last", "checkpoint.safetensors"].contains(&file.as_str()));
+    for file in others.chain(last) {
+        let [one, other] = [&one, &other].map(|model| {
+            let bytes = fs::read(model.join(&file)).unwrap();
+            if file == "metrics.csv" { without_seconds(&String::from_utf8(bytes).unwrap()).into_bytes() } else { bytes }
+        });
+        assert!(one == other, "{file} differs");
+    }
+}
+
+/// A table without its fifth column.
+fn without_seconds(metrics: &str) -> String {
+    let line = |line: &str| {
+        let cells: Vec<&str> = line.split(',').collect();
+        assert!(cells[4] == "seconds" || cells[4].parse::<f64>().is_ok(), "{line}");
+        [&cells[..4], &cells[5..]].concat().join(",") + "\n"
+    };
+    metrics.lines().map(line).collect()
+}
+
 #[test]
-fn a_killed_training_goes_on_with_the_same_bits() {
+fn a_training_that_is_killed_again_and_again_ends_with_the_same_bytes() {
     let folder = workplace(|recipe| recipe.replace("epochs = 6", "epochs = 12\naccumulate = 2"));
-    train(folder.path(), "--output whole").succeeds();
+    train(folder.path(), "--output whole/model").succeeds();
 
-    let mut child =
-        program(folder.path()).args(["train", "recipe.toml", "--quiet", "--threads", "1", "--output", "killed"]).spawn().unwrap();
-    let checkpoint = folder.path().join("killed/checkpoint.safetensors");
-    let started = Instant::now();
-    while !checkpoint.exists() {
-        assert!(started.elapsed() < Duration::from_mins(2), "no checkpoint");
-        thread::sleep(Duration::from_millis(1));
+    let model = folder.path().join("killed/model");
+    let mut killed = 0;
+    // Between these lie the writing of the first checkpoint, steps, validations, and all that is written after them.
+    for moment in 0..12 {
+        let arguments = "train recipe.toml --quiet --threads 1 --output killed/model --resume";
+        let mut child = program(folder.path()).args(arguments.split(' ')).spawn().unwrap();
+        let started = Instant::now();
+        while !model.join("checkpoint.safetensors").exists() && child.try_wait().unwrap().is_none() {
+            assert!(started.elapsed() < Duration::from_mins(2), "no checkpoint");
+            thread::sleep(Duration::from_millis(1));
+        }
+        thread::sleep(Duration::from_millis(37 * moment));
+        killed += u32::from(child.try_wait().unwrap().is_none());
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    let metrics = fs::read_to_string(folder.path().join("killed/metrics.csv")).unwrap();
-    assert!(!metrics.contains("\n72,"), "the training ended before it was killed");
-
-    train(folder.path(), "--output killed --resume").succeeds();
-    let bytes = |file: &str| ["whole", "killed"].map(|model| fs::read(folder.path().join(model).join(file)).unwrap());
-    for file in ["last/weights.safetensors", "weights.safetensors"] {
-        let [whole, killed] = bytes(file);
-        assert!(whole == killed, "{file} differs");
-    }
+    assert!(killed > 2, "the training ended before it was killed");
+    train(folder.path(), "--output killed/model --resume").succeeds();
+    assert_same(folder.path(), ["whole/model", "killed/model"]);
     // Nothing is left to do, and nothing is changed.
-    train(folder.path(), "--output killed --resume").succeeds();
-    let [whole, killed] = bytes("last/weights.safetensors");
-    assert!(whole == killed);
+    train(folder.path(), "--output killed/model --resume").succeeds();
+    assert_same(folder.path(), ["whole/model", "killed/model"]);
+}
 
-    let recipe = fs::read_to_string(folder.path().join("recipe.toml")).unwrap();
-    fs::write(folder.path().join("recipe.toml"), recipe.replace("rate = 5e-3", "rate = 6e-3")).unwrap();
-    train(folder.path(), "--output killed --resume").fails(2, &["is from another recipe than recipe.toml", "--overwrite"]);
+#[test]
+fn an_interrupted_epoch_goes_on_unless_recipe_or_data_changed() {
+    let folder = workplace(|recipe| {
+        let recipe = recipe.replace("\"fcn_small\"", "\"fcn_small\"\nweights = \"first\"");
+        recipe.replace("epochs = 6", "epochs = 2").replace("samples = 24", "samples = 160")
+    });
+    let first = "model new fcn_small --bands 3 --classes 2 --scaling scale:255 --seed 5 --output first";
+    swath(folder.path(), first).succeeds();
+    train(folder.path(), "--output whole/model").succeeds();
+
+    let arguments = "train recipe.toml --threads 1 --progress json --output stopped/model";
+    let mut child = program(folder.path()).args(arguments.split(' ')).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    lines.find(|line| line.contains("\"event\":\"step\"")).unwrap();
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let said = lines.collect::<Vec<_>>().join("\n");
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{said}");
+    let step = said.split_once("stopped after step ").unwrap().1.split_once("; ").unwrap().0;
+    assert!((1..80).contains(&step.parse::<u64>().unwrap()), "{said}");
+    assert!(said.contains("stopped/model/checkpoint.safetensors has all of it") && said.contains("--resume"), "{said}");
+
+    // What the first weights were taken from is not needed any more.
+    fs::remove_dir_all(folder.path().join("first")).unwrap();
+    let resume = |edit: &dyn Fn(&str) -> String| {
+        let path = folder.path().join("recipe.toml");
+        let recipe = fs::read_to_string(&path).unwrap();
+        fs::write(&path, edit(&recipe)).unwrap();
+        let run = train(folder.path(), "--output stopped/model --resume --progress json");
+        fs::write(&path, recipe).unwrap();
+        run
+    };
+    resume(&|recipe| recipe.replace("rate = 5e-3", "rate = 6e-3"))
+        .fails(2, &["is from another recipe than recipe.toml", "--overwrite"]);
+    let labels = folder.path().join("labels.tif");
+    write_labels(&labels, |x, y| if (x, y) == (3, 4) { 10 - 10 * class(x, y) } else { 10 * class(x, y) }, utm);
+    resume(&str::to_owned).fails(2, &["is from other data: the labels of scene were ", "--overwrite"]);
+    write_labels(&labels, |x, y| 10 * class(x, y), utm);
+    let scene = folder.path().join("scene.tif");
+    let pixels = fs::read(&scene).unwrap();
+    Pixels::new(SIDE, SIDE, 3, noise).write(&scene, &["PHOTOMETRIC=RGB"], utm);
+    resume(&str::to_owned).fails(2, &["is from other data: band red was ", "--overwrite"]);
+    fs::write(&scene, pixels).unwrap();
+
+    let run = resume(&|recipe| format!("# The same.\n{}", recipe.replace("5e-3", "0.005"))).succeeds();
+    assert_same(folder.path(), ["whole/model", "stopped/model"]);
+    let events = run.stderr.lines().filter(|line| line.contains("\"event\":\"validation\""));
+    let events: Vec<serde_json::Value> = events.map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(events.len(), 2, "{}", run.stderr);
+    assert!(events[1]["figures"]["mean_iou"].as_f64().is_some() && events[1]["step"] == 160, "{}", events[1]);
+}
+
+#[test]
+fn a_finished_model_is_not_taken_for_a_training_to_go_on_with() {
+    let folder = workplace(str::to_owned);
+    swath(folder.path(), "model new fcn_small --bands 3 --classes 2 --scaling scale:255 --output finished").succeeds();
+    let model = folder.path().join("finished");
+    let bytes = || support::files(&model).iter().map(|file| fs::read(model.join(file)).unwrap()).collect::<Vec<_>>();
+    let before = bytes();
+    train(folder.path(), "--output finished --resume").fails(2, &["finished has no checkpoint.safetensors", "--overwrite"]);
+    assert!(before == bytes());
+}
+
+#[test]
+fn held_back_pixels_without_labels_are_an_error_at_the_start() {
+    let folder = workplace(|recipe| recipe.replace("[[scenes]]", "[ignore]\nvalues = [99]\n\n[[scenes]]"));
+    let label = |x: usize, y: usize| if x.min(y) < 48 { 10 * class(x, y) } else { 99 };
+    write_labels(&folder.path().join("labels.tif"), label, utm);
+    train(folder.path(), "").fails(2, &["no pixel that is held back has data and a label: window x 48 y 48 of 48 x 48 of scene"]);
+    assert!(!folder.path().join("model").exists());
 }
 
 #[test]
@@ -176,11 +273,38 @@ fn fine_tuning_says_what_was_taken_over() {
 }
 
 #[test]
-fn a_loss_that_is_no_number_stops_with_step_and_sample() {
+fn what_is_not_finite_stops_with_step_and_crops_and_is_never_written() {
     let folder = workplace(|recipe| recipe.replace("rate = 5e-3", "rate = 1e30").replace("warm_up = 4", "warm_up = 0"));
     let run = train(folder.path(), "");
     let place = "of 32 x 32 of ";
-    run.fails(2, &["expected a finite", "at step ", "window x ", place, "scene.tif", "schedule.rate"]);
+    run.fails(2, &["expected a finite", "at step ", "the crops were window x ", place, "scene.tif", "schedule.rate"]);
+    let checkpoint = fs::read(folder.path().join("model/checkpoint.safetensors")).unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(&checkpoint).unwrap();
+    let is_finite = |bytes: &[u8]| bytes.as_chunks().0.iter().all(|bytes| f32::from_le_bytes(*bytes).is_finite());
+    assert!(!tensors.is_empty() && tensors.tensors().iter().all(|(_, tensor)| is_finite(tensor.data())));
+}
+
+#[test]
+fn a_crop_with_a_pixel_out_of_range_is_named() {
+    // The first crop of a batch is as likely of the other scene.
+    for seed in 0..3 {
+        let folder = workplace(|recipe| {
+            let recipe = recipe.replace("seed = 3", &format!("seed = {seed}\nscaling = [{{ type = \"scale\", value = 0.5 }}]"));
+            let second = "[[scenes]]\nimage = \"bad.tif\"\nlabels = \"labels.tif\"\n\n[validation]";
+            recipe.replace("batch = 2", "batch = 8").replace("[validation]", second)
+        });
+        let value =
+            |bad: bool| move |band, x, y| if bad && (band, x, y) == (1, 30, 40) { 3e38 } else { f32::from(noise(band, x, y)) };
+        for (name, bad) in [("scene.tif", false), ("bad.tif", true)] {
+            Pixels::new(SIDE, SIDE, 3, value(bad)).write(&folder.path().join(name), &[], utm);
+        }
+        let run = train(folder.path(), "").fails(2, &["expected finite pixels at step ", "got inf after scaling in window x "]);
+        let line = run.stderr.lines().find(|line| line.contains("expected finite pixels")).unwrap();
+        assert!(line.ends_with("bad.tif"), "{line}");
+        let window = line.split_once("in window x ").unwrap().1.split_once(" of ").unwrap().0;
+        let [x, y] = window.split(" y ").map(|at| at.parse::<usize>().unwrap()).collect::<Vec<_>>()[..] else { panic!("{line}") };
+        assert!((x..x + 32).contains(&30) && (y..y + 32).contains(&40), "{line}");
+    }
 }
 
 #[test]

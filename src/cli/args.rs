@@ -227,7 +227,8 @@ pub(crate) struct TrainArgs {
     /// Model folder to make [default: the recipe's]
     #[arg(short, long, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,
-    /// Go on where a training of this recipe was stopped or killed; the weights are those of one that was not, bit for bit
+    /// Go on where a training of this recipe was stopped or killed; the weights are those of one that was not, bit for bit. Without a checkpoint,
+    /// the folder must be empty
     #[arg(long, conflicts_with = "overwrite")]
     pub(crate) resume: bool,
     /// Replace what an earlier training left in the folder
@@ -236,6 +237,9 @@ pub(crate) struct TrainArgs {
     /// Show what would be learned from, and stop
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Memory that a validation may hold; a quarter of it bounds GDAL's cache [default: half of what is free]
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
+    pub(crate) max_memory: Option<usize>,
     /// Threads [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) threads: Option<u16>,
@@ -246,7 +250,7 @@ pub(crate) struct TrainArgs {
     /// How progress is shown
     #[arg(long, value_enum, value_name = "STYLE", default_value_t)]
     pub(crate) progress: ProgressStyle,
-    /// Print the result as JSON
+    /// Print the result, or with `--dry-run` what would be done, as JSON
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -83,6 +83,9 @@ fn hint(error: &Error) -> Option<String> {
             }
             TrainError::LayerEmpty { .. } => "one layer for several scenes need not have features on each".into(),
             TrainError::LayerElsewhere { .. } => "does the layer have the CRS that its coordinates are in?".into(),
+            TrainError::OtherData { .. } => "--resume needs the data as they were; --overwrite starts anew".into(),
+            TrainError::NoCheckpoint { .. } => "--overwrite replaces what an earlier training left there".into(),
+            TrainError::InputNotFinite { .. } => "the scene's pixels, or the recipe's `scaling`, are out of range".into(),
             TrainError::NotFinite { .. } => "a lower `schedule.rate`, or a longer `schedule.warm_up`, may help".into(),
             _ => return None,
         },

@@ -2,10 +2,10 @@
 
 use std::io::{self, IsTerminal as _};
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
-use serde_json::json;
+use serde_json::{Value, json};
 use swath::Existing;
 use swath::train::{Metrics, Recipe, Start, StepReport, TrainObserver, TrainOptions, TrainReport, TrainSummary, Trainer};
 use swath_models::train::{Autograd, CandleAutograd, Device, FusedAutograd, Transfer};
@@ -29,7 +29,7 @@ pub(super) fn run(args: &TrainArgs) -> Result<Exit, AnyError> {
     };
     let options = TrainOptions {
         threads: args.threads.map_or_else(cores, usize::from),
-        max_memory: half_of_free_memory()?,
+        max_memory: args.max_memory.map_or_else(half_of_free_memory, Ok)?,
         output: args.output.clone(),
         start,
     };
@@ -39,6 +39,16 @@ pub(super) fn run(args: &TrainArgs) -> Result<Exit, AnyError> {
     }
     log_summary(&trainer);
     if args.dry_run {
+        if args.json {
+            let TrainSummary { parameters, steps, steps_per_epoch, crops, memory, .. } = trainer.summary();
+            print::line(json!({
+                "parameters": parameters,
+                "steps": steps,
+                "steps_per_epoch": steps_per_epoch,
+                "crops": crops,
+                "memory": memory,
+            }))?;
+        }
         return Ok(Exit::Done);
     }
     let mut autograd = autograd(args.device, trainer.graph())?;
@@ -146,6 +156,15 @@ struct Shown {
     loss: Option<f64>,
     /// The mean `IoU` that was found last.
     mean_iou: Option<f64>,
+    /// The first step of this run that was done.
+    first: Option<FirstStep>,
+}
+
+/// By which the pace is known.
+#[derive(Clone, Copy)]
+struct FirstStep {
+    step: u64,
+    done: Instant,
 }
 
 /// How much of the mean loss is kept at each step.
@@ -178,6 +197,13 @@ impl TrainProgress {
         }
     }
 
+    /// Seconds that are left at the pace since the first step, once there is one.
+    fn eta(&self, step: u64) -> Option<f64> {
+        let first = *self.shown.lock().ok()?.first.get_or_insert_with(|| FirstStep { step, done: Instant::now() });
+        let pace = first.done.elapsed().as_secs_f64() / step.checked_sub(first.step).filter(|steps| *steps > 0)? as f64;
+        Some(pace * (self.steps - step) as f64)
+    }
+
     /// Takes note of a loss, and says what there is to show.
     fn shown(&self, loss: f64) -> String {
         let Ok(mut shown) = self.shown.lock() else { return String::new() };
@@ -188,10 +214,19 @@ impl TrainProgress {
     }
 }
 
+/// Writes an event on a line of its own.
+fn event(line: &Value) {
+    suspended(|| {
+        use io::Write as _;
+        // Whoever reads progress may go away; the training goes on.
+        let _ = writeln!(io::stderr(), "{line}");
+    });
+}
+
 impl TrainObserver for TrainProgress {
     fn step_done(&self, report: &StepReport) {
         let StepReport { step, loss, rate } = *report;
-        let shown = self.shown(loss);
+        let (shown, eta) = (self.shown(loss), self.eta(step));
         let is_due = |due: &Mutex<Due>, growth| due.lock().is_ok_and(|mut due| due.is_due(growth));
         match &self.display {
             Display::Bar(bar) => {
@@ -205,17 +240,14 @@ impl TrainObserver for TrainProgress {
             }
             Display::Log(due) => {
                 if is_due(due, 2) {
-                    tracing::info!("step {step} of {}: {shown}, rate {rate:.2e}", self.steps);
+                    let left = eta.map_or_else(String::new, |eta| format!(", {eta:.0} s left"));
+                    tracing::info!("step {step} of {}: {shown}, rate {rate:.2e}{left}", self.steps);
                 }
             }
             Display::Json(due) => {
                 if is_due(due, 1) {
-                    let line = json!({ "event": "step", "step": step, "steps": self.steps, "loss": loss, "rate": rate });
-                    suspended(|| {
-                        use io::Write as _;
-                        // Whoever reads progress may go away; the training goes on.
-                        let _ = writeln!(io::stderr(), "{line}");
-                    });
+                    let steps = self.steps;
+                    event(&json!({ "event": "step", "step": step, "steps": steps, "loss": loss, "rate": rate, "eta_s": eta }));
                 }
             }
             Display::None => {}
@@ -226,6 +258,17 @@ impl TrainObserver for TrainProgress {
         let Some(validation) = &metrics.validation else { return };
         if let Ok(mut shown) = self.shown.lock() {
             shown.mean_iou = validation.mean_iou;
+        }
+        if let Display::Json(_) = self.display {
+            let Metrics { step, epoch, loss, seconds, .. } = metrics;
+            event(&json!({
+                "event": "validation",
+                "step": step,
+                "epoch": epoch,
+                "loss": loss,
+                "seconds": seconds,
+                "figures": validation,
+            }));
         }
         let figure = |value: Option<f64>| value.map_or_else(|| "undefined".to_owned(), |value| format!("{value:.4}"));
         let (Metrics { step, epoch, loss, seconds, .. }, iou, f1) =

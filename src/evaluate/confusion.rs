@@ -66,18 +66,6 @@ impl ConfusionMatrix {
         Ok(())
     }
 
-    /// Adds the pixels of another matrix.
-    ///
-    /// # Errors
-    /// If it has other classes.
-    pub fn merge(&mut self, other: &Self) -> Result<()> {
-        if self.names != other.names {
-            return Err(Error::ClassNames { expected: self.names.join(", "), got: other.names.join(", ") });
-        }
-        self.counts.iter_mut().zip(&other.counts).for_each(|(count, more)| *count += more);
-        Ok(())
-    }
-
     /// The matrix without some classes, given by their places: their pixels of the reference do not count. Other pixels that were
     /// taken for them are still wrong, and are among those without a label.
     #[must_use]
@@ -253,15 +241,6 @@ mod tests {
         let matrix = ConfusionMatrix::from_counts(["a", "b", "c"], vec![5, 1, 2, 1, 3, 4, 0, 0, 7, 8, 9, 0]).unwrap();
         let without = matrix.without(&[2]);
         assert_eq!(without, ConfusionMatrix::from_counts(["a", "b"], vec![5, 1, 3, 3, 4, 0]).unwrap());
-    }
-
-    #[test]
-    fn parts_add_up_and_must_have_the_same_classes() {
-        let mut sum = example();
-        sum.merge(&example()).unwrap();
-        assert_eq!((sum.pixels(), sum.count(1, 1), sum.accuracy()), (16, 4, example().accuracy()));
-        let error = sum.merge(&ConfusionMatrix::new(["a", "b"])).unwrap_err();
-        assert_eq!(error.to_string(), "expected the classes a, b, c, d, got a, b");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::{LabelSink, LayerSink, Result};
 const MIB: usize = 1 << 20;
 
 /// What the program holds before it reads: itself, GDAL with its drivers and projections, and the allocator's slack.
-const BASE: usize = 112 * MIB;
+pub(crate) const BASE: usize = 112 * MIB;
 
 /// GDAL's block cache where blocks are small.
 const CACHE: usize = 64 * MIB;

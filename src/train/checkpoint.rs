@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use swath_models::Weights;
 use swath_models::train::OptimizerState;
 
+use super::fingerprint::Fingerprint;
 use super::{Metrics, TrainError};
 use crate::sink::Unpublished;
 use crate::{Error, Existing, Result};
@@ -32,8 +33,10 @@ pub(super) struct Checkpoint {
 /// What has been done.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Progress {
-    /// Fingerprint of the recipe.
+    /// The recipe's text.
     pub(super) recipe: String,
+    /// What was learned from.
+    pub(super) data: Fingerprint,
     /// Steps so far.
     pub(super) step: u64,
     /// Time spent in them, in seconds.
@@ -43,6 +46,8 @@ pub(super) struct Progress {
     /// Steps since then.
     pub(super) losses: u64,
     pub(super) metrics: Vec<Metrics>,
+    /// Steps at the last validation.
+    pub(super) validated: u64,
     /// The best mean `IoU` so far.
     pub(super) best: Option<f64>,
 }

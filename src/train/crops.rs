@@ -16,7 +16,7 @@ use crate::random::{Random, hash};
 use crate::source::Patch;
 
 /// Batches that each reading thread has ready.
-const AHEAD: usize = 2;
+pub(super) const AHEAD: usize = 2;
 
 /// Which random numbers a crop is drawn from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

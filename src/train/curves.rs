@@ -54,8 +54,9 @@ fn chart(canvas: &mut Canvas, y: usize, curves: &[Curve], steps: u64, top: f64) 
     for quarter in 0..=4 {
         let level = bottom - quarter * height / 4;
         canvas.fill(Window::plane(left, level, width, 1), if quarter == 0 { BLACK } else { GRID });
-        let text = format!("{:.3}", top * quarter as f64 / 4.0);
-        canvas.text(&text, left - text_width(text.len(), LETTER) - 6, level - 7, LETTER, BLACK);
+        let value = top * quarter as f64 / 4.0;
+        let text = if top < 1000.0 { format!("{value:.3}") } else { format!("{value:.3e}") };
+        canvas.text(&text, left.saturating_sub(text_width(text.len(), LETTER) + 6), level - 7, LETTER, BLACK);
         let at = left + quarter * width / 4;
         canvas.fill(Window::plane(at, bottom - height, 1, height), if quarter == 0 { BLACK } else { GRID });
         let text = (steps * quarter as u64 / 4).to_string();
@@ -76,6 +77,22 @@ fn chart(canvas: &mut Canvas, y: usize, curves: &[Curve], steps: u64, top: f64) 
         if let [only] = curve.points[..] {
             let [x, y] = place(only).map(|at| at as usize);
             canvas.fill(Window::plane(x - 2, y - 2, 5, 5), curve.colour);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn losses_of_any_size_are_drawn() {
+        let folder = tempfile::TempDir::new().unwrap();
+        for loss in [0.0, 1e-30, 999.999, 1000.0, 1e12, 1e300] {
+            let row = Metrics { step: 1, epoch: 1.0, rate: 1.0, loss, seconds: 1.0, validation: None };
+            let path = folder.path().join("curves.png");
+            draw(&[row.clone(), Metrics { step: 2, ..row }], 2, &path).unwrap();
+            assert!(path.exists());
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What can go wrong between a recipe and a trained model.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use swath_tiling::{Size, Window};
@@ -131,19 +132,39 @@ pub enum TrainError {
     /// Nothing to learn from.
     #[error("no pixel of any training scene has a label")]
     NoLabels,
-    /// A loss or score that is not a number.
-    #[error("expected a finite {what} at step {step}, got {value} for {window} of {}", path.display())]
+    /// Nothing to validate with, although something is held back.
+    #[error("no pixel that is held back has data and a label: {windows}")]
+    NothingToValidate {
+        /// The scenes and what is held back of them, as a list.
+        windows: String,
+    },
+    /// A crop with a pixel that is not finite once it is scaled.
+    #[error("expected finite pixels at step {step}, got {value} after scaling in {place}")]
+    InputNotFinite {
+        /// The step, from 1.
+        step: u64,
+        /// What it is.
+        value: f32,
+        /// The crop.
+        place: CropPlace,
+    },
+    /// A score, loss, gradient or weight that is not finite.
+    #[error("expected a finite {what} at step {step}, got {value}; the crops were {}", join(places))]
     NotFinite {
-        /// "loss" or "score".
+        /// "score", "loss", "gradient" or "weight".
         what: &'static str,
         /// The step, from 1.
         step: u64,
         /// What it is.
         value: f64,
-        /// The scene of the sample.
-        path: PathBuf,
-        /// The sample, in the scene's pixels at the network's resolution.
-        window: Window,
+        /// The crops: a normalisation over all of a batch makes all scores depend on each.
+        places: Vec<CropPlace>,
+    },
+    /// A folder to go on in that holds something, but no checkpoint.
+    #[error("{} has no checkpoint.safetensors to go on from, but other files", folder.display())]
+    NoCheckpoint {
+        /// The folder.
+        folder: PathBuf,
     },
     /// The user stopped the training, which can go on from there.
     #[error("stopped after step {step}; {} has all of it", checkpoint.display())]
@@ -169,6 +190,33 @@ pub enum TrainError {
         /// The recipe.
         recipe: PathBuf,
     },
+    /// A checkpoint of other data.
+    #[error("{} is from other data: {change}", checkpoint.display())]
+    OtherData {
+        /// The checkpoint.
+        checkpoint: PathBuf,
+        /// What is not as it was.
+        change: String,
+    },
+}
+
+/// Where a crop is from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CropPlace {
+    /// The scene.
+    pub path: PathBuf,
+    /// Its part, in pixels at the network's resolution.
+    pub window: Window,
+}
+
+impl fmt::Display for CropPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}", self.window, self.path.display())
+    }
+}
+
+fn join(places: &[CropPlace]) -> String {
+    places.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn more(count: usize) -> String {

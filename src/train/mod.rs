@@ -36,6 +36,7 @@ mod checkpoint;
 mod crops;
 mod curves;
 mod error;
+mod fingerprint;
 mod label_raster;
 mod label_vectors;
 mod labels;
@@ -56,7 +57,7 @@ mod trainer;
 mod validate;
 mod window_index;
 
-pub use error::TrainError;
+pub use error::{CropPlace, TrainError};
 pub use metrics::{Metrics, Validation};
 pub use observer::{StepReport, TrainObserver, Unwatched};
 pub use recipe::{

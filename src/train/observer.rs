@@ -3,7 +3,7 @@
 use super::Metrics;
 
 /// What a training is told while it runs.
-pub trait TrainObserver {
+pub trait TrainObserver: Sync {
     /// A step is done.
     fn step_done(&self, step: &StepReport);
 

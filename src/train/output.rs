@@ -1,12 +1,14 @@
 //! The folder that a training makes.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use swath_models::Model;
 
-use super::{Metrics, curves, metrics};
-use crate::{Error, Result};
+use super::{Metrics, Start, TrainError, curves, metrics};
+use crate::sink::write_text;
+use crate::{Error, Existing, Result};
 
 /// A model folder, with what else a training leaves there: the last weights as a model folder of their own, a checkpoint, the recipe, and how it
 /// went.
@@ -34,14 +36,35 @@ impl OutputFolder {
         self.path.join("checkpoint.safetensors")
     }
 
-    /// Creates the folder, empty of what an earlier training left there.
+    /// An error if a training may not start here.
+    pub(super) fn refuse(&self, start: Start) -> Result<()> {
+        let path = || self.path.clone();
+        match start {
+            Start::Fresh(Existing::Refuse) if self.holds_more_than(&[]) => Err(Error::Exists { path: path() }),
+            // All that a start leaves before its checkpoint is there.
+            Start::Resume if !self.checkpoint().exists() && self.holds_more_than(&["checkpoint.safetensors.part"]) => {
+                Err(TrainError::NoCheckpoint { folder: path() }.into())
+            }
+            Start::Fresh(_) | Start::Resume => Ok(()),
+        }
+    }
+
+    /// Whether there is something at the path but a folder of these files.
+    fn holds_more_than(&self, files: &[&str]) -> bool {
+        let is_other =
+            |entry: io::Result<fs::DirEntry>| entry.map_or(true, |entry| !files.iter().any(|file| entry.file_name() == *file));
+        self.path.exists() && self.path.read_dir().map_or(true, |mut entries| entries.any(is_other))
+    }
+
+    /// Creates the folder.
+    pub(super) fn create(&self) -> Result<()> {
+        fs::create_dir_all(&self.path).map_err(|source| Error::File { action: "create", path: self.path.clone(), source })
+    }
+
+    /// Removes what an earlier training left: first what could go on.
     pub(super) fn clear(&self) -> Result<()> {
-        let files = Model::files(&self.path).into_iter().chain([
-            self.checkpoint(),
-            self.path.join("metrics.csv"),
-            self.path.join("curves.png"),
-            self.path.join("recipe.toml"),
-        ]);
+        let others = ["metrics.csv", "curves.png", "recipe.toml"].map(|name| self.path.join(name));
+        let files = [self.checkpoint()].into_iter().chain(Model::files(&self.path)).chain(others);
         for file in files.filter(|file| file.exists()) {
             fs::remove_file(&file).map_err(|source| Error::File { action: "remove", path: file, source })?;
         }
@@ -49,13 +72,13 @@ impl OutputFolder {
         if last.exists() {
             fs::remove_dir_all(&last).map_err(|source| Error::File { action: "remove", path: last, source })?;
         }
-        fs::create_dir_all(&self.path).map_err(|source| Error::File { action: "create", path: self.path.clone(), source })
+        Ok(())
     }
 
-    /// Writes the recipe's text.
+    /// Writes the recipe's text, unless it is there.
     pub(super) fn keep_recipe(&self, text: &str) -> Result<()> {
         let path = self.path.join("recipe.toml");
-        fs::write(&path, text).map_err(|source| Error::File { action: "write", path, source })
+        if path.exists() { Ok(()) } else { write_text(&path, text, Existing::Refuse) }
     }
 
     /// Writes a model to `folder`, file by file in place of an earlier one, each once it is complete. All of a training have the same card and

@@ -11,7 +11,6 @@ use swath_tiling::Window;
 
 use super::paths;
 use super::recipe_text::RecipeText;
-use crate::digest::Digest;
 use crate::{Error, Result};
 
 /// A training as a TOML file describes it. Unknown keys are errors; paths are relative to the file, and `${NAME}` in them is an environment
@@ -280,11 +279,10 @@ impl Recipe {
         &self.source.text
     }
 
-    /// Fingerprint of the text: 64 hexadecimal digits.
-    pub(super) fn digest(&self) -> String {
-        let mut digest = Digest::default();
-        digest.add(self.source.text.as_bytes());
-        digest.hex()
+    /// Whether another recipe's text says the same, but for where the model goes.
+    pub(super) fn agrees(&self, text: &str) -> bool {
+        let other = toml::from_str::<Settings>(text);
+        other.is_ok_and(|other| self.settings == Settings { output: self.settings.output.clone(), ..other })
     }
 
     /// Steps of an epoch: whole ones, at least one.

@@ -3,15 +3,18 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use swath_models::train::{Autograd, Batch, Loss, Optimizer, Parameters};
+use rayon::iter::ParallelIterator as _;
+use rayon::slice::ParallelSlice as _;
+use swath_models::train::{Autograd, Loss, Optimizer, Parameters};
 
 use super::checkpoint::{Checkpoint, Progress};
 use super::crops::{Crops, Prepared};
 use super::output::OutputFolder;
-use super::trainer::{Trainer, reading_threads};
-use super::validate::validate;
-use super::{Metrics, Start, StepReport, TrainError, TrainObserver, TrainReport, Validation};
-use crate::Result;
+use super::sampler::Place;
+use super::trainer::{Origin, Trainer, reading_threads};
+use super::validate::{nothing, validate};
+use super::{CropPlace, Metrics, Start, StepReport, TrainError, TrainObserver, TrainReport, Validation};
+use crate::{Error, Existing, Result};
 
 /// Most time between checkpoints.
 const CHECKPOINT_EVERY: Duration = Duration::from_mins(5);
@@ -33,28 +36,39 @@ pub(super) struct TrainRun<'t> {
 impl<'t> TrainRun<'t> {
     /// Begins, or goes on where the checkpoint is.
     pub(super) fn new(trainer: &'t Trainer, autograd: &'t mut dyn Autograd, observer: &'t dyn TrainObserver) -> Result<Self> {
-        let (recipe, rule, output) = (&trainer.recipe, trainer.recipe.settings.optimizer, &trainer.output);
-        let path = output.checkpoint();
-        let (parameters, optimizer, progress) = if trainer.start == Start::Resume && path.exists() {
-            let checkpoint = Checkpoint::read(&path)?;
-            if checkpoint.progress.recipe != recipe.digest() {
-                return Err(TrainError::OtherRecipe { checkpoint: path, recipe: recipe.path().into() }.into());
+        let (recipe, output) = (&trainer.recipe, &trainer.output);
+        let rule = recipe.settings.optimizer;
+        let own = match &trainer.origin {
+            Origin::Checkpoint(path) => {
+                let Checkpoint { progress, weights, optimizer } = Checkpoint::read(path)?;
+                if !recipe.agrees(&progress.recipe) {
+                    return Err(TrainError::OtherRecipe { checkpoint: path.clone(), recipe: recipe.path().into() }.into());
+                }
+                if let Some(change) = trainer.fingerprint.change_since(&progress.data) {
+                    return Err(TrainError::OtherData { checkpoint: path.clone(), change }.into());
+                }
+                let parameters = Parameters::new(&trainer.graph, &weights)?;
+                let optimizer = Optimizer::resume(rule, &parameters, &optimizer)?;
+                tracing::info!("goes on after step {}", progress.step);
+                Self { trainer, autograd, observer, parameters, optimizer, progress, saved: Instant::now() }
             }
-            let parameters = Parameters::new(&trainer.graph, &checkpoint.weights)?;
-            let optimizer = Optimizer::resume(rule, &parameters, &checkpoint.optimizer)?;
-            tracing::info!("goes on after step {}", checkpoint.progress.step);
-            (parameters, optimizer, checkpoint.progress)
-        } else {
-            if trainer.start == Start::Resume {
-                tracing::info!("{} is not there: starts at the first step", path.display());
+            Origin::Weights(initial) => {
+                if trainer.start == Start::Fresh(Existing::Overwrite) {
+                    output.clear()?;
+                }
+                output.create()?;
+                let parameters = Parameters::new(&trainer.graph, initial)?;
+                let optimizer = Optimizer::new(rule, &parameters)?;
+                let (recipe, data) = (recipe.text().to_owned(), trainer.fingerprint.clone());
+                let progress = Progress { recipe, data, ..Progress::default() };
+                let own = Self { trainer, autograd, observer, parameters, optimizer, progress, saved: Instant::now() };
+                // From now on, what is in the folder can be gone on from.
+                own.write_checkpoint()?;
+                own
             }
-            output.clear()?;
-            let parameters = Parameters::new(&trainer.graph, &trainer.initial)?;
-            let optimizer = Optimizer::new(rule, &parameters)?;
-            (parameters, optimizer, Progress { recipe: recipe.digest(), ..Progress::default() })
         };
         output.keep_recipe(recipe.text())?;
-        Ok(Self { trainer, autograd, observer, parameters, optimizer, progress, saved: Instant::now() })
+        Ok(own)
     }
 
     /// Goes on to the end.
@@ -62,14 +76,16 @@ impl<'t> TrainRun<'t> {
         let trainer = self.trainer;
         let (recipe, maker) = (&trainer.recipe, trainer.crops()?);
         let accumulate = recipe.settings.accumulate.get() as u64;
+        if self.is_validation_due() {
+            self.finish_epoch()?;
+        }
         let batches = self.progress.step * accumulate..recipe.steps() * accumulate;
         thread::scope(|scope| -> Result<()> {
             let mut crops = Crops::start(scope, &maker, &trainer.preparation, batches, reading_threads(trainer.effort.threads));
             while self.progress.step < recipe.steps() {
                 if self.observer.is_cancelled() {
                     self.save()?;
-                    let (step, checkpoint) = (self.progress.step, trainer.output.checkpoint());
-                    return Err(TrainError::Interrupted { step, checkpoint }.into());
+                    return Err(self.interrupted().into());
                 }
                 let started = Instant::now();
                 let Some(report) = self.step(&mut crops)? else { break };
@@ -82,30 +98,38 @@ impl<'t> TrainRun<'t> {
         Ok(TrainReport { model: trainer.output.path().into(), metrics: self.progress.metrics, best_iou: self.progress.best })
     }
 
+    fn interrupted(&self) -> TrainError {
+        TrainError::Interrupted { step: self.progress.step, checkpoint: self.trainer.output.checkpoint() }
+    }
+
     /// Makes one step; `None` if there are no crops for it.
     fn step(&mut self, crops: &mut Crops) -> Result<Option<StepReport>> {
         let settings = &self.trainer.recipe.settings;
         let accumulate = settings.accumulate.get();
         self.parameters.clear_gradients();
-        let mut loss = 0.0;
+        let (mut loss, mut places) = (0.0, Vec::new());
         for _ in 0..accumulate {
             let Some(prepared) = crops.next().transpose()? else { return Ok(None) };
             loss += self.pass(&settings.loss, &prepared, accumulate)? / accumulate as f64;
+            places.extend(prepared.places);
         }
         let rate = settings.schedule.rate(self.progress.step, self.trainer.recipe.steps());
+        self.require_finite("gradient", self.parameters.gradients(), &places)?;
         self.trainer.pool.install(|| self.optimizer.step(&mut self.parameters, rate));
+        self.require_finite("weight", self.parameters.values(), &places)?;
         self.progress.step += 1;
         Ok(Some(StepReport { step: self.progress.step, loss, rate }))
     }
 
     /// Adds the gradients of one batch, of which `accumulate` make a step, and returns its loss.
     fn pass(&mut self, loss: &Loss, prepared: &Prepared, accumulate: usize) -> Result<f64> {
+        self.check_input(prepared)?;
         let mut value = 0.0;
         let mut wrong = None;
         let share = 1.0 / accumulate as f32;
         let passed = self.trainer.pool.install(|| {
             self.autograd.pass(&mut self.parameters, &prepared.input, &mut |scores| {
-                wrong = first_wrong(scores);
+                wrong = first_wrong(scores.values());
                 let mut evaluated = loss.evaluate(scores, &prepared.targets)?;
                 value = evaluated.value;
                 if accumulate > 1 {
@@ -114,17 +138,37 @@ impl<'t> TrainRun<'t> {
                 Ok(evaluated.gradient)
             })
         });
-        if let Some((sample, value)) = wrong {
-            return Err(self.not_finite("score", value.into(), prepared, sample).into());
+        if let Some(score) = wrong {
+            return Err(self.not_finite("score", score.into(), &prepared.places).into());
         }
         passed?;
-        if value.is_finite() { Ok(value) } else { Err(self.not_finite("loss", value, prepared, 0).into()) }
+        if value.is_finite() { Ok(value) } else { Err(self.not_finite("loss", value, &prepared.places).into()) }
     }
 
-    fn not_finite(&self, what: &'static str, value: f64, prepared: &Prepared, sample: usize) -> TrainError {
-        let place = prepared.places[sample];
-        let path = self.trainer.scenes.scenes[place.scene].profile().path.clone();
-        TrainError::NotFinite { what, step: self.progress.step + 1, value, path, window: place.window }
+    /// Checks the input sample by sample: a normalisation spreads one that is wrong over the scores of all.
+    fn check_input(&self, prepared: &Prepared) -> Result<(), TrainError> {
+        let samples = prepared.input.values().chunks_exact(prepared.input.shape().elements());
+        for (values, place) in samples.zip(&prepared.places) {
+            if let Some(value) = first_wrong(values) {
+                return Err(TrainError::InputNotFinite { step: self.progress.step + 1, value, place: self.crop_place(place) });
+            }
+        }
+        Ok(())
+    }
+
+    /// An error if a gradient or weight that follows from these crops is not finite: none such is ever written.
+    fn require_finite(&self, what: &'static str, values: &[f32], places: &[Place]) -> Result<(), TrainError> {
+        let wrong = self.trainer.pool.install(|| values.par_chunks(1 << 16).find_map_first(first_wrong));
+        wrong.map_or(Ok(()), |value| Err(self.not_finite(what, value.into(), places)))
+    }
+
+    fn not_finite(&self, what: &'static str, value: f64, places: &[Place]) -> TrainError {
+        let places = places.iter().map(|place| self.crop_place(place)).collect();
+        TrainError::NotFinite { what, step: self.progress.step + 1, value, places }
+    }
+
+    fn crop_place(&self, place: &Place) -> CropPlace {
+        CropPlace { path: self.trainer.scenes.scenes[place.scene].profile().path.clone(), window: place.window }
     }
 
     /// Takes note of a step; now and then of how the training goes, and of the network at the end of an epoch.
@@ -132,7 +176,7 @@ impl<'t> TrainRun<'t> {
         self.progress.loss += report.loss;
         self.progress.losses += 1;
         let epoch = self.trainer.recipe.steps_per_epoch();
-        let is_end = report.step.is_multiple_of(epoch);
+        let is_end = self.is_validation_due();
         if is_end || report.step.is_multiple_of(epoch.div_ceil(METRICS_PER_EPOCH)) {
             let metrics = Metrics {
                 step: report.step,
@@ -140,26 +184,56 @@ impl<'t> TrainRun<'t> {
                 rate: report.rate,
                 loss: self.progress.loss / self.progress.losses as f64,
                 seconds: self.progress.seconds,
-                validation: if is_end { self.validate()? } else { None },
+                validation: None,
             };
-            self.observer.measured(&metrics);
+            if !is_end {
+                self.observer.measured(&metrics);
+            }
             self.progress.metrics.push(metrics);
             (self.progress.loss, self.progress.losses) = (0.0, 0);
         }
-        if is_end || self.saved.elapsed() > CHECKPOINT_EVERY { self.save() } else { Ok(()) }
+        if is_end {
+            self.finish_epoch()
+        } else if self.saved.elapsed() > CHECKPOINT_EVERY {
+            self.save()
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Whether an epoch ended that has not been validated.
+    fn is_validation_due(&self) -> bool {
+        let Progress { step, validated, .. } = self.progress;
+        step > validated && step.is_multiple_of(self.trainer.recipe.steps_per_epoch())
+    }
+
+    /// Validates and writes all. Until it is written, the network's steps are safe in the checkpoint, from which this is done again.
+    fn finish_epoch(&mut self) -> Result<()> {
+        let validation = self.validate()?;
+        if let Some(last) = self.progress.metrics.last_mut() {
+            last.validation = validation;
+            self.observer.measured(last);
+        }
+        self.progress.validated = self.progress.step;
+        self.save()
     }
 
     /// Looks how good the network is, and keeps it if it is the best so far, or if nothing is held back to tell.
     fn validate(&mut self) -> Result<Option<Validation>> {
         let trainer = self.trainer;
         let model = trainer.model(self.parameters.weights());
-        let scenes = &trainer.scenes.scenes;
-        if scenes.iter().all(|scene| scene.held_back.is_empty()) {
+        if trainer.held_back.is_empty() {
             OutputFolder::publish(trainer.output.path(), &model)?;
             return Ok(None);
         }
-        let validation = Validation::new(&validate(scenes, &model, trainer.effort)?);
-        let mean_iou = validation.mean_iou.unwrap_or(0.0);
+        self.write_checkpoint()?;
+        let matrix =
+            validate(&trainer.scenes.scenes, &trainer.held_back, &model, self.observer).map_err(|error| match error {
+                Error::Cancelled { .. } => self.interrupted().into(),
+                error => error,
+            })?;
+        let validation = Validation::new(&matrix);
+        let mean_iou = validation.mean_iou.ok_or_else(|| nothing(&trainer.scenes.scenes))?;
         if self.progress.best.is_none_or(|best| mean_iou > best) {
             OutputFolder::publish(trainer.output.path(), &model)?;
             self.progress.best = Some(mean_iou);
@@ -170,19 +244,91 @@ impl<'t> TrainRun<'t> {
     /// Writes the last weights, how it went, and then the checkpoint: what it says is there is there.
     fn save(&mut self) -> Result<()> {
         let output = &self.trainer.output;
-        let weights = self.parameters.weights();
-        OutputFolder::publish(&output.last(), &self.trainer.model(weights.clone()))?;
+        OutputFolder::publish(&output.last(), &self.trainer.model(self.parameters.weights()))?;
         let classes: Vec<String> = self.trainer.card.classes.iter().map(|class| class.name.clone()).collect();
         output.report(&self.progress.metrics, &classes, self.trainer.recipe.steps())?;
-        let optimizer = self.optimizer.state(&self.parameters);
-        Checkpoint { progress: self.progress.clone(), weights, optimizer }.write(&output.checkpoint())?;
+        self.write_checkpoint()?;
         self.saved = Instant::now();
         Ok(())
     }
+
+    fn write_checkpoint(&self) -> Result<()> {
+        let (weights, optimizer) = (self.parameters.weights(), self.optimizer.state(&self.parameters));
+        Checkpoint { progress: self.progress.clone(), weights, optimizer }.write(&self.trainer.output.checkpoint())
+    }
 }
 
-/// The first sample with a score that is not finite, and that score.
-fn first_wrong(scores: &Batch) -> Option<(usize, f32)> {
-    let at = scores.values().iter().position(|score| !score.is_finite())?;
-    Some((at / scores.shape().elements(), scores.values()[at]))
+/// The first value that is not finite.
+fn first_wrong(values: &[f32]) -> Option<f32> {
+    // All are looked at: without a way out, several at once.
+    let is_finite = values.iter().fold(true, |all, x| all & x.is_finite());
+    if is_finite { None } else { values.iter().copied().find(|x| !x.is_finite()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use swath_models::Convolutions;
+    use swath_models::train::FusedAutograd;
+
+    use super::super::TrainOptions;
+    use super::super::testing::Workplace;
+    use super::*;
+
+    /// Stops a training when it asks for the n-th time.
+    struct Impatient {
+        asked: AtomicUsize,
+        patience: usize,
+    }
+
+    impl TrainObserver for Impatient {
+        fn step_done(&self, _step: &StepReport) {}
+
+        fn measured(&self, _metrics: &Metrics) {}
+
+        fn is_cancelled(&self) -> bool {
+            self.asked.fetch_add(1, Ordering::Relaxed) >= self.patience
+        }
+    }
+
+    /// A training of eight steps, and a validation in several tiles.
+    fn train(workplace: &Workplace, output: &str, patience: usize) -> Result<TrainReport> {
+        let more = "validation = { windows = [{ scene = \"scene\", x = 0, y = 0, width = 96, height = 40 }], tile = 64 }";
+        let recipe = workplace.recipe(&[["scene.tif", "labels.tif"]], "crop = 32\nsamples = 16", more);
+        let output = Some(workplace.path(output).join("model"));
+        let trainer = Trainer::new(recipe, &TrainOptions { threads: 1, max_memory: 1 << 30, output, start: Start::Resume })?;
+        let mut autograd = FusedAutograd::new(trainer.graph().clone(), Convolutions::Winograd)?;
+        trainer.run(&mut autograd, &Impatient { asked: AtomicUsize::new(0), patience })
+    }
+
+    #[test]
+    fn a_training_that_is_stopped_anywhere_ends_with_the_same_model() {
+        let workplace = Workplace::new();
+        workplace.raster("scene.tif", [96, 96], |x, y| ((x * 7 + y * 13) % 251) as u8);
+        workplace.raster("labels.tif", [96, 96], |x, y| u8::from((x / 16 + y / 16) % 2 == 0));
+        let whole = train(&workplace, "whole", usize::MAX).unwrap();
+        let mut stopped_at = Vec::new();
+        for patience in 6..10 {
+            let output = format!("stopped_{patience}");
+            let report = loop {
+                match train(&workplace, &output, patience) {
+                    Err(Error::Train(error)) => match *error {
+                        TrainError::Interrupted { step, .. } if stopped_at.len() < 100 => stopped_at.push(step),
+                        other => panic!("{other} after {stopped_at:?}"),
+                    },
+                    report => break report.unwrap(),
+                }
+            };
+            assert_eq!(report.best_iou.map(f64::to_bits), whole.best_iou.map(f64::to_bits));
+            for file in ["model.json", "weights.safetensors", "last/weights.safetensors", "curves.png", "recipe.toml"] {
+                let [one, other] =
+                    ["whole", &output].map(|output| fs::read(workplace.path(output).join("model").join(file)).unwrap());
+                assert!(one == other, "{file} differs");
+            }
+        }
+        // In the middle of the epoch, and in the validation.
+        assert!(stopped_at.contains(&6) && stopped_at.contains(&8), "{stopped_at:?}");
+    }
 }

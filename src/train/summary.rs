@@ -17,7 +17,8 @@ pub struct TrainSummary {
     pub steps_per_epoch: u64,
     /// Crops in all.
     pub crops: u64,
-    /// Bytes of the network's values, gradients and parameters, about.
+    /// Bytes that the process holds at its peak, about: GDAL's cache, batches made ahead, the network's values, parameters and their gradients,
+    /// and a validation.
     pub memory: usize,
 }
 

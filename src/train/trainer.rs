@@ -1,6 +1,6 @@
 //! From a recipe to all that a training needs.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -9,13 +9,16 @@ use swath_models::{Class, Extent, Graph, GsdRange, Model, ModelCard, ScoreActiva
 
 use super::augment::{band_ranges, largest_side};
 use super::census::{Census, warn_of_absent};
-use super::crops::{CropMaker, Preparation};
+use super::crops::{AHEAD, CropMaker, Preparation};
+use super::fingerprint::Fingerprint;
 use super::output::OutputFolder;
 use super::run::TrainRun;
 use super::sampler::Sampler;
 use super::scene::TrainingScenes;
-use super::validate::Effort;
-use super::{Metrics, Recipe, SceneSummary, TrainObserver, TrainSummary, paths, statistics};
+use super::statistics::{self, BandStatistics};
+use super::validate::{self, Effort, HeldBack};
+use super::{Metrics, Recipe, SceneSummary, TrainObserver, TrainSummary, paths};
+use crate::plan::BASE;
 use crate::source::{RasterSource as _, limit_cache};
 use crate::{Error, Existing, Result};
 
@@ -46,7 +49,7 @@ pub struct TrainOptions {
 pub enum Start {
     /// At the first step. What is said happens to the outputs of an earlier training.
     Fresh(Existing),
-    /// At the checkpoint, or at the first step if there is none.
+    /// At the checkpoint, or at the first step if there is none and the folder is empty.
     Resume,
 }
 
@@ -61,10 +64,23 @@ pub struct Trainer {
     pub(super) preparation: Preparation,
     pub(super) card: ModelCard,
     pub(super) graph: Graph,
-    pub(super) initial: Weights,
+    pub(super) origin: Origin,
+    pub(super) fingerprint: Fingerprint,
+    pub(super) held_back: Vec<HeldBack>,
     pub(super) effort: Effort,
     pub(super) pool: ThreadPool,
     transfer: Option<Transfer>,
+    /// Bytes of GDAL's block cache.
+    cache: usize,
+}
+
+/// What the first step begins with.
+#[derive(Debug)]
+pub(super) enum Origin {
+    /// These weights.
+    Weights(Weights),
+    /// The state in a file.
+    Checkpoint(PathBuf),
 }
 
 /// What a training made.
@@ -82,30 +98,58 @@ impl Trainer {
     /// Prepares the training of a recipe: opens the scenes, reads all labels once, and finds the scaling.
     ///
     /// # Errors
-    /// If a scene or its labels cannot be used, there is nothing to learn from, network and recipe do not fit, or the output exists already.
+    /// If a scene or its labels cannot be used, there is nothing to learn from or to validate with, network and recipe do not fit, a validation does
+    /// not fit in memory, the output exists already, or it is to be gone on with and has no checkpoint.
     pub fn new(recipe: Recipe, options: &TrainOptions) -> Result<Self> {
         let settings = &recipe.settings;
         let output = OutputFolder::new(options.output.clone().unwrap_or_else(|| settings.output.clone()));
-        refuse(output.path(), options.start)?;
+        output.refuse(options.start)?;
         let pool = ThreadPoolBuilder::new().num_threads(options.threads).build()?;
         let scenes = TrainingScenes::open(&recipe)?;
         let cache = cache_bytes(&scenes) * reading_threads(options.threads);
-        limit_cache(cache.clamp(LEAST_CACHE, LEAST_CACHE.max(options.max_memory / 4)));
+        let cache = cache.clamp(LEAST_CACHE, LEAST_CACHE.max(options.max_memory / 4));
+        limit_cache(cache);
         let graph = zoo::build(&settings.model.network, scenes.bands.len(), settings.classes.len())?;
         check_crop(&recipe, &graph)?;
         let classes = settings.classes.len();
         let count = || scenes.scenes.par_iter().map(|scene| Census::take(scene, classes)).collect();
         let censuses: Vec<Census> = pool.install::<_, Result<_>>(count)?;
         warn_of_absent(&settings.classes, &censuses);
-        let preparation = pool.install(|| prepare(&recipe, &scenes, &censuses))?;
-        let initial = initial_weights(&graph, settings.seed);
-        let transfer = settings.model.weights.as_ref().map(|path| transfer(&recipe, path, &graph, &initial)).transpose()?;
-        let initial = transfer.as_ref().map_or(initial, |transfer| transfer.weights.clone());
+        validate::check(&scenes.scenes, &censuses)?;
+        let measured = pool.install(|| statistics::measure(&maker(&recipe, &scenes, &censuses)?, scenes.bands.len()))?;
+        let preparation = prepare(&recipe, &scenes, &measured)?;
+        let fingerprint = Fingerprint::new(&scenes, &censuses, &measured);
         let card = card(&recipe, &output, &scenes, &preparation)?;
+        let initial = initial_weights(&graph, settings.seed);
+        let start = options.start;
+        let checkpoint = Some(output.checkpoint()).filter(|path| start == Start::Resume && path.exists());
+        // Whoever goes on does not need the file that the first weights are from.
+        let path = settings.model.weights.as_ref().filter(|_| checkpoint.is_none());
+        let transfer = path.map(|path| transfer(&recipe, path, &graph, &initial)).transpose()?;
+        let initial = transfer.as_ref().map_or(initial, |transfer| transfer.weights.clone());
         let effort =
             Effort { tile: settings.validation.tile.map(usize::from), threads: options.threads, max_memory: options.max_memory };
-        let start = options.start;
-        Ok(Self { recipe, start, output, scenes, censuses, preparation, card, graph, initial, effort, pool, transfer })
+        let model = Model { card, graph, weights: initial };
+        let held_back = validate::plan(&scenes.scenes, &model, effort)?;
+        let Model { card, graph, weights } = model;
+        let origin = checkpoint.map_or(Origin::Weights(weights), Origin::Checkpoint);
+        Ok(Self {
+            recipe,
+            start,
+            output,
+            scenes,
+            censuses,
+            preparation,
+            card,
+            graph,
+            origin,
+            fingerprint,
+            held_back,
+            effort,
+            pool,
+            transfer,
+            cache,
+        })
     }
 
     /// The network; its scores are logits.
@@ -139,7 +183,9 @@ impl Trainer {
         };
         let side = settings.sampling.crop.get();
         let samples = settings.batch.get();
+        // Every value between layers with its gradient.
         let values: usize = self.graph.shapes(Extent::planar(side, side)).into_iter().flatten().map(Shape::bytes).sum();
+        let validation = self.held_back.iter().map(HeldBack::bytes).max().unwrap_or(0);
         TrainSummary {
             scenes: self.scenes.scenes.iter().zip(&self.censuses).map(scene).collect(),
             classes: settings.classes.iter().map(|class| class.name.clone()).collect(),
@@ -147,15 +193,29 @@ impl Trainer {
             steps: self.recipe.steps(),
             steps_per_epoch: self.recipe.steps_per_epoch(),
             crops: self.recipe.steps() * (samples * settings.accumulate.get()) as u64,
-            // Every value with its gradient; every parameter with its gradient and what the optimiser keeps.
-            memory: 2 * samples * values + 4 * size_of::<f32>() * self.graph.parameters(),
+            memory: BASE + self.cache + self.batch_bytes() + 2 * samples * values + self.parameter_bytes() + validation,
         }
+    }
+
+    /// Bytes of the batches that are ready, being made, and learned from.
+    fn batch_bytes(&self) -> usize {
+        let settings = &self.recipe.settings;
+        let pixel = self.scenes.bands.len() * size_of::<f32>() + size_of::<u8>();
+        let batch = settings.batch.get() * settings.sampling.crop.get().pow(2) * pixel;
+        (reading_threads(self.effort.threads) * (AHEAD + 2) + 1) * batch
+    }
+
+    /// Bytes of the parameters, each with its gradient and two numbers of the optimiser; once more without the gradient, and as a file's bytes,
+    /// while a checkpoint is written.
+    fn parameter_bytes(&self) -> usize {
+        10 * size_of::<f32>() * self.graph.parameters()
     }
 
     /// Trains to the end. `autograd` computes the gradients of [`Trainer::graph`].
     ///
     /// # Errors
-    /// If a crop cannot be read, a loss is not a number, something cannot be written, or the observer cancels; the training can then be resumed.
+    /// If the checkpoint is of another recipe or other data, a crop cannot be read, a loss, gradient or weight is not finite, something cannot be
+    /// written, or the observer cancels; the training can then be resumed.
     pub fn run(&self, autograd: &mut dyn Autograd, observer: &dyn TrainObserver) -> Result<TrainReport> {
         TrainRun::new(self, autograd, observer)?.run()
     }
@@ -167,12 +227,6 @@ impl Trainer {
     pub(super) fn crops(&self) -> Result<CropMaker<'_>> {
         maker(&self.recipe, &self.scenes, &self.censuses)
     }
-}
-
-/// An error if there is something in the folder that must stay.
-fn refuse(folder: &Path, start: Start) -> Result<()> {
-    let is_taken = folder.exists() && folder.read_dir().map_or(true, |mut entries| entries.next().is_some());
-    if is_taken && start == Start::Fresh(Existing::Refuse) { Err(Error::Exists { path: folder.into() }) } else { Ok(()) }
 }
 
 /// Threads that make crops: one is enough for several that compute.
@@ -210,9 +264,8 @@ fn maker<'t>(recipe: &'t Recipe, scenes: &'t TrainingScenes, censuses: &'t [Cens
 }
 
 /// How crops become the network's input.
-fn prepare(recipe: &Recipe, scenes: &TrainingScenes, censuses: &[Census]) -> Result<Preparation> {
+fn prepare(recipe: &Recipe, scenes: &TrainingScenes, measured: &[BandStatistics]) -> Result<Preparation> {
     let bands = scenes.bands.len();
-    let measured = statistics::measure(&maker(recipe, scenes, censuses)?, bands)?;
     let scaling = match recipe.settings.scaling.as_deref() {
         None => measured.iter().map(|band| band.scaling()).collect(),
         Some([one]) => vec![*one; bands],
@@ -222,7 +275,7 @@ fn prepare(recipe: &Recipe, scenes: &TrainingScenes, censuses: &[Census]) -> Res
             return Err(recipe.source.value("scaling", expected, several.len().to_string()).into());
         }
     };
-    Ok(Preparation { scaling, ranges: band_ranges(&scenes.scenes, &measured) })
+    Ok(Preparation { scaling, ranges: band_ranges(&scenes.scenes, measured) })
 }
 
 /// The first weights, as far as possible from a file or a model folder.

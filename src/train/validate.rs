@@ -5,12 +5,13 @@ use std::thread;
 
 use swath_models::train::Targets;
 use swath_models::{Arithmetic, Convolutions, Executor, Fused, Model, Precision};
-use swath_tiling::Window;
 
+use super::census::Census;
 use super::scene::TrainingScene;
+use super::{TrainError, TrainObserver};
 use crate::evaluate::ConfusionMatrix;
 use crate::labels::Labeller;
-use crate::pipeline::{self, NoObserver};
+use crate::pipeline::{self, Observer};
 use crate::plan::{Plan, PlanRequest, Tiles};
 use crate::{Error, Result};
 
@@ -27,46 +28,106 @@ pub(super) struct Effort {
     pub(super) max_memory: usize,
 }
 
-/// Labels all that is held back, in overlapping tiles as scenes are labelled, and counts right and wrong pixels.
-pub(super) fn validate(scenes: &[TrainingScene], model: &Model, effort: Effort) -> Result<ConfusionMatrix> {
+/// An error if there are no labels in what is held back, by the censuses of the scenes.
+pub(super) fn check(scenes: &[TrainingScene], censuses: &[Census]) -> Result<()> {
+    let holds_back = scenes.iter().any(|scene| !scene.held_back.is_empty());
+    let has_labels = censuses.iter().any(|census| census.held_back().iter().any(|count| *count > 0));
+    if holds_back && !has_labels { Err(nothing(scenes).into()) } else { Ok(()) }
+}
+
+/// The error that there is nothing to validate with, although something is held back.
+pub(super) fn nothing(scenes: &[TrainingScene]) -> TrainError {
+    let named = |scene: &TrainingScene| {
+        let windows: Vec<String> = scene.held_back.iter().map(ToString::to_string).collect();
+        format!("{} of {}", windows.join(", "), scene.name)
+    };
+    let scenes = scenes.iter().filter(|scene| !scene.held_back.is_empty());
+    TrainError::NothingToValidate { windows: scenes.map(named).collect::<Vec<_>>().join("; ") }
+}
+
+/// A window that is held back, and how it is labelled.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct HeldBack {
+    /// The scene's place.
+    scene: usize,
+    plan: Plan,
+}
+
+/// Plans everything that is held back; `model` is one of the training's, with any weights.
+pub(super) fn plan(scenes: &[TrainingScene], model: &Model, effort: Effort) -> Result<Vec<HeldBack>> {
+    let executor = executor(model)?;
+    let stride = executor.graph().geometry()?.stride;
+    let tile = effort.tile.unwrap_or(TILE).next_multiple_of(stride.x.max(stride.y));
+    let bytes = model.card.bands.len() * size_of::<f32>();
+    let windows = scenes.iter().enumerate().flat_map(|(at, scene)| scene.held_back.iter().map(move |window| (at, *window)));
+    let plans = windows.map(|(scene, window)| {
+        let request = PlanRequest {
+            tile: Some(tile),
+            window: Some(window),
+            tiles: Tiles::Keep,
+            ..PlanRequest::new(effort.max_memory, effort.threads)
+        };
+        Ok(HeldBack { scene, plan: Plan::with_profile(scenes[scene].profile(), bytes, &executor, &request)? })
+    });
+    plans.collect()
+}
+
+impl HeldBack {
+    /// Bytes that labelling it takes, beside the program and GDAL's cache.
+    pub(super) fn bytes(&self) -> usize {
+        let memory = &self.plan.memory;
+        memory.total() - memory.base - memory.cache
+    }
+}
+
+fn executor(model: &Model) -> Result<Fused> {
     let arithmetic = Arithmetic { precision: Precision::F32, convolutions: Convolutions::Winograd };
-    let executor = Fused::new(model.probabilities(), &model.weights, arithmetic)?;
+    Ok(Fused::new(model.probabilities(), &model.weights, arithmetic)?)
+}
+
+/// Labels all that is held back, in overlapping tiles as scenes are labelled, and counts right and wrong pixels.
+pub(super) fn validate(
+    scenes: &[TrainingScene],
+    held_back: &[HeldBack],
+    model: &Model,
+    observer: &dyn TrainObserver,
+) -> Result<ConfusionMatrix> {
+    let executor = executor(model)?;
     let mut matrix = ConfusionMatrix::new(model.card.classes.iter().map(|class| class.name.clone()));
-    for scene in scenes {
-        for window in &scene.held_back {
-            label(scene, *window, model, &executor, effort, &mut matrix)?;
-        }
+    for HeldBack { scene, plan } in held_back {
+        label(&scenes[*scene], plan, model, &executor, &Watcher(observer), &mut matrix)?;
     }
     Ok(matrix)
+}
+
+/// Lets a validation stop when the training should.
+struct Watcher<'o>(&'o dyn TrainObserver);
+
+impl Observer for Watcher<'_> {
+    fn tile_done(&self, _pixels: usize) {}
+
+    fn is_cancelled(&self) -> bool {
+        self.0.is_cancelled()
+    }
 }
 
 /// Labels one window and adds its pixels.
 fn label(
     scene: &TrainingScene,
-    window: Window,
+    plan: &Plan,
     model: &Model,
     executor: &dyn Executor,
-    effort: Effort,
+    observer: &dyn Observer,
     matrix: &mut ConfusionMatrix,
 ) -> Result<()> {
-    let stride = executor.graph().geometry()?.stride;
-    let tile = effort.tile.unwrap_or(TILE).next_multiple_of(stride.x.max(stride.y));
-    let request = PlanRequest {
-        tile: Some(tile),
-        window: Some(window),
-        tiles: Tiles::Keep,
-        ..PlanRequest::new(effort.max_memory, effort.threads)
-    };
-    let bytes = model.card.bands.len() * size_of::<f32>();
-    let plan = Plan::with_profile(scene.profile(), bytes, executor, &request)?;
     let labeller = Labeller::new(&model.card);
     let path = || scene.profile().path.clone();
     thread::scope(|scope| {
         // The labels are read by one thread, with one handle.
         let (send, blocks) = sync_channel(1);
-        let (plan, labeller) = (&plan, &labeller);
+        let labeller = &labeller;
         let running = scope.spawn(move || {
-            pipeline::run(&scene.image, executor, &model.card.scaling, plan, &NoObserver, |scores| {
+            pipeline::run(&scene.image, executor, &model.card.scaling, plan, observer, |scores| {
                 let labels = labeller.label(&scores).values;
                 // Whoever stopped counting says why.
                 send.send((scores.window, labels, scores.valid)).map_err(|_gone| Error::Cancelled { path: path() })
