@@ -40,12 +40,7 @@ pub fn preview(panels: Panels<'_>, classes: &[Class], picture: &Path) -> Result<
     let scene = Raster::open(panels.scene)?;
     let rasters = [Raster::open(panels.truth)?, Raster::open(panels.labels)?];
     let (width, height) = scene.dataset.raster_size();
-    let panel = ((MAX_WIDTH - 2 * GAP) / 3).min(width);
-    let size = [panel, (height * panel / width).max(1)];
-    let names = legend(classes, 3 * panel + 2 * GAP);
-    let mut canvas = Canvas::new(3 * panel + 2 * GAP, size[1] + names.height);
-    canvas.paste(0, panel, &scene.colours(size)?);
-    for (place, raster) in (1..).zip(rasters) {
+    for raster in &rasters {
         let (got_width, got_height) = raster.dataset.raster_size();
         if (got_width, got_height) != (width, height) {
             return Err(Error::PictureSize {
@@ -56,12 +51,55 @@ pub fn preview(panels: Panels<'_>, classes: &[Class], picture: &Path) -> Result<
                 height: got_height,
             });
         }
-        canvas.paste(place * (panel + GAP), panel, &raster.classes(size, classes)?);
     }
-    for (class, [x, y]) in classes.iter().zip(names.places) {
-        entry(&mut canvas, class, x, size[1] + y);
+    let [truth, labels] = rasters;
+    let size = panel_size(width, height);
+    let shown = Shown { size, scene: scene.bands(size)?, truth: truth.labels(size)?, labels: labels.labels(size)? };
+    shown.draw(classes, picture)
+}
+
+/// Width and height of a panel that shows so many pixels.
+pub(crate) fn panel_size(width: usize, height: usize) -> [usize; 2] {
+    let panel = ((MAX_WIDTH - 2 * GAP) / 3).min(width);
+    [panel, (height * panel / width).max(1)]
+}
+
+/// What three panels of a size show.
+#[derive(Clone, Debug)]
+pub(crate) struct Shown {
+    /// Width and height.
+    pub(crate) size: [usize; 2],
+    /// Red, green and blue, one after the other, in any unit.
+    pub(crate) scene: Vec<f32>,
+    /// Values of classes; what is no class is black.
+    pub(crate) truth: Vec<u8>,
+    pub(crate) labels: Vec<u8>,
+}
+
+impl Shown {
+    /// Writes the picture, in place of an earlier one.
+    pub(crate) fn draw(&self, classes: &[Class], picture: &Path) -> Result<()> {
+        let [panel, height] = self.size;
+        let names = legend(classes, 3 * panel + 2 * GAP);
+        let mut canvas = Canvas::new(3 * panel + 2 * GAP, height + names.height);
+        canvas.paste(0, panel, &self.colours());
+        for (place, labels) in (1..).zip([&self.truth, &self.labels]) {
+            let colour = |label: &u8| classes.iter().find(|class| class.value == *label).map_or(BLACK, colour);
+            canvas.paste(place * (panel + GAP), panel, &labels.iter().map(colour).collect::<Vec<_>>());
+        }
+        for (class, [x, y]) in classes.iter().zip(names.places) {
+            entry(&mut canvas, class, x, height + y);
+        }
+        canvas.write(picture, Existing::Overwrite)
     }
-    canvas.write(picture, Existing::Overwrite)
+
+    /// The scene, its bands stretched together so that colours stay what they are.
+    fn colours(&self) -> Vec<Colour> {
+        let stretched = stretch(&self.scene);
+        let pixels = self.truth.len();
+        let colour = |at| Colour { red: stretched[at], green: stretched[pixels + at], blue: stretched[2 * pixels + at] };
+        (0..pixels).map(colour).collect()
+    }
 }
 
 /// Draws an entry of the legend: a square of the class's colour and its name.
@@ -114,23 +152,18 @@ impl<'a> Raster<'a> {
         read().map_err(|source| Error::Gdal { action: format!("read band {band} of"), path: self.path.into(), source })
     }
 
-    /// The first three bands, or the first one as grey, stretched together so that colours stay what they are.
-    fn colours(&self, size: [usize; 2]) -> Result<Vec<Colour>> {
+    /// The first three bands, or the first one three times.
+    fn bands(&self, size: [usize; 2]) -> Result<Vec<f32>> {
         let bands = if self.dataset.raster_count() < 3 { [1, 1, 1] } else { [1, 2, 3] };
         let mut values = Vec::new();
         for band in bands {
             values.extend(self.read::<f32>(band, size, ResampleAlg::Average)?);
         }
-        let stretched = stretch(&values);
-        let pixels = size[0] * size[1];
-        let colour = |at| Colour { red: stretched[at], green: stretched[pixels + at], blue: stretched[2 * pixels + at] };
-        Ok((0..pixels).map(colour).collect())
+        Ok(values)
     }
 
-    /// Labels in the colours of their classes; what is no class is black.
-    fn classes(&self, size: [usize; 2], classes: &[Class]) -> Result<Vec<Colour>> {
-        let labels = self.read::<u8>(1, size, ResampleAlg::NearestNeighbour)?;
-        Ok(labels.into_iter().map(|label| classes.iter().find(|c| c.value == label).map_or(BLACK, colour)).collect())
+    fn labels(&self, size: [usize; 2]) -> Result<Vec<u8>> {
+        self.read(1, size, ResampleAlg::NearestNeighbour)
     }
 }
 

@@ -109,6 +109,7 @@ fn a_trained_model_labels_scenes() {
         "metrics.csv",
         "model.json",
         "recipe.toml",
+        "validation.png",
         "weights.safetensors",
     ];
     assert_eq!(support::files(&model), expected);

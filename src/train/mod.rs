@@ -44,6 +44,7 @@ mod metrics;
 mod observer;
 mod output;
 mod paths;
+mod picture;
 mod recipe;
 mod recipe_text;
 mod run;

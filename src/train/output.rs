@@ -36,6 +36,11 @@ impl OutputFolder {
         self.path.join("checkpoint.safetensors")
     }
 
+    /// A picture of what the best network makes of what is held back.
+    pub(super) fn picture(&self) -> PathBuf {
+        self.path.join("validation.png")
+    }
+
     /// An error if a training may not start here.
     pub(super) fn refuse(&self, start: Start) -> Result<()> {
         let path = || self.path.clone();
@@ -63,7 +68,7 @@ impl OutputFolder {
 
     /// Removes what an earlier training left: first what could go on.
     pub(super) fn clear(&self) -> Result<()> {
-        let others = ["metrics.csv", "curves.png", "recipe.toml"].map(|name| self.path.join(name));
+        let others = ["metrics.csv", "curves.png", "validation.png", "recipe.toml"].map(|name| self.path.join(name));
         let files = [self.checkpoint()].into_iter().chain(Model::files(&self.path)).chain(others);
         for file in files.filter(|file| file.exists()) {
             fs::remove_file(&file).map_err(|source| Error::File { action: "remove", path: file, source })?;

@@ -5,11 +5,13 @@ use std::time::{Duration, Instant};
 
 use rayon::iter::ParallelIterator as _;
 use rayon::slice::ParallelSlice as _;
+use swath_models::Model;
 use swath_models::train::{Autograd, Loss, Optimizer, Parameters};
 
 use super::checkpoint::{Checkpoint, Progress};
 use super::crops::{Crops, Prepared};
 use super::output::OutputFolder;
+use super::picture;
 use super::sampler::Place;
 use super::trainer::{Origin, Trainer, reading_threads};
 use super::validate::{nothing, validate};
@@ -95,6 +97,7 @@ impl<'t> TrainRun<'t> {
             }
             Ok(())
         })?;
+        self.draw_best()?;
         Ok(TrainReport { model: trainer.output.path().into(), metrics: self.progress.metrics, best_iou: self.progress.best })
     }
 
@@ -227,11 +230,16 @@ impl<'t> TrainRun<'t> {
             return Ok(None);
         }
         self.write_checkpoint()?;
-        let matrix =
-            validate(&trainer.scenes.scenes, &trainer.held_back, &model, self.observer).map_err(|error| match error {
-                Error::Cancelled { .. } => self.interrupted().into(),
-                error => error,
-            })?;
+        let matrix = match validate(&trainer.scenes.scenes, &trainer.held_back, &model, self.observer) {
+            Ok(matrix) => matrix,
+            Err(Error::Cancelled { .. }) => return Err(self.interrupted().into()),
+            // After so few steps that the running statistics are far from those of the data: later ones may be better.
+            Err(error @ Error::NotFinite { .. }) => {
+                tracing::warn!("no validation after step {}: {error}", self.progress.step);
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
         let validation = Validation::new(&matrix);
         let mean_iou = validation.mean_iou.ok_or_else(|| nothing(&trainer.scenes.scenes))?;
         if self.progress.best.is_none_or(|best| mean_iou > best) {
@@ -239,6 +247,16 @@ impl<'t> TrainRun<'t> {
             self.progress.best = Some(mean_iou);
         }
         Ok(Some(validation))
+    }
+
+    /// Writes a picture of what the best network makes of what is held back.
+    fn draw_best(&self) -> Result<()> {
+        let Self { trainer, progress, .. } = self;
+        if progress.best.is_none() {
+            return Ok(());
+        }
+        let model = Model::read(trainer.output.path())?;
+        picture::draw(&trainer.scenes.scenes, &trainer.held_back, &model, self.observer, &trainer.output.picture())
     }
 
     /// Writes the last weights, how it went, and then the checkpoint: what it says is there is there.

@@ -5,6 +5,7 @@ use std::thread;
 
 use swath_models::train::Targets;
 use swath_models::{Arithmetic, Convolutions, Executor, Fused, Model, Precision};
+use swath_tiling::Window;
 
 use super::census::Census;
 use super::scene::TrainingScene;
@@ -49,7 +50,8 @@ pub(super) fn nothing(scenes: &[TrainingScene]) -> TrainError {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct HeldBack {
     /// The scene's place.
-    scene: usize,
+    pub(super) scene: usize,
+    pub(super) window: Window,
     plan: Plan,
 }
 
@@ -67,7 +69,7 @@ pub(super) fn plan(scenes: &[TrainingScene], model: &Model, effort: Effort) -> R
             tiles: Tiles::Keep,
             ..PlanRequest::new(effort.max_memory, effort.threads)
         };
-        Ok(HeldBack { scene, plan: Plan::with_profile(scenes[scene].profile(), bytes, &executor, &request)? })
+        Ok(HeldBack { scene, window, plan: Plan::with_profile(scenes[scene].profile(), bytes, &executor, &request)? })
     });
     plans.collect()
 }
@@ -94,10 +96,31 @@ pub(super) fn validate(
 ) -> Result<ConfusionMatrix> {
     let executor = executor(model)?;
     let mut matrix = ConfusionMatrix::new(model.card.classes.iter().map(|class| class.name.clone()));
-    for HeldBack { scene, plan } in held_back {
-        label(&scenes[*scene], plan, model, &executor, &Watcher(observer), &mut matrix)?;
+    for part in held_back {
+        label(&scenes[part.scene], part, model, &executor, observer, &mut |block| {
+            matrix.add(&block.truth, &block.labels, Some(Targets::IGNORE))
+        })?;
     }
     Ok(matrix)
+}
+
+/// Labels one part of what is held back, block by block.
+pub(super) fn label_part(
+    scenes: &[TrainingScene],
+    part: &HeldBack,
+    model: &Model,
+    observer: &dyn TrainObserver,
+    take: &mut dyn FnMut(&Block) -> Result<()>,
+) -> Result<()> {
+    label(&scenes[part.scene], part, model, &executor(model)?, observer, take)
+}
+
+/// Labels beside the truth.
+pub(super) struct Block {
+    pub(super) window: Window,
+    /// Classes, `(height, width)`; [`Targets::IGNORE`] also where the scene has no data.
+    pub(super) truth: Vec<u8>,
+    pub(super) labels: Vec<u8>,
 }
 
 /// Lets a validation stop when the training should.
@@ -111,14 +134,14 @@ impl Observer for Watcher<'_> {
     }
 }
 
-/// Labels one window and adds its pixels.
+/// Labels one window and hands out its pixels.
 fn label(
     scene: &TrainingScene,
-    plan: &Plan,
+    part: &HeldBack,
     model: &Model,
     executor: &dyn Executor,
-    observer: &dyn Observer,
-    matrix: &mut ConfusionMatrix,
+    observer: &dyn TrainObserver,
+    take: &mut dyn FnMut(&Block) -> Result<()>,
 ) -> Result<()> {
     let labeller = Labeller::new(&model.card);
     let path = || scene.profile().path.clone();
@@ -127,7 +150,7 @@ fn label(
         let (send, blocks) = sync_channel(1);
         let labeller = &labeller;
         let running = scope.spawn(move || {
-            pipeline::run(&scene.image, executor, &model.card.scaling, plan, observer, |scores| {
+            pipeline::run(&scene.image, executor, &model.card.scaling, &part.plan, &Watcher(observer), |scores| {
                 let labels = labeller.label(&scores).values;
                 // Whoever stopped counting says why.
                 send.send((scores.window, labels, scores.valid)).map_err(|_gone| Error::Cancelled { path: path() })
@@ -138,7 +161,7 @@ fn label(
             for (window, labels, valid) in blocks {
                 let mut truth = reader.labels(window)?;
                 truth.iter_mut().zip(valid).filter(|(_, valid)| !valid).for_each(|(class, _)| *class = Targets::IGNORE);
-                matrix.add(&truth, &labels, Some(Targets::IGNORE))?;
+                take(&Block { window, truth, labels })?;
             }
             Ok(())
         };
