@@ -232,13 +232,12 @@ impl<'t> TrainRun<'t> {
         self.write_checkpoint()?;
         let matrix = match validate(&trainer.scenes.scenes, &trainer.held_back, &model, self.observer) {
             Ok(matrix) => matrix,
-            Err(Error::Cancelled { .. }) => return Err(self.interrupted().into()),
             // After so few steps that the running statistics are far from those of the data: later ones may be better.
             Err(error @ Error::NotFinite { .. }) => {
                 tracing::warn!("no validation after step {}: {error}", self.progress.step);
                 return Ok(None);
             }
-            Err(error) => return Err(error),
+            Err(error) => return Err(self.unless_cancelled(error)),
         };
         let validation = Validation::new(&matrix);
         let mean_iou = validation.mean_iou.ok_or_else(|| nothing(&trainer.scenes.scenes))?;
@@ -257,6 +256,12 @@ impl<'t> TrainRun<'t> {
         }
         let model = Model::read(trainer.output.path())?;
         picture::draw(&trainer.scenes.scenes, &trainer.held_back, &model, self.observer, &trainer.output.picture())
+            .map_err(|error| self.unless_cancelled(error))
+    }
+
+    /// An error of labelling, unless that was because the training should stop.
+    fn unless_cancelled(&self, error: Error) -> Error {
+        if matches!(error, Error::Cancelled { .. }) { self.interrupted().into() } else { error }
     }
 
     /// Writes the last weights, how it went, and then the checkpoint: what it says is there is there.
