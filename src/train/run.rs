@@ -93,7 +93,7 @@ impl<'t> TrainRun<'t> {
             loss += self.pass(&settings.loss, &prepared, accumulate)? / accumulate as f64;
         }
         let rate = settings.schedule.rate(self.progress.step, self.trainer.recipe.steps());
-        self.trainer.pool.install(|| self.optimizer.step(&mut self.parameters, rate));
+        self.trainer.pool.install(|| self.optimizer.step(&mut self.parameters, rate))?;
         self.progress.step += 1;
         Ok(Some(StepReport { step: self.progress.step, loss, rate }))
     }
