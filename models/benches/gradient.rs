@@ -1,5 +1,5 @@
-//! How long the convolutions of two networks take in a step of training: setting the weights, forward, gradient of the input, gradient of the weights,
-//! for a batch of 8 x 256 x 256. `cargo bench -p swath-models --bench gradient`.
+//! How long the convolutions of two networks take in a step of training: setting the weights, forward, gradient of the input, gradient of the
+//! weights, for a batch of 8 x 256 x 256. `cargo bench -p swath-models --bench gradient`.
 //!
 //! The layers are private to the crate, so they are compiled in here once more.
 #![allow(dead_code, unused_imports, reason = "the bench uses a part of the kernels")]

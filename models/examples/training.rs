@@ -1,10 +1,11 @@
 //! A network in training that stays in memory and makes a step when it is told to, so that benches can time it in turn with others:
 //! `cargo run --release -p swath-models --example training -- NETWORK fused|candle WEIGHTS BATCH THREADS`.
 //!
-//! NETWORK is one of the zoo, WEIGHTS a safetensors file with its first weights, BATCH one with the tensors `input`, `(samples, bands, height, width)`,
-//! and `targets`, `(samples, height, width)`, whose values are classes. The loss is cross-entropy plus Dice of class 1, the optimiser `AdamW`.
-//! It prints `ready`, then answers every line on standard input with one line: `run` with the milliseconds that a step took, `scores FILE` with
-//! `written` once a step was made and FILE has its scores as the tensor `output`; the time of each kind of operator goes to standard error at the end.
+//! NETWORK is one of the zoo, WEIGHTS a safetensors file with its first weights, BATCH one with the tensors `input`,
+//! `(samples, bands, height, width)`, and `targets`, `(samples, height, width)`, whose values are classes, or 255 where a pixel does not count. The
+//! loss is cross-entropy plus Dice of class 1, the optimiser `AdamW`. It prints `ready`, then answers every line on standard input with one line:
+//! `run` with the milliseconds that a step took, `scores FILE` with `written` once a step was made and FILE has its scores as the tensor `output`;
+//! the time of each kind of operator goes to standard error at the end.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the answers")]
 
 use std::env;
@@ -28,7 +29,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let [network, engine, weights, batch, threads] = arguments.as_slice() else { return Err(USAGE.into()) };
     let batch = Weights::read(Path::new(batch))?;
     let (input, targets) = (read_input(&batch)?, read_targets(&batch)?);
-    let classes = 1 + usize::from(targets.classes().iter().copied().max().unwrap_or(0));
+    let counted = targets.classes().iter().copied().filter(|class| *class != Targets::IGNORE);
+    let classes = 1 + usize::from(counted.max().unwrap_or(0));
     let graph = zoo::build(network, input.shape().channels, classes)?;
     let parameters = Parameters::new(&graph, &Weights::read(Path::new(weights))?)?;
     let engine = match engine.as_str() {
@@ -50,21 +52,24 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("ready");
     for line in stdin().lines() {
         let line = line?;
-        let start = Instant::now();
-        let scores = pool.install(|| training.step())?;
-        match line.split_once(' ') {
-            Some(("scores", file)) => {
-                write_scores(&scores, Path::new(file))?;
-                println!("written");
-            }
-            None if line == "run" => println!("{}", milliseconds(start.elapsed())),
-            _ => return Err(format!("expected `run` or `scores FILE`, got `{line}`").into()),
+        if line == "run" {
+            let start = Instant::now();
+            pool.install(|| training.step(|_| ()))?;
+            println!("{}", milliseconds(start.elapsed()));
+        } else if let Some(file) = line.strip_prefix("scores ") {
+            let mut scores = None;
+            pool.install(|| training.step(|seen| scores = Some(seen.clone())))?;
+            write_scores(&scores.ok_or("a step has scores")?, Path::new(file))?;
+            println!("written");
+        } else {
+            return Err(format!("expected `run` or `scores FILE`, got `{line}`").into());
         }
     }
     if let Engine::Fused(fused) = &training.engine {
-        eprintln!("milliseconds of the last step, forward and backward:");
+        eprintln!("milliseconds of the last step, forward, backward, gradients of kernels:");
         for (kind, timing) in fused.timings().kinds() {
-            eprintln!("{kind:20} {:7.1} {:7.1}", milliseconds(timing.forward), milliseconds(timing.backward));
+            let [forward, backward, kernels] = [timing.forward, timing.backward, timing.kernels].map(milliseconds);
+            eprintln!("{kind:20} {forward:7.1} {backward:7.1} {kernels:7.1}");
         }
     }
     Ok(())
@@ -85,21 +90,18 @@ struct Training {
 }
 
 impl Training {
-    /// One step; returns its scores.
-    fn step(&mut self) -> Result<Batch> {
+    /// One step, which shows its scores.
+    fn step(&mut self, mut see: impl FnMut(&Batch)) -> Result<()> {
         let autograd: &mut dyn Autograd = match &mut self.engine {
             Engine::Fused(fused) => fused.as_mut(),
             Engine::Candle(candle) => candle,
         };
-        let mut last = None;
         self.parameters.clear_gradients();
         autograd.pass(&mut self.parameters, &self.input, &mut |scores| {
-            let evaluated = self.loss.evaluate(scores, &self.targets)?;
-            last = Some(scores.clone());
-            Ok(evaluated.gradient)
+            see(scores);
+            Ok(self.loss.evaluate(scores, &self.targets)?.gradient)
         })?;
-        self.optimizer.step(&mut self.parameters, RATE);
-        last.map_or_else(|| Batch::new(0, self.input.shape(), Vec::new()), Ok)
+        self.optimizer.step(&mut self.parameters, RATE)
     }
 }
 

@@ -221,6 +221,24 @@ pub enum Error {
         /// Number of classes.
         classes: usize,
     },
+    /// The input of a network in training holds NaN or infinity.
+    #[error("sample {sample}: expected finite input values, got {value}")]
+    Input {
+        /// Which sample of the batch.
+        sample: usize,
+        /// The first bad value.
+        value: f32,
+    },
+    /// The gradient of a tensor holds NaN or infinity.
+    #[error("the gradient of tensor `{tensor}` holds {value} at element {index}")]
+    Gradient {
+        /// The tensor's name.
+        tensor: String,
+        /// The first bad value.
+        value: f32,
+        /// Where, in C order.
+        index: usize,
+    },
     /// A network in training gives scores that are not finite.
     #[error("sample {sample}: expected finite scores, got {value}")]
     Score {

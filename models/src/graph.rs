@@ -34,6 +34,11 @@ impl Node {
     pub(crate) fn value_inputs(&self) -> &[NodeId] {
         if matches!(self.op, Op::Resize(_)) { &self.inputs[..1] } else { &self.inputs }
     }
+
+    /// Whether it gives scores, by its name in networks of the zoo.
+    pub(crate) fn is_head(&self) -> bool {
+        self.name.rsplit('.').next().is_some_and(|name| name.starts_with("head"))
+    }
 }
 
 /// Whether a network works on planes or on volumes; weights have one axis more for volumes.
@@ -215,6 +220,18 @@ impl Graph {
         }
         last[self.output.0] = NodeId(self.nodes.len() - 1);
         last
+    }
+
+    /// The nodes that read each node's values, as far as the output depends on them; the output is read by what lies after the last node.
+    pub(crate) fn readers(&self) -> Vec<Vec<usize>> {
+        let mut readers = vec![Vec::new(); self.nodes.len()];
+        readers[self.output.0].push(self.nodes.len());
+        for (index, node) in self.nodes.iter().enumerate().rev() {
+            if !readers[index].is_empty() {
+                node.value_inputs().iter().for_each(|input| readers[input.0].push(index));
+            }
+        }
+        readers
     }
 
     /// The same network with a softmax or sigmoid after its output, if its card says that it gives logits.

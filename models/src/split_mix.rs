@@ -8,14 +8,18 @@ impl SplitMix {
         Self(seed)
     }
 
-    /// Uniform in -1..1, from the top 24 bits.
-    pub(crate) fn symmetric(&mut self) -> f64 {
+    /// 64 random bits.
+    pub(crate) fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^= z >> 31;
-        (z >> 40) as f64 / f64::from(1 << 23) - 1.0
+        z ^ (z >> 31)
+    }
+
+    /// Uniform in -1..1, from the top 24 bits.
+    pub(crate) fn symmetric(&mut self) -> f64 {
+        (self.bits() >> 40) as f64 / f64::from(1 << 23) - 1.0
     }
 
     /// As good as normal with mean 0 and variance 1: the sum of twelve uniforms, of variance 1/12 each. Additions give the same bits everywhere,

@@ -8,7 +8,7 @@ use std::path::Path;
 use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, Metadata, TensorView};
 
-use crate::{Axes, Conv, ConvTranspose, Error, Graph, Op, Rank, Result};
+use crate::{Axes, Conv, ConvTranspose, Error, Graph, Node, Op, Rank, Result};
 
 /// Bytes of the largest header, as the safetensors crate has it.
 const MAX_HEADER: u64 = 100_000_000;
@@ -20,6 +20,13 @@ pub struct TensorSpec {
     pub name: String,
     /// Length of every axis, slowest first.
     pub shape: Vec<usize>,
+}
+
+impl TensorSpec {
+    /// What it is to its node: the end of its name.
+    pub(crate) fn part(&self) -> &str {
+        self.name.rsplit('.').next().unwrap_or_default()
+    }
 }
 
 /// Learned tensors by name, all `f32`.
@@ -82,8 +89,12 @@ impl Weights {
     /// # Errors
     /// Names the first tensor that is missing, misshapen or holds NaN or infinity, or all that are not used.
     pub fn check(&self, graph: &Graph) -> Result<()> {
-        let specs = graph.tensors();
-        for spec in &specs {
+        self.check_specs(&graph.tensors())
+    }
+
+    /// The same for any tensors.
+    pub(crate) fn check_specs(&self, specs: &[TensorSpec]) -> Result<()> {
+        for spec in specs {
             let array = self.tensors.get(&spec.name).ok_or_else(|| Error::MissingTensor { tensor: spec.name.clone() })?;
             if array.shape != spec.shape {
                 return Err(Error::TensorShape {
@@ -199,35 +210,41 @@ impl Graph {
     /// The tensors that the network needs, in the order of its nodes.
     #[must_use]
     pub fn tensors(&self) -> Vec<TensorSpec> {
+        self.tensors_by_node().flat_map(|(_, specs)| specs).collect()
+    }
+
+    /// The same by node.
+    pub(crate) fn tensors_by_node(&self) -> impl Iterator<Item = (&Node, Vec<TensorSpec>)> {
+        self.nodes().iter().map(|node| (node, self.tensors_of(node)))
+    }
+
+    fn tensors_of(&self, node: &Node) -> Vec<TensorSpec> {
         let mut specs = Vec::new();
-        for node in self.nodes() {
-            let mut push =
-                |part: &str, shape: Vec<usize>| specs.push(TensorSpec { name: format!("{}.{part}", node.name), shape });
-            let input = || self.channels(node.inputs[0]);
-            match node.op {
-                Op::Conv(Conv { out_channels, kernel, groups, bias, .. }) => {
-                    push("weight", self.kernel_shape([out_channels, input() / groups], kernel));
-                    if bias {
-                        push("bias", vec![out_channels]);
-                    }
+        let mut push = |part: &str, shape: Vec<usize>| specs.push(TensorSpec { name: format!("{}.{part}", node.name), shape });
+        let input = || self.channels(node.inputs[0]);
+        match node.op {
+            Op::Conv(Conv { out_channels, kernel, groups, bias, .. }) => {
+                push("weight", self.kernel_shape([out_channels, input() / groups], kernel));
+                if bias {
+                    push("bias", vec![out_channels]);
                 }
-                Op::ConvTranspose(ConvTranspose { out_channels, kernel, groups, bias, .. }) => {
-                    push("weight", self.kernel_shape([input(), out_channels / groups], kernel));
-                    if bias {
-                        push("bias", vec![out_channels]);
-                    }
-                }
-                Op::BatchNorm(_) => {
-                    for part in ["weight", "bias", "running_mean", "running_var"] {
-                        push(part, vec![input()]);
-                    }
-                }
-                Op::Affine => {
-                    push("weight", vec![input()]);
-                    push("bias", vec![input()]);
-                }
-                _ => {}
             }
+            Op::ConvTranspose(ConvTranspose { out_channels, kernel, groups, bias, .. }) => {
+                push("weight", self.kernel_shape([input(), out_channels / groups], kernel));
+                if bias {
+                    push("bias", vec![out_channels]);
+                }
+            }
+            Op::BatchNorm(_) => {
+                for part in ["weight", "bias", "running_mean", "running_var"] {
+                    push(part, vec![input()]);
+                }
+            }
+            Op::Affine => {
+                push("weight", vec![input()]);
+                push("bias", vec![input()]);
+            }
+            _ => {}
         }
         specs
     }

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use rayon::ThreadPoolBuilder;
-use swath_models::train::{Autograd, Batch, FusedAutograd};
+use swath_models::train::{Autograd, Batch, CandleAutograd, Device, FusedAutograd};
 use swath_models::{
     Activation, Axes, BatchNorm, Builder, Conv, ConvTranspose, Convolutions, Coordinates, Error, Extent, Graph, Interpolation,
     NodeId, Op, PadFill, Padding, Pool, PoolKind, Rank, Resize, ResizeTo, Scope,
@@ -306,6 +306,40 @@ fn a_normalisation_of_one_value_is_an_error() {
     assert!(matches!(result, Err(Error::Node { node, .. }) if node == "bn"));
 }
 
+/// Both ways to compute gradients.
+fn both(graph: &Graph) -> [Box<dyn Autograd>; 2] {
+    [Box::new(fused(graph)), Box::new(CandleAutograd::new(graph.clone(), Device::Cpu).unwrap())]
+}
+
+#[test]
+fn an_input_that_is_not_finite_is_an_error_that_names_the_sample() {
+    for mut autograd in both(&unet()) {
+        let mut trial = Trial::new(&unet(), 3, Extent::planar(8, 8), 3);
+        let before = trial.parameters.clone();
+        trial.input.values_mut()[3 * 64 + 7] = f32::NAN;
+        let result = autograd.pass(&mut trial.parameters, &trial.input, &mut |scores| Ok(scores.clone()));
+        assert!(matches!(result, Err(Error::Input { sample: 1, value }) if value.is_nan()));
+        assert_eq!(trial.parameters, before);
+    }
+}
+
+#[test]
+fn what_the_output_does_not_read_is_left_alone() {
+    let mut g = Builder::new("unread", Rank::Planar, 3);
+    let input = g.input();
+    let output = g.conv(input, &Scope::root("read"), Conv::square(2, 1)).node();
+    // Of one value per channel, which could not be normalised.
+    let mean = g.push("mean", Op::GlobalAveragePool, vec![input]).node();
+    let _ = g.at(mean).bn(&Scope::root("unread"));
+    let graph = g.build(output).unwrap();
+    for mut autograd in both(&graph) {
+        let mut trial = Trial::new(&graph, 1, Extent::planar(8, 8), 3);
+        let before = trial.parameters.values().to_vec();
+        trial.pass(autograd.as_mut());
+        assert_eq!(trial.parameters.values(), before);
+    }
+}
+
 #[test]
 fn gradients_are_added_and_batches_may_change() {
     let mut autograd = fused(&unet());
@@ -321,8 +355,9 @@ fn gradients_are_added_and_batches_may_change() {
     check("after others", &mut autograd, 2, Extent::planar(8, 8), 4, 1e-4);
 }
 
+/// Of values and gradients; what layers keep packed is made with the tape, once for a shape, and is not counted.
 #[test]
-fn memory_is_that_of_the_first_pass() {
+fn buffers_of_the_first_pass_are_enough_for_the_second() {
     let mut autograd = fused(&unet());
     let mut trial = Trial::new(&unet(), 2, Extent::planar(16, 16), 3);
     trial.pass(&mut autograd);

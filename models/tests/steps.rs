@@ -16,6 +16,8 @@ use swath_models::{Convolutions, Extent, Graph, Shape, zoo};
 
 /// Bands of the golden cases.
 const BANDS: usize = 3;
+/// How far a step in `f32` may be from that in `f64`.
+const STEP: f64 = 1e-5;
 
 #[derive(Deserialize)]
 struct Step {
@@ -29,9 +31,23 @@ struct Step {
     rule: Rule,
     rate: f64,
     value: f64,
-    /// How far PyTorch's own `f32` is from its `f64`.
-    rounding: f64,
+    rounding: Rounding,
     tensors: BTreeMap<String, Golden>,
+}
+
+/// How far PyTorch's own `f32` is from its `f64`: of FCN-ResNet50 1e-8 in the loss, 1e-2 in gradients, 1e-6 after the step.
+#[derive(Deserialize)]
+struct Rounding {
+    value: f64,
+    gradient: f64,
+    after: f64,
+}
+
+/// How far a step may be from the golden one.
+struct Tolerance {
+    /// Of the loss, and of weights and statistics after the step.
+    step: f64,
+    gradient: f64,
 }
 
 #[derive(Deserialize)]
@@ -67,9 +83,9 @@ impl Step {
         Batch::new(self.samples, shape, (0..values.len()).map(band_last).collect()).unwrap()
     }
 
-    /// How far gradients in `f32` may be from those in `f64`.
-    fn tolerance(&self) -> f64 {
-        f64::max(1e-5, 4.0 * self.rounding)
+    /// For a step in `f32`, whose gradients are at least so far from those in `f64`.
+    fn tolerance(&self, gradient: f64) -> Tolerance {
+        Tolerance { step: STEP, gradient: gradient.max(4.0 * self.rounding.gradient) }
     }
 
     fn targets(&self) -> Targets {
@@ -101,8 +117,7 @@ impl Summary {
     }
 }
 
-/// Makes the step, with gradients that are all `tolerance` near.
-fn assert_step(name: &str, step: &Step, autograd: &mut dyn Autograd, tolerance: f64) {
+fn assert_step(name: &str, step: &Step, autograd: &mut dyn Autograd, tolerance: &Tolerance) {
     let name = format!("{name}, {}", step.network);
     let mut parameters = Parameters::new(autograd.graph(), &formula::weights(autograd.graph())).unwrap();
     let mut optimizer = Optimizer::new(step.rule, &parameters).unwrap();
@@ -113,18 +128,20 @@ fn assert_step(name: &str, step: &Step, autograd: &mut dyn Autograd, tolerance: 
         Ok(evaluated.gradient)
     };
     autograd.pass(&mut parameters, &step.batch(), &mut loss).unwrap();
-    assert!((value - step.value).abs() <= tolerance * step.value, "{name}: loss {value} and {}", step.value);
+    assert!((value - step.value).abs() <= tolerance.step * step.value, "{name}: loss {value} and {}", step.value);
     for parameter in parameters.list() {
         let gradient = &parameters.gradients()[parameter.range.clone()];
         match &step.tensors[&parameter.name].gradient {
-            Some(golden) => golden.assert_equals(&format!("{name}, gradient of {}", parameter.name), gradient, tolerance),
+            Some(golden) => {
+                golden.assert_equals(&format!("{name}, gradient of {}", parameter.name), gradient, tolerance.gradient);
+            }
             None => assert!(gradient.iter().all(|g| *g == 0.0), "{name}: {} is not learned", parameter.name),
         }
     }
-    optimizer.step(&mut parameters, step.rate);
+    optimizer.step(&mut parameters, step.rate).unwrap();
     for parameter in parameters.list() {
         let after = &parameters.values()[parameter.range.clone()];
-        step.tensors[&parameter.name].after.assert_equals(&format!("{name}, {}", parameter.name), after, tolerance);
+        step.tensors[&parameter.name].after.assert_equals(&format!("{name}, {}", parameter.name), after, tolerance.step);
     }
     let statistics = parameters.list().iter().filter(|parameter| parameter.kind == ParameterKind::Statistic).count();
     assert_eq!(statistics, step.tensors.values().filter(|tensor| tensor.gradient.is_none()).count(), "{name}");
@@ -136,8 +153,9 @@ fn candle_in_f64_makes_the_steps_of_pytorch() {
     let steps = golden();
     assert_eq!(steps.len(), 3);
     for step in steps {
+        assert!(step.rounding.value < STEP && step.rounding.after < STEP, "{}", step.network);
         let mut autograd = CandleAutograd::new(step.graph(), Device::Cpu).unwrap().in_f64();
-        assert_step("f64", &step, &mut autograd, 1e-6);
+        assert_step("f64", &step, &mut autograd, &Tolerance { step: 1e-6, gradient: 1e-6 });
     }
 }
 
@@ -145,17 +163,17 @@ fn candle_in_f64_makes_the_steps_of_pytorch() {
 fn candle_makes_the_steps_of_pytorch() {
     for step in golden() {
         let mut autograd = CandleAutograd::new(step.graph(), Device::Cpu).unwrap();
-        assert_step("candle", &step, &mut autograd, step.tolerance());
+        assert_step("candle", &step, &mut autograd, &step.tolerance(1e-5));
     }
 }
 
 #[test]
 fn the_cpu_makes_the_steps_of_pytorch() {
     // Winograd's algorithm rounds more coarsely, which moves some activations over their kinks.
-    for (convolutions, least) in [(Convolutions::Direct, 0.0), (Convolutions::Winograd, 3e-2)] {
+    for (convolutions, gradient) in [(Convolutions::Direct, 1e-5), (Convolutions::Winograd, 3e-2)] {
         for step in golden() {
             let mut autograd = FusedAutograd::new(step.graph(), convolutions).unwrap();
-            assert_step(convolutions.name(), &step, &mut autograd, f64::max(least, step.tolerance()));
+            assert_step(convolutions.name(), &step, &mut autograd, &step.tolerance(gradient));
         }
     }
 }

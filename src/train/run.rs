@@ -117,22 +117,19 @@ impl<'t> TrainRun<'t> {
             places.extend(prepared.places);
         }
         let rate = settings.schedule.rate(self.progress.step, self.trainer.recipe.steps());
-        self.require_finite("gradient", self.parameters.gradients(), &places)?;
-        self.trainer.pool.install(|| self.optimizer.step(&mut self.parameters, rate));
-        self.require_finite("weight", self.parameters.values(), &places)?;
+        let stepped = self.trainer.pool.install(|| self.optimizer.step(&mut self.parameters, rate));
+        stepped.map_err(|error| self.blame(error, &places))?;
+        self.require_finite_weights(&places)?;
         self.progress.step += 1;
         Ok(Some(StepReport { step: self.progress.step, loss, rate }))
     }
 
     /// Adds the gradients of one batch, of which `accumulate` make a step, and returns its loss.
     fn pass(&mut self, loss: &Loss, prepared: &Prepared, accumulate: usize) -> Result<f64> {
-        self.check_input(prepared)?;
         let mut value = 0.0;
-        let mut wrong = None;
         let share = 1.0 / accumulate as f32;
         let passed = self.trainer.pool.install(|| {
             self.autograd.pass(&mut self.parameters, &prepared.input, &mut |scores| {
-                wrong = first_wrong(scores.values());
                 let mut evaluated = loss.evaluate(scores, &prepared.targets)?;
                 value = evaluated.value;
                 if accumulate > 1 {
@@ -141,28 +138,29 @@ impl<'t> TrainRun<'t> {
                 Ok(evaluated.gradient)
             })
         });
-        if let Some(score) = wrong {
-            return Err(self.not_finite("score", score.into(), &prepared.places).into());
-        }
-        passed?;
+        passed.map_err(|error| self.blame(error, &prepared.places))?;
         if value.is_finite() { Ok(value) } else { Err(self.not_finite("loss", value, &prepared.places).into()) }
     }
 
-    /// Checks the input sample by sample: a normalisation spreads one that is wrong over the scores of all.
-    fn check_input(&self, prepared: &Prepared) -> Result<(), TrainError> {
-        let samples = prepared.input.values().chunks_exact(prepared.input.shape().elements());
-        for (values, place) in samples.zip(&prepared.places) {
-            if let Some(value) = first_wrong(values) {
-                return Err(TrainError::InputNotFinite { step: self.progress.step + 1, value, place: self.crop_place(place) });
+    /// What goes wrong in a step, with the crops that it comes from.
+    fn blame(&self, error: swath_models::Error, places: &[Place]) -> Error {
+        match error {
+            swath_models::Error::Input { sample, value } => {
+                let place = self.crop_place(&places[sample]);
+                TrainError::InputNotFinite { step: self.progress.step + 1, value, place }.into()
             }
+            // A normalisation spreads what is wrong in one sample over the scores of all.
+            swath_models::Error::Score { value, .. } => self.not_finite("score", value.into(), places).into(),
+            swath_models::Error::Gradient { value, .. } => self.not_finite("gradient", value.into(), places).into(),
+            error => error.into(),
         }
-        Ok(())
     }
 
-    /// An error if a gradient or weight that follows from these crops is not finite: none such is ever written.
-    fn require_finite(&self, what: &'static str, values: &[f32], places: &[Place]) -> Result<(), TrainError> {
+    /// An error if a weight that follows from these crops is not finite: none such is ever written.
+    fn require_finite_weights(&self, places: &[Place]) -> Result<(), TrainError> {
+        let values = self.parameters.values();
         let wrong = self.trainer.pool.install(|| values.par_chunks(1 << 16).find_map_first(first_wrong));
-        wrong.map_or(Ok(()), |value| Err(self.not_finite(what, value.into(), places)))
+        wrong.map_or(Ok(()), |value| Err(self.not_finite("weight", value.into(), places)))
     }
 
     fn not_finite(&self, what: &'static str, value: f64, places: &[Place]) -> TrainError {

@@ -7,11 +7,8 @@ use candle_core::{DType, Result as CandleResult, Tensor as Values, Var};
 use super::compute::{by_node, compute};
 use super::device::Device;
 use super::ops::affine;
-use crate::train::{Autograd, Batch, ParameterKind, Parameters};
+use crate::train::{Autograd, Batch, ParameterKind, Parameters, follow};
 use crate::{Axes, BatchNorm, Error, Extent, Graph, NodeId, Op, Rank, Result, Shape};
-
-/// How much of the running statistics a pass replaces.
-const MOMENTUM: f32 = 0.1;
 
 /// Computes gradients through candle's operators: slow and plain, what other ways are held against. A planar network takes any number of
 /// samples at once, a volumetric one a single sample.
@@ -91,6 +88,7 @@ impl CandleAutograd {
             return refuse(expected.into(), format!("{samples} samples"));
         }
         parameters.check(&self.graph)?;
+        input.check_values()?;
         self.graph.shapes(shape.extent)
     }
 
@@ -115,12 +113,15 @@ impl CandleAutograd {
         let nodes = self.graph.nodes();
         let tensors = by_node(&self.graph, tensors);
         let mut values = vec![self.to_candle(input).map_err(self.fail(NodeId(0)))?];
-        let mut moments = Vec::new();
+        let (mut moments, readers) = (Vec::new(), self.graph.readers());
         let mut parameters_before = 0;
         for (index, (node, tensors)) in nodes.iter().zip(&tensors).enumerate().skip(1) {
             let fail = self.fail(NodeId(index));
             let inputs: Vec<&Values> = node.inputs.iter().map(|input| &values[input.index()]).collect();
-            let result = if let Op::BatchNorm(bn) = node.op {
+            let result = if readers[index].is_empty() {
+                // Nothing reads it.
+                inputs[0].clone()
+            } else if let Op::BatchNorm(bn) = node.op {
                 let count = input.samples() * shapes[index].extent.product();
                 if count < 2 {
                     let expected = "more than one value per channel to normalise over".into();
@@ -172,7 +173,7 @@ impl Autograd for CandleAutograd {
             for (range, batch) in ranges[mean_at..].iter().zip([mean, variance]) {
                 let batch = flat(&batch).map_err(&fail)?;
                 let running = &mut parameters.values_mut()[range.clone()];
-                running.iter_mut().zip(batch).for_each(|(r, b)| *r = (1.0 - MOMENTUM) * *r + MOMENTUM * b);
+                running.iter_mut().zip(batch).for_each(|(running, batch)| follow(running, f64::from(batch)));
             }
         }
         Ok(())

@@ -7,17 +7,8 @@ use crate::{Extent, Graph, Node, Op, Rank};
 
 /// What belongs to the tensors of a graph, in the order of [`Graph::tensors`], by node.
 pub(super) fn by_node<T>(graph: &Graph, flat: Vec<T>) -> Vec<Vec<T>> {
-    let mut flat = graph.tensors().into_iter().zip(flat).peekable();
-    let mut of = |node: &Node| {
-        let mut own = Vec::new();
-        while let Some((_, part)) =
-            flat.next_if(|(spec, _)| spec.name.rsplit_once('.').is_some_and(|(owner, _)| owner == node.name))
-        {
-            own.push(part);
-        }
-        own
-    };
-    graph.nodes().iter().map(&mut of).collect()
+    let mut flat = flat.into_iter();
+    graph.tensors_by_node().map(|(_, specs)| flat.by_ref().take(specs.len()).collect()).collect()
 }
 
 /// The values of a node. `extent` is its own, whose depth is the length of the first dimension: in a planar network that may be samples.

@@ -1,5 +1,6 @@
 //! Several samples at once.
 
+use super::finite::first_not_finite;
 use crate::{Error, Result, Shape};
 
 /// Values of several samples of one shape, in the order `(samples, depth, height, width, channels)`, the channels contiguous.
@@ -21,6 +22,14 @@ impl Batch {
             return Err(Error::Length { shape, expected, got: values.len() });
         }
         Ok(Self { samples, shape, values })
+    }
+
+    /// Checks that all values are finite, as a single one that is not would spread over the batch in a normalisation.
+    pub(crate) fn check_values(&self) -> Result<()> {
+        match first_not_finite(&self.values) {
+            Some(bad) => Err(Error::Input { sample: bad.index / self.shape.elements(), value: bad.value }),
+            None => Ok(()),
+        }
     }
 
     /// Number of samples.

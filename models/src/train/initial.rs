@@ -16,16 +16,14 @@ const HEAD: f64 = 0.01;
 pub fn initial_weights(graph: &Graph, seed: u64) -> Weights {
     let mut random = SplitMix::new(seed);
     let mut weights = Weights::new();
-    for spec in graph.tensors() {
-        let (owner, part) = spec.name.rsplit_once('.').unwrap_or(("", &spec.name));
+    let specs = graph.tensors_by_node().flat_map(|(node, specs)| specs.into_iter().map(move |spec| (node, spec)));
+    for (node, spec) in specs {
         let count: usize = spec.shape.iter().product();
-        let op = graph.nodes().iter().find(|node| node.name == owner).map(|node| &node.op);
-        let data = match (op, part) {
-            (Some(Op::Conv(_) | Op::ConvTranspose(_)), "weight") => {
+        let data = match (&node.op, spec.part()) {
+            (Op::Conv(_) | Op::ConvTranspose(_), "weight") => {
                 // The first axis and the kernel's, for both kinds of convolution, like PyTorch.
                 let fan_out = spec.shape[0] * spec.shape[2..].iter().product::<usize>();
-                let is_head = owner.rsplit('.').next().is_some_and(|name| name.starts_with("head"));
-                let deviation = if is_head { HEAD } else { (2.0 / fan_out as f64).sqrt() };
+                let deviation = if node.is_head() { HEAD } else { (2.0 / fan_out as f64).sqrt() };
                 (0..count).map(|_| (deviation * random.normal()) as f32).collect()
             }
             (_, "weight" | "running_var") => vec![1.0; count],

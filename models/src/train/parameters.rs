@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use crate::{Error, Graph, Op, Result, Weights};
+use super::finite::{NotFinite, first_not_finite};
+use crate::{Error, Graph, Op, Result, TensorSpec, Weights};
 
 /// All tensors of a graph, one after the other in the order of [`Graph::tensors`], each with its gradient.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,10 +45,10 @@ impl Parameters {
     pub fn new(graph: &Graph, weights: &Weights) -> Result<Self> {
         weights.check(graph)?;
         let (mut list, mut values) = (Vec::new(), Vec::new());
-        for spec in graph.tensors() {
-            let (owner, part) = spec.name.rsplit_once('.').unwrap_or(("", &spec.name));
-            let is_norm = graph.nodes().iter().any(|node| node.name == owner && matches!(node.op, Op::BatchNorm(_)));
-            let kind = match part {
+        let specs = graph.tensors_by_node().flat_map(|(node, specs)| specs.into_iter().map(move |spec| (node, spec)));
+        for (node, spec) in specs {
+            let is_norm = matches!(node.op, Op::BatchNorm(_));
+            let kind = match spec.part() {
                 "running_mean" | "running_var" if is_norm => ParameterKind::Statistic,
                 _ if spec.shape.len() > 1 => ParameterKind::Kernel,
                 _ => ParameterKind::Vector,
@@ -65,17 +66,39 @@ impl Parameters {
     /// # Errors
     /// Names the first tensor that is missing or misshapen, or all that are of another graph.
     pub fn check(&self, graph: &Graph) -> Result<()> {
+        self.check_specs(&graph.tensors())
+    }
+
+    /// The same for any tensors.
+    pub(super) fn check_specs(&self, specs: &[TensorSpec]) -> Result<()> {
         let mut list = self.list.iter();
-        for spec in graph.tensors() {
-            let Some(parameter) = list.next().filter(|parameter| parameter.name == spec.name) else {
-                return Err(Error::MissingTensor { tensor: spec.name });
+        for TensorSpec { name, shape } in specs {
+            let Some(parameter) = list.next().filter(|parameter| parameter.name == *name) else {
+                return Err(Error::MissingTensor { tensor: name.clone() });
             };
-            if parameter.shape != spec.shape {
-                return Err(Error::TensorShape { tensor: spec.name, expected: spec.shape, got: parameter.shape.clone() });
+            if parameter.shape != *shape {
+                let (expected, got) = (shape.clone(), parameter.shape.clone());
+                return Err(Error::TensorShape { tensor: name.clone(), expected, got });
             }
         }
         let unused: Vec<String> = list.map(|parameter| parameter.name.clone()).collect();
         if unused.is_empty() { Ok(()) } else { Err(Error::UnusedTensors { tensors: unused }) }
+    }
+
+    /// Names and shapes.
+    pub(super) fn specs(&self) -> Vec<TensorSpec> {
+        self.list.iter().map(|parameter| TensorSpec { name: parameter.name.clone(), shape: parameter.shape.clone() }).collect()
+    }
+
+    /// Checks that all gradients are finite.
+    ///
+    /// # Errors
+    /// Names the first tensor whose gradient is not.
+    pub fn check_gradients(&self) -> Result<()> {
+        let Some(NotFinite { index, value }) = first_not_finite(&self.gradients) else { return Ok(()) };
+        let owner = self.list.iter().find(|parameter| parameter.range.contains(&index));
+        let (tensor, start) = owner.map_or_else(Default::default, |owner| (owner.name.clone(), owner.range.start));
+        Err(Error::Gradient { tensor, value, index: index - start })
     }
 
     /// The tensors.

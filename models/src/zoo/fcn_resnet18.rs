@@ -7,6 +7,9 @@ use crate::{Builder, Conv, Graph, NodeId, Rank, Result, Scope};
 /// FCN-ResNet18: 1x1 heads `head8`, `head16` and `head32` on the stride 8, 16 and 32 maps; the scores of a stride are resized bilinearly to the
 /// next finer one and added to its own, at last to the input. Gives logits.
 ///
+/// Tensors are named as in PyTorch code that builds the network of a sequence `stem` and blocks with a `skip`: `stem.0`, `stem.1` and
+/// `layer2.0.skip.0` are what torchvision calls `conv1`, `bn1` and `layer2.0.downsample.0`; all others of the trunk have torchvision's names.
+///
 /// # Errors
 /// If bands or classes are 0.
 pub fn fcn_resnet18(bands: usize, classes: usize) -> Result<Graph> {

@@ -1,4 +1,5 @@
-//! Networks of the literature as graphs, one file each, with the tensor names of their reference implementations.
+//! Networks of the literature as graphs, one file each, with the tensor names of their reference implementations; [`fcn_resnet18`] says where it
+//! departs from them.
 
 mod basic_block;
 mod fcn_resnet18;

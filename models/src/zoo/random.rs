@@ -11,18 +11,17 @@ use crate::{Graph, Op, Weights};
 pub fn random_weights(graph: &Graph, seed: u64) -> Weights {
     let mut random = SplitMix::new(seed);
     let mut weights = Weights::new();
-    for spec in graph.tensors() {
-        let (owner, part) = spec.name.rsplit_once('.').unwrap_or(("", &spec.name));
+    let specs = graph.tensors_by_node().flat_map(|(node, specs)| specs.into_iter().map(move |spec| (node, spec)));
+    for (node, spec) in specs {
         let count: usize = spec.shape.iter().product();
-        let op = graph.nodes().iter().find(|node| node.name == owner).map(|node| &node.op);
-        let data = match (op, part) {
-            (Some(Op::Conv(_) | Op::ConvTranspose(_)), "weight") => {
+        let data = match (&node.op, spec.part()) {
+            (Op::Conv(_) | Op::ConvTranspose(_), "weight") => {
                 let fan_in: usize = spec.shape[1..].iter().product();
-                let variance = if owner.starts_with("head") { 1.0 } else { 2.0 } / fan_in as f64;
+                let variance = if node.is_head() { 1.0 } else { 2.0 } / fan_in as f64;
                 let bound = (3.0 * variance).sqrt();
                 (0..count).map(|_| (bound * random.symmetric()) as f32).collect()
             }
-            (Some(Op::BatchNorm(_)), "weight") if owner.ends_with("bn3") => vec![0.25; count],
+            (Op::BatchNorm(_), "weight") if node.name.ends_with("bn3") => vec![0.25; count],
             (_, "weight" | "running_var") => vec![1.0; count],
             _ => vec![0.0; count],
         };

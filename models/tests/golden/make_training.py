@@ -8,8 +8,6 @@ as flat lists, the target 255 does not count; `value` and `gradient`, like the s
 
 `optimizers`: `rule` as serde reads `swath_models::train::Rule`; the `initial` values and the `gradients` of every step of a kernel and of a bias,
 one after the other (weight decay is for the kernel); the `rates` of the steps, and the values after each. Computed in f32.
-
-`clipping`: gradients, the largest norm, the norm, and the clipped gradients, in f32.
 """
 
 import json
@@ -97,16 +95,6 @@ def optimizer(rule, steps=5, kernel=12, bias=4):
     return {"rule": rule, "initial": floats(initial), "rates": rates, "gradients": gradients, "after": after}
 
 
-def clipping(norm):
-    parts = [torch.nn.Parameter(torch.zeros(n)) for n in (12, 4)]
-    gradient = torch.from_numpy(random.standard_normal(16).astype(np.float32))
-    for part, values in zip(parts, gradient.split([12, 4])):
-        part.grad = values.clone()
-    before = torch.nn.utils.clip_grad_norm_(parts, norm)
-    clipped = floats(torch.cat([part.grad for part in parts]))
-    return {"gradients": floats(gradient), "largest": norm, "norm": before.item(), "clipped": clipped}
-
-
 def main():
     plain = {"kind": "cross_entropy"}
     weighted = {"kind": "cross_entropy", "weight": 0.5, "class_weights": [0.2, 3.0, 0.0, 1.5]}
@@ -134,7 +122,6 @@ def main():
             optimizer({**sgd, "nesterov": True, "momentum": 0.7}),
             optimizer({**sgd, "momentum": 0.0, "weight_decay": 0.0}),
         ],
-        "clipping": [clipping(1.0), clipping(100.0)],
     }
     path = Path(__file__).with_name("training.json")
     path.write_text(json.dumps(golden) + "\n")

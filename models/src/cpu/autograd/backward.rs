@@ -84,8 +84,8 @@ impl Step {
             }
             Work::Pool { pool, windows } => {
                 let winners: &[f32] = if let Kept::Winners(winners) = kept { winners } else { &[] };
-                let extents = [shape.extent, output.extent];
-                let gradient = PoolGradient { windows, kind: pool.kind, channels: shape.channels, extents, winners };
+                let (kind, channels, input_extent) = (pool.kind, shape.channels, shape.extent);
+                let gradient = PoolGradient { windows, kind, channels, input: input_extent, output: output.extent, winners };
                 back.gradients.accumulate(input, |dx, mode| gradient.run(isa, dy.pixels(), dx, mode));
             }
             Work::Mean => back.gradients.accumulate(input, |dx, mode| spread_mean(shape, dy.pixels(), dx, mode)),
@@ -191,7 +191,7 @@ impl Step {
 }
 
 /// The kernel's part of a convolution's tensors, and that of the biases, if there are some.
-pub(super) fn split_bias(tensors: &mut [f32], biases: usize) -> (&mut [f32], Option<&mut [f32]>) {
+fn split_bias(tensors: &mut [f32], biases: usize) -> (&mut [f32], Option<&mut [f32]>) {
     let (weight, bias) = tensors.split_at_mut(tensors.len() - biases);
     (weight, (biases > 0).then_some(bias))
 }

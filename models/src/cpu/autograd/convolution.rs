@@ -13,7 +13,8 @@ pub(crate) struct LearnedConvolution {
     in_channels: usize,
     isa: Isa,
     forward: Convolution<f32>,
-    backward: Backward,
+    /// `None` where nobody asks for the gradient with respect to the input.
+    backward: Option<Backward>,
     gradient: WeightGradient,
 }
 
@@ -49,20 +50,26 @@ impl LearnedConvolution {
             Backward::Transposed { conv, transposed: Transposed::zero(conv, out_channels, isa) }
         };
         let gradient = WeightGradient::new(&conv, in_channels, isa, conditions);
-        Self { conv, in_channels, isa, forward, backward, gradient }
+        Self { conv, in_channels, isa, forward, backward: Some(backward), gradient }
+    }
+
+    /// Frees what only the gradient with respect to the input needs, which is not written from now on.
+    pub(crate) fn drop_input_gradient(&mut self) {
+        self.backward = None;
     }
 
     /// Takes weights, `(out, in / groups, kernel z, kernel y, kernel x)`, and a bias, one value per output channel.
     pub(crate) fn set(&mut self, weight: &[f32], bias: Option<&[f32]>) {
         self.forward.set(weight, bias);
         match &mut self.backward {
-            Backward::Turned { convolution, .. } => {
+            Some(Backward::Turned { convolution, .. }) => {
                 let mut turned = Scratch::take(weight.len());
                 let turned = &mut turned.as_mut_slice()[..weight.len()];
                 turn(&self.conv, self.in_channels, weight, turned);
                 convolution.set(turned, None);
             }
-            Backward::Transposed { transposed, .. } => transposed.set(weight, None),
+            Some(Backward::Transposed { transposed, .. }) => transposed.set(weight, None),
+            None => {}
         }
     }
 
@@ -76,10 +83,11 @@ impl LearnedConvolution {
         let Some(output) = self.output(input.extent) else { return };
         let from = Shape { channels: self.conv.out_channels, extent: output };
         match &self.backward {
-            Backward::Turned { conv, convolution } => run(convolution, conv, samples, from, dy, dx),
-            Backward::Transposed { conv, transposed } => {
+            Some(Backward::Turned { conv, convolution }) => run(convolution, conv, samples, from, dy, dx),
+            Some(Backward::Transposed { conv, transposed }) => {
                 run_transposed(transposed, conv, self.isa, samples, from, dy, (dx, input.extent));
             }
+            None => {}
         }
     }
 

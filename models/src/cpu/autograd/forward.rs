@@ -12,6 +12,7 @@ use super::tape::Tape;
 use super::values::Values;
 use crate::cpu::kernels::{Isa, Pixels, PixelsMut};
 use crate::cpu::ops::{self, Combination, Operand};
+use crate::train::follow;
 use crate::{Activation, PoolKind, Shape};
 
 /// What a step keeps for the way back, beside values.
@@ -27,9 +28,6 @@ pub(super) enum Kept {
     Winners(Buffer),
 }
 
-/// How far running statistics move towards those of a batch.
-const MOMENTUM: f64 = 0.1;
-
 impl Step {
     /// Computes the values of its output. `tensors` are those of its node.
     pub(super) fn forward(&self, isa: Isa, tape: &Tape, buffers: &Buffers, values: &mut Values<'_>, tensors: &mut [f32]) -> Kept {
@@ -44,7 +42,8 @@ impl Step {
                 values.write(self.output, |values, y| layer.forward(samples, input_shape, values.pixels(input), y));
             }
             Work::Norm { epsilon, activation } => {
-                let (scaling, inverse_deviation) = normalisation(isa, values.pixels(input), *epsilon, *activation, tensors);
+                let Normalisation { scaling, inverse_deviation } =
+                    Normalisation::of(isa, values.pixels(input), *epsilon, *activation, tensors);
                 values.write(self.output, |values, y| scaling.run(isa, values.pixels(input), y));
                 return Kept::Scaling { scaling, inverse_deviation };
             }
@@ -121,34 +120,36 @@ impl Step {
     }
 }
 
-/// How a batch is normalised, with the inverse standard deviations; moves the running statistics among the tensors.
-fn normalisation(
-    isa: Isa,
-    x: Pixels<'_, f32>,
-    epsilon: f64,
-    activation: Option<Activation>,
-    tensors: &mut [f32],
-) -> (Scaling, Vec<f64>) {
-    let channels = tensors.len() / 4;
-    let (factors, running) = tensors.split_at_mut(2 * channels);
-    let (weight, bias) = factors.split_at(channels);
-    let (running_mean, running_variance) = running.split_at_mut(channels);
-    let moments = moments(isa, channels, x);
-    let step = |running: &mut f32, batch: f64| *running = ((1.0 - MOMENTUM) * f64::from(*running) + MOMENTUM * batch) as f32;
-    for ((moments, mean), variance) in moments.iter().zip(running_mean).zip(running_variance) {
-        step(mean, moments.mean);
-        step(variance, moments.squares / (moments.count - 1.0));
+/// How a batch is normalised.
+struct Normalisation {
+    scaling: Scaling,
+    /// One value per channel.
+    inverse_deviation: Vec<f64>,
+}
+
+impl Normalisation {
+    /// By the batch's own mean and variance, towards which the running ones among the tensors are moved.
+    fn of(isa: Isa, x: Pixels<'_, f32>, epsilon: f64, activation: Option<Activation>, tensors: &mut [f32]) -> Self {
+        let channels = tensors.len() / 4;
+        let (factors, running) = tensors.split_at_mut(2 * channels);
+        let (weight, bias) = factors.split_at(channels);
+        let (running_mean, running_variance) = running.split_at_mut(channels);
+        let moments = moments(isa, channels, x);
+        for ((moments, mean), variance) in moments.iter().zip(running_mean).zip(running_variance) {
+            follow(mean, moments.mean);
+            follow(variance, moments.squares / (moments.count - 1.0));
+        }
+        let inverse_deviation: Vec<f64> =
+            moments.iter().map(|moments| 1.0 / (moments.squares / moments.count + epsilon).sqrt()).collect();
+        let scale = weight.iter().zip(&inverse_deviation).map(|(weight, inverse)| (f64::from(*weight) * inverse) as f32);
+        let scaling = Scaling {
+            mean: moments.iter().map(|moments| moments.mean as f32).collect(),
+            scale: scale.collect(),
+            bias: bias.into(),
+            activation,
+        };
+        Self { scaling, inverse_deviation }
     }
-    let inverse_deviation: Vec<f64> =
-        moments.iter().map(|moments| 1.0 / (moments.squares / moments.count + epsilon).sqrt()).collect();
-    let scale = weight.iter().zip(&inverse_deviation).map(|(weight, inverse)| (f64::from(*weight) * inverse) as f32);
-    let scaling = Scaling {
-        mean: moments.iter().map(|moments| moments.mean as f32).collect(),
-        scale: scale.collect(),
-        bias: bias.into(),
-        activation,
-    };
-    (scaling, inverse_deviation)
 }
 
 /// Applies a function to every value; those between the pixels are others'.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use super::backward::{Back, split_bias};
+use super::backward::Back;
 use super::buffer::{Buffer, Buffers};
 use super::forward::Kept;
 use super::gradients::{Gradient, Gradients};
@@ -13,7 +13,7 @@ use super::timings::Timings;
 use super::values::Values;
 use crate::cpu::kernels::Isa;
 use crate::train::{Autograd, Batch, Parameters};
-use crate::{Convolutions, Error, Graph, Result, Shape, TensorSpec};
+use crate::{Convolutions, Error, Graph, Result, Shape};
 
 /// Computes gradients on the CPU, on all threads of the rayon pool that it is called from; the same to the bit for any number of them.
 ///
@@ -52,20 +52,17 @@ impl fmt::Debug for FusedAutograd {
 }
 
 impl FusedAutograd {
-    /// What computes the gradients of `graph`.
+    /// What computes the gradients of `graph`. `convolutions` says by which algorithms, forward and back: Winograd's is faster for 3x3 kernels, but rounds
+    /// more coarsely. A pass makes ready for the shape of its batch and keeps that for later ones; another shape makes ready anew.
     ///
     /// # Errors
     /// If the environment variable `SWATH_ISA` asks for instructions that the processor lacks.
     pub fn new(graph: Graph, convolutions: Convolutions) -> Result<Self> {
         let isa = Isa::detect().map_err(|reason| Error::Processor { reason })?;
-        let (mut next, mut left) = (0, graph.tensors().into_iter().peekable());
-        let ranges = graph.nodes().iter().map(|node| {
-            let start = next;
-            let is_own = |spec: &TensorSpec| spec.name.rsplit_once('.').is_some_and(|(owner, _)| owner == node.name);
-            while let Some(spec) = left.next_if(is_own) {
-                next += spec.shape.iter().product::<usize>();
-            }
-            start..next
+        let ranges = graph.tensors_by_node().scan(0, |next, (_, specs)| {
+            let start = *next;
+            *next += specs.iter().map(|spec| spec.shape.iter().product::<usize>()).sum::<usize>();
+            Some(start..*next)
         });
         let ranges = ranges.collect();
         Ok(Self { graph, isa, convolutions, ranges, tape: None, buffers: Buffers::default(), timings: Timings::default() })
@@ -92,18 +89,8 @@ impl FusedAutograd {
             let got = format!("{} samples of {}", input.samples(), input.shape());
             return Err(Error::Node { node, expected: format!("samples of {want}"), got });
         }
-        parameters.check(&self.graph)
-    }
-
-    /// Makes ready for batches of the input's shape.
-    fn prepare(&mut self, input: &Batch) -> Result<()> {
-        let (samples, extent) = (input.samples(), input.shape().extent);
-        if self.tape.as_ref().is_none_or(|tape| (tape.samples, tape.extent) != (samples, extent)) {
-            self.tape = None;
-            self.buffers.clear();
-            self.tape = Some(Tape::new(&self.graph, samples, extent, self.isa, self.convolutions)?);
-        }
-        Ok(())
+        parameters.check(&self.graph)?;
+        input.check_values()
     }
 }
 
@@ -114,13 +101,20 @@ impl Autograd for FusedAutograd {
 
     fn pass(&mut self, parameters: &mut Parameters, input: &Batch, loss: &mut dyn FnMut(&Batch) -> Result<Batch>) -> Result<()> {
         self.check(parameters, input)?;
-        self.prepare(input)?;
-        let Some(tape) = &mut self.tape else { return Ok(()) };
+        let (samples, extent) = (input.samples(), input.shape().extent);
+        let tape = match &mut self.tape {
+            Some(tape) if (tape.samples, tape.extent) == (samples, extent) => tape,
+            other => {
+                *other = None;
+                self.buffers.clear();
+                other.insert(Tape::new(&self.graph, samples, extent, self.isa, self.convolutions)?)
+            }
+        };
         let (isa, ranges, buffers, timings) = (self.isa, &self.ranges, &self.buffers, &mut self.timings);
         *timings = Timings::default();
         let mut kept: Vec<Kept> = Vec::with_capacity(tape.steps.len());
         for step in &mut tape.steps {
-            let tensors = &mut parameters.values_mut()[ranges[step.node].clone()];
+            let tensors = &parameters.values()[ranges[step.node].clone()];
             timings.measure(step.kind, |timing| &mut timing.forward, || step.work.set(tensors));
         }
         let tape = &*tape;
@@ -157,15 +151,15 @@ impl Autograd for FusedAutograd {
 
 impl Work {
     /// Packs the tensors of a convolution.
-    fn set(&mut self, tensors: &mut [f32]) {
+    fn set(&mut self, tensors: &[f32]) {
         match self {
             Self::Convolution { layer, biases } => {
-                let (weight, bias) = split_bias(tensors, *biases);
-                layer.set(weight, bias.as_deref());
+                let (weight, bias) = tensors.split_at(tensors.len() - *biases);
+                layer.set(weight, (*biases > 0).then_some(bias));
             }
             Self::Transposed { layer, biases } => {
-                let (weight, bias) = split_bias(tensors, *biases);
-                layer.set(weight, bias.as_deref());
+                let (weight, bias) = tensors.split_at(tensors.len() - *biases);
+                layer.set(weight, (*biases > 0).then_some(bias));
             }
             _ => {}
         }

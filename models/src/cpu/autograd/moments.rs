@@ -29,7 +29,8 @@ impl Moments {
     }
 }
 
-/// Mean and variance of every channel. Pieces are summed as distances from their first pixel, so that large means cost no digits.
+/// Mean and variance of every channel. Pieces, which lie in a core's cache, are gone through twice: for their mean, and for distances from it, so that
+/// neither a large mean nor an outlier costs digits.
 pub(super) fn moments(isa: Isa, channels: usize, x: Pixels<'_, f32>) -> Vec<Moments> {
     let pixels = chunk(channels);
     let count = x.values.len().div_ceil(x.stride);
@@ -38,12 +39,15 @@ pub(super) fn moments(isa: Isa, channels: usize, x: Pixels<'_, f32>) -> Vec<Mome
         .map(|at| {
             let x = x.line(at, pixels);
             let count = x.values.len().div_ceil(x.stride) as f64;
-            let first = &x.values[..channels];
             let mut sums = vec![[0.0; 2]; channels];
-            moment_sums(isa, channels, x, first, &mut sums);
-            let moments = sums.iter().zip(first).map(|(&[sum, squares], &first)| {
+            moment_sums(isa, channels, x, &x.values[..channels], &mut sums);
+            let means = sums.iter().zip(x.values).map(|([sum, _], first)| (f64::from(*first) + f64::from(*sum) / count) as f32);
+            let means: Vec<f32> = means.collect();
+            sums.fill([0.0; 2]);
+            moment_sums(isa, channels, x, &means, &mut sums);
+            let moments = sums.iter().zip(means).map(|(&[sum, squares], mean)| {
                 let (sum, squares) = (f64::from(sum), f64::from(squares));
-                Moments { count, mean: f64::from(first) + sum / count, squares: (squares - sum * sum / count).max(0.0) }
+                Moments { count, mean: f64::from(mean) + sum / count, squares: (squares - sum * sum / count).max(0.0) }
             });
             moments.collect()
         })
@@ -57,8 +61,33 @@ pub(super) fn moments(isa: Isa, channels: usize, x: Pixels<'_, f32>) -> Vec<Mome
 }
 
 vectorised! {
-    /// Sums of `x - first` and of its squares.
-    fn moment_sums(channels: usize, x: Pixels<'_, f32>, first: &[f32], sums: &mut [[f32; 2]]) {
-        sum_columns(channels, x, x, [first; 3], sums, |x, _, [first, ..]| [x - first, (x - first) * (x - first)]);
+    /// Sums of `x - origin` and of its squares.
+    fn moment_sums(channels: usize, x: Pixels<'_, f32>, origin: &[f32], sums: &mut [[f32; 2]]) {
+        sum_columns(channels, x, x, [origin; 3], sums, |x, _, [origin, ..]| [x - origin, (x - origin) * (x - origin)]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::split_mix::SplitMix;
+
+    #[test]
+    fn an_outlier_at_the_start_of_a_piece_costs_no_digits() {
+        for channels in [1, 3, 16, 64] {
+            let mut random = SplitMix::new(3);
+            let mut values: Vec<f32> = (0..3 * channels * chunk(channels)).map(|_| random.symmetric() as f32).collect();
+            values[..channels].fill(1000.0);
+            for isa in Isa::available() {
+                let ours = moments(isa, channels, Pixels { values: &values, stride: channels });
+                for (channel, ours) in ours.iter().enumerate() {
+                    let own = || values[channel..].iter().step_by(channels).map(|v| f64::from(*v));
+                    let mean = own().sum::<f64>() / ours.count;
+                    let squares: f64 = own().map(|v| (v - mean).powi(2)).sum();
+                    assert!((ours.mean - mean).abs() < 1e-6 * mean.abs(), "{} of {mean}", ours.mean);
+                    assert!((ours.squares - squares).abs() < 1e-6 * squares, "{} of {squares}", ours.squares);
+                }
+            }
+        }
     }
 }

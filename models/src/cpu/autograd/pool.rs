@@ -31,8 +31,8 @@ pub(super) struct PoolGradient<'a> {
     pub(super) windows: &'a Windows,
     pub(super) kind: PoolKind,
     pub(super) channels: usize,
-    /// Of the input and of the output.
-    pub(super) extents: [Extent; 2],
+    pub(super) input: Extent,
+    pub(super) output: Extent,
     /// Of maxima, where in each window it is; else empty.
     pub(super) winners: &'a [f32],
 }
@@ -40,7 +40,7 @@ pub(super) struct PoolGradient<'a> {
 impl PoolGradient<'_> {
     /// Writes or adds the gradient with respect to the input.
     pub(super) fn run(&self, isa: Isa, dy: Pixels<'_, f32>, dx: PixelsMut<'_, f32>, mode: Mode) {
-        let [input, output] = self.extents;
+        let Self { input, output, .. } = *self;
         dx.par_parts(input.x).enumerate().for_each(|(row, dx)| {
             let (sample, row) = (row / (input.y * input.z), row % (input.y * input.z));
             let values = output.product() * self.channels;
@@ -157,7 +157,7 @@ fn gather<const BLOCK: usize>(
     dx: PixelsMut<'_, f32>,
     mode: Mode,
 ) {
-    let (windows, channels, [_, output]) = (pool.windows, pool.channels, pool.extents);
+    let PoolGradient { windows, channels, output, .. } = *pool;
     let Axes { y: kernel_y, x: kernel_x, .. } = windows.kernel;
     for (x, (pixel, xs)) in dx.channels(channels).zip(&windows.over.x).enumerate() {
         for (block, pixel) in pixel.chunks_exact_mut(BLOCK).enumerate() {

@@ -161,6 +161,13 @@ impl Work {
         true
     }
 
+    /// Frees what only the gradient with respect to its input needs.
+    pub(super) fn drop_input_gradient(&mut self) {
+        if let Self::Convolution { layer, .. } = self {
+            layer.drop_input_gradient();
+        }
+    }
+
     /// Whether the way back reads its result.
     pub(super) fn rereads_output(&self) -> bool {
         matches!(self, Self::Activation(_) | Self::Softmax | Self::Add { activation: Some(_) })

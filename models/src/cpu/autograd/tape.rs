@@ -34,7 +34,7 @@ impl Tape {
     /// If a node cannot be computed for the extent, or a normalisation has one value per channel, which has no variance.
     pub(super) fn new(graph: &Graph, samples: usize, extent: Extent, isa: Isa, convolutions: Convolutions) -> Result<Self> {
         let shapes = graph.shapes(extent)?;
-        let readers = readers(graph);
+        let readers = graph.readers();
         let output = graph.output().index();
         let (mut steps, mut absorbed) = (Vec::<Step>::new(), vec![false; shapes.len()]);
         let mut places: Vec<Place> = (0..shapes.len()).map(|host| Place { host, first_channel: 0 }).collect();
@@ -62,6 +62,9 @@ impl Tape {
         }
         place_parts(&steps, &shapes, output, &mut places);
         let learned = learned(&steps, shapes.len());
+        for step in steps.iter_mut().filter(|step| step.inputs.iter().all(|&input| !learned[input])) {
+            step.work.drop_input_gradient();
+        }
         let reads = reads(&steps, &places, &learned, output);
         Ok(Self { samples, extent, shapes, steps, places, reads, learned, output })
     }
@@ -70,19 +73,6 @@ impl Tape {
     pub(super) fn is_in_place(&self, part: usize, concat: usize) -> bool {
         self.places[part].host == self.places[concat].host
     }
-}
-
-/// The nodes that read each node's values, as far as the output depends on them; the output is read by what lies after the last node.
-fn readers(graph: &Graph) -> Vec<Vec<usize>> {
-    let nodes = graph.nodes();
-    let mut readers = vec![Vec::new(); nodes.len()];
-    readers[graph.output().index()].push(nodes.len());
-    for (index, node) in nodes.iter().enumerate().rev() {
-        if !readers[index].is_empty() {
-            node.value_inputs().iter().for_each(|input| readers[input.index()].push(index));
-        }
-    }
-    readers
 }
 
 /// The only reader, if it is an activation.

@@ -2,24 +2,21 @@
 
 use super::convolution::LearnedConvolution;
 use super::transposed::LearnedTransposed;
-use crate::cpu::kernels::{Conditions, Isa, Maps, Pixels, PixelsMut};
+use crate::cpu::kernels::{Conditions, Isa, Maps, Pixels, PixelsMut, WeightGradient};
+use crate::split_mix::SplitMix;
 use crate::windows::{transposed, windowed};
 use crate::{Axes, Conv, ConvTranspose, Convolutions, Extent, Padding, Shape};
 
-/// The next of some numbers that a seed gives again (splitmix64, Steele et al. 2014).
-struct Noise(u64);
+/// Choices at random.
+struct Noise(SplitMix);
 
 impl Noise {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut x = self.0;
-        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        x ^ (x >> 31)
+    fn new(seed: u64) -> Self {
+        Self(SplitMix::new(seed))
     }
 
     fn below(&mut self, end: usize) -> usize {
-        (self.next() % end as u64) as usize
+        (self.0.bits() % end as u64) as usize
     }
 
     fn of<T: Copy>(&mut self, values: &[T]) -> T {
@@ -27,7 +24,7 @@ impl Noise {
     }
 
     fn values(&mut self, len: usize) -> Vec<f32> {
-        (0..len).map(|_| (self.next() >> 40) as f32 / (1 << 23) as f32 - 1.0).collect()
+        (0..len).map(|_| self.0.symmetric() as f32).collect()
     }
 }
 
@@ -108,7 +105,7 @@ impl Case {
 
     /// Input, gradient of the output, weight, bias.
     fn values(&self) -> [Vec<f32>; 4] {
-        let mut noise = Noise(self.seed);
+        let mut noise = Noise::new(self.seed);
         let (input, output) = (self.input, self.output());
         let weight = match self.layer {
             Layer::Plain(c) => c.out_channels * input.channels / c.groups * c.kernel.product(),
@@ -235,7 +232,7 @@ const WINOGRAD: Conditions = Conditions { convolutions: Convolutions::Winograd, 
 
 /// A layer with all parameters at random, on an input that is as large as it needs and a little larger.
 fn any_case(seed: u64) -> Case {
-    let mut noise = Noise(seed);
+    let mut noise = Noise::new(seed);
     let mut axes = |planar: usize, values: &[usize]| {
         let [y, x] = [noise.of(values), noise.of(values)];
         Axes { z: if seed.is_multiple_of(3) { noise.of(values) } else { planar }, y, x }
@@ -334,5 +331,81 @@ fn gradients_are_adjoint() {
         let (forward, size) = (dot(&y, &dy), dot(&y, &y).sqrt() * dot(&dy, &dy).sqrt());
         assert!((forward - dot(&x, &results.dx)).abs() < 1e-6 * size, "input: {case:?}");
         assert!((forward - dot(&weight, &dw)).abs() < 1e-6 * size, "weight: {case:?}");
+    }
+}
+
+/// All that is computed from the input is cut off.
+#[test]
+fn transposed_convolutions_may_give_nothing_of_their_input() {
+    for before in [2, 3] {
+        let c = ConvTranspose {
+            out_channels: 5,
+            kernel: Axes::plane(2),
+            stride: Axes::plane(4),
+            padding: Axes { z: Padding::default(), y: Padding { before, after: 0 }, x: Padding { before, after: 0 } },
+            output_padding: Axes { z: 0, y: 3, x: 3 },
+            dilation: Axes::cube(1),
+            groups: 1,
+            bias: true,
+        };
+        for extent in [Extent::planar(1, 1), Extent::planar(1, 3)] {
+            let input = Shape { channels: 3, extent };
+            Case { layer: Layer::Transposed(c), samples: 2, input, gap: 2, how: Conditions::DIRECT, seed: 4 }.check();
+        }
+    }
+}
+
+/// Sums of many terms of the same sign: each rounds by as much as the whole is large, were it not cut into parts.
+#[test]
+fn long_sums_of_weights_gradients_round_little() {
+    let conv = Conv::square(3, 1);
+    let (samples, input) = (8, Shape::planar(2, 512, 512));
+    let mut noise = Noise::new(6);
+    let mut positive = |len: usize| noise.values(len).into_iter().map(|value| 1.5 + value).collect::<Vec<f32>>();
+    let (x, dy) = (positive(samples * input.elements()), positive(samples * 3 * input.extent.product()));
+    let pixels = || x.chunks(2).zip(dy.chunks(3));
+    for isa in Isa::available() {
+        let mut dw = vec![0.0; 6];
+        let gradient = WeightGradient::new(&conv, 2, isa, Conditions::DIRECT);
+        gradient.add(samples, input, Pixels { values: &x, stride: 2 }, Pixels { values: &dy, stride: 3 }, &mut dw);
+        for (index, got) in dw.iter().enumerate() {
+            let expected: f64 = pixels().map(|(x, dy)| f64::from(x[index % 2]) * f64::from(dy[index / 2])).sum();
+            let error = f64::from(*got) / expected - 1.0;
+            assert!(error.abs() < 5e-7, "{} dw[{index}]: {error:e}", isa.name());
+        }
+    }
+}
+
+/// However few the blocks.
+#[test]
+fn winograds_gradients_of_weights_equal_the_naive_ones() {
+    let around = |before: usize, after: usize| Padding { before, after };
+    let cases = [
+        // Channels, outputs, padding along height and width, extent.
+        (8, 8, [around(1, 1), around(1, 1)], Extent::planar(4, 4)),
+        (16, 17, [around(0, 2), around(2, 1)], Extent::planar(9, 14)),
+        (17, 33, [around(2, 0), around(0, 0)], Extent { z: 5, y: 7, x: 6 }),
+        (70, 66, [around(0, 0), around(1, 0)], Extent { z: 2, y: 12, x: 5 }),
+        (9, 130, [around(2, 2), around(0, 2)], Extent { z: 3, y: 3, x: 21 }),
+    ];
+    for (channels, outputs, [y, x], extent) in cases {
+        let padding = Axes { z: Padding::default(), y, x };
+        let conv = Conv { padding, ..Conv::square(outputs, 3) };
+        for (gap, least_blocks) in [(0, 1), (3, 1), (3, 5)] {
+            let input = Shape { channels, extent };
+            let case = Case { layer: Layer::Plain(conv), samples: 2, input, gap, how: WINOGRAD, seed: 8 };
+            let (expected, [x, dy, ..]) = (case.naive().dw, case.values());
+            let (x, dy) = (Apart::new(&x, channels, 2 * gap), Apart::new(&dy, outputs, gap));
+            let largest = expected.iter().fold(1.0_f64, |largest, value| largest.max(value.abs()));
+            for isa in Isa::available() {
+                let mut dw = vec![1.0; expected.len()];
+                let gradient = WeightGradient::new(&conv, channels, isa, WINOGRAD).with_least_blocks(least_blocks);
+                gradient.add(2, input, x.pixels(), dy.pixels(), &mut dw);
+                for (index, (&got, expected)) in dw.iter().zip(&expected).enumerate() {
+                    let error = (f64::from(got) - expected).abs();
+                    assert!(error <= 3e-5 * largest, "{} dw[{index}]: expected {expected}, got {got}: {case:?}", isa.name());
+                }
+            }
+        }
     }
 }

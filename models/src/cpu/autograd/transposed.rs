@@ -55,7 +55,9 @@ impl LearnedTransposed {
     /// Writes the gradient with respect to the input, whose shape is `input`.
     pub(crate) fn input_gradient(&self, samples: usize, input: Shape, dy: Pixels<'_, f32>, dx: PixelsMut<'_, f32>) {
         let Some(output) = windows::transposed(input.extent, &self.transposed) else { return };
-        let seen = self.seen(samples, output, dy);
+        let Some(seen) = self.seen(samples, output, dy) else {
+            return dx.channels(input.channels).for_each(|pixel| pixel.fill(0.0));
+        };
         run(&self.backward, &self.conv, samples, seen.shape, seen.pixels(), dx);
     }
 
@@ -70,26 +72,28 @@ impl LearnedTransposed {
         db: Option<&mut [f32]>,
     ) {
         let Some(output) = windows::transposed(input.extent, &self.transposed) else { return };
-        let seen = self.seen(samples, output, dy);
-        // What the convolution reads is this one's output.
-        self.gradient.add(samples, seen.shape, seen.pixels(), x, dw);
+        if let Some(seen) = self.seen(samples, output, dy) {
+            // What the convolution reads is this one's output.
+            self.gradient.add(samples, seen.shape, seen.pixels(), x, dw);
+        }
         if let Some(db) = db {
             add_pixels(samples * output.product(), dy, db);
         }
     }
 
-    /// The part of the output's gradient that the convolution sees.
-    fn seen<'a>(&self, samples: usize, output: Extent, dy: Pixels<'a, f32>) -> Seen<'a> {
+    /// The part of the output's gradient that the convolution sees; `None` if all that depends on the input is cut off.
+    fn seen<'a>(&self, samples: usize, output: Extent, dy: Pixels<'a, f32>) -> Option<Seen<'a>> {
         let channels = self.transposed.out_channels;
-        let extent = output.zip(self.unseen).map(|(len, unseen)| len - unseen);
+        let seen = output.zip(self.unseen).map(|(len, unseen)| len.checked_sub(unseen).filter(|&len| len > 0));
+        let extent = Axes { z: seen.z?, y: seen.y?, x: seen.x? };
         let shape = Shape { channels, extent };
         if extent == output {
-            return Seen { values: Cow::Borrowed(dy.values), stride: dy.stride, shape };
+            return Some(Seen { values: Cow::Borrowed(dy.values), stride: dy.stride, shape });
         }
         let lines = (0..samples * extent.z).flat_map(|plane| (0..extent.y).map(move |y| (plane, y)));
         let lines = lines.map(|(plane, y)| (plane / extent.z * output.z + plane % extent.z) * output.y + y);
         let values = lines.flat_map(|line| dy.line(line, output.x).channels(channels).take(extent.x).flatten().copied());
-        Seen { values: Cow::Owned(values.collect()), stride: channels, shape }
+        Some(Seen { values: Cow::Owned(values.collect()), stride: channels, shape })
     }
 }
 

@@ -34,6 +34,7 @@ mod sums;
 mod tests;
 mod transform;
 mod weight_gradient;
+mod weight_products;
 mod window;
 mod winograd;
 mod winograd_gradient;

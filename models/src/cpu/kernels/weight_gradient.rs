@@ -2,7 +2,6 @@
 //!
 //! Output lines are taken some at a time (a chunk). What the taps read there, and the gradient, are copied into panels of a few channels, with zeros
 //! where the padding is, so that every tap of every pair of panels is the same loop over memory without gaps.
-#![expect(clippy::inline_always, reason = "the products must be compiled for the vector unit that runs them")]
 
 use std::ops::Range;
 
@@ -13,10 +12,11 @@ use super::{
     portable::Portable,
     product::Start,
     scratch::Scratch,
-    simd::{Job, Simd},
+    simd::Simd,
+    weight_products::{Copied, Products},
     window::Window,
     winograd,
-    winograd_gradient::WinogradPass,
+    winograd_gradient::{LEAST_BLOCKS, WinogradPass},
 };
 use crate::{Axes, Conv, Convolutions, Extent, Shape};
 
@@ -28,7 +28,7 @@ const OUT_CHANNELS: usize = 128;
 const TASKS: usize = 16;
 /// Values of input and gradient that a chunk copies: half of a core's cache.
 const CHUNK: usize = 64 * 1024;
-/// Pixels of a chunk at most: a sum has so many terms before it is added to others, which keeps its error small.
+/// Pixels of a chunk at most, unless a line has more: a sum has so many terms before it is added to others, which keeps its error small.
 const PIXELS: usize = 1024;
 
 /// Computes the gradient of a convolution's weights.
@@ -41,13 +41,21 @@ pub(crate) struct WeightGradient {
     isa: Isa,
     /// Whether Winograd's algorithm may be used.
     in_blocks: bool,
+    /// How many blocks there must be for that.
+    least_blocks: usize,
 }
 
 impl WeightGradient {
     pub(crate) fn new(conv: &Conv, in_channels: usize, isa: Isa, conditions: Conditions) -> Self {
         let Conv { out_channels, groups, .. } = *conv;
         let in_blocks = conditions.convolutions == Convolutions::Winograd && winograd::fits(conv, in_channels);
-        Self { window: Window::new(conv), in_channels, out_channels, groups, isa, in_blocks }
+        Self { window: Window::new(conv), in_channels, out_channels, groups, isa, in_blocks, least_blocks: LEAST_BLOCKS }
+    }
+
+    /// The same, by Winograd's algorithm from so many blocks on.
+    #[cfg(test)]
+    pub(crate) fn with_least_blocks(self, least_blocks: usize) -> Self {
+        Self { least_blocks, ..self }
     }
 
     /// Adds the gradient, `(out, in / groups, kernel z, kernel y, kernel x)`, to `sum`. `input` is the shape of one sample.
@@ -85,8 +93,9 @@ impl WeightGradient {
     ) {
         if self.in_blocks {
             let input = Shape { extent: Extent { z: input.extent.z * samples, ..input.extent }, ..input };
-            let (out_channels, padding) = (self.out_channels, self.window.padding);
-            let pass = WinogradPass::<S, ROWS, COLUMNS> { simd, input, out_channels, padding, x, dy };
+            let Self { out_channels, least_blocks, .. } = *self;
+            let pass =
+                WinogradPass::<S, ROWS, COLUMNS> { simd, input, out_channels, padding: self.window.padding, least_blocks, x, dy };
             if pass.is_worth_it() {
                 return pass.add(sum);
             }
@@ -386,126 +395,6 @@ fn copy_channels<const WHOLE: usize>(from: Pixels<'_, f32>, count: usize, channe
             let (to, rest) = to.split_at_mut(count);
             to.copy_from_slice(&from[..count]);
             rest.fill(0.0);
-        }
-    }
-}
-
-/// The input of a chunk: `(copies, planes, taps along depth, lines, positions, channels)`.
-#[derive(Clone, Copy, Debug)]
-struct Copied {
-    /// Channels of a copy.
-    channels: usize,
-    /// Values from one line to the next.
-    line: usize,
-    /// Lines of a plane.
-    lines: usize,
-    /// Values from one copy to the next.
-    copy: usize,
-    /// Values from the rows of one panel to those of the next.
-    panel: usize,
-    /// All values.
-    len: usize,
-}
-
-/// All products of a task's chunk.
-struct Products<'a, const ROWS: usize, const COLUMNS: usize> {
-    x: &'a [f32],
-    /// `(output panels, pixels, WIDTH)`
-    dy: &'a [f32],
-    start: Start,
-    planes: usize,
-    lines: usize,
-    width: usize,
-    kernel: Axes<usize>,
-    /// Panels of rows.
-    panels: usize,
-    copied: Copied,
-    window: &'a Window,
-    /// `(output panels, row panels, taps, ROWS, WIDTH)`
-    sums: &'a mut [f32],
-}
-
-impl<const ROWS: usize, const COLUMNS: usize> Job for Products<'_, ROWS, COLUMNS> {
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        let Self { x, dy, start, planes, lines, width, kernel, panels, copied, window, sums } = self;
-        let lanes = COLUMNS * S::LANES;
-        let (line_size, step) = (width * lanes, window.stride.x * copied.channels);
-        let out_panels = dy.chunks_exact(planes * lines * line_size);
-        for (dy, sums) in out_panels.zip(sums.chunks_exact_mut(panels * kernel.product() * ROWS * lanes)) {
-            for (index, block) in sums.chunks_exact_mut(ROWS * lanes).enumerate() {
-                let (panel, tap) = (index / kernel.product(), index % kernel.product());
-                let (line, tap_x) = (tap / kernel.x, tap % kernel.x);
-                let (tap_z, tap_y) = (line / kernel.y, line % kernel.y);
-                let first = panel * copied.panel + tap_x * window.dilation.x * copied.channels;
-                let mut acc = load::<S, ROWS, COLUMNS>(simd, start, block);
-                for (index, dy) in dy.chunks_exact(line_size).enumerate() {
-                    let (plane, y) = (index / lines, index % lines);
-                    let line = (plane * window.kernel.z + tap_z) * copied.lines + y * window.stride.y + tap_y * window.dilation.y;
-                    let x = &x[line * copied.line + first..];
-                    add_products(simd, [x, dy], [step, lanes], width, &mut acc);
-                }
-                store(simd, &acc, block);
-            }
-        }
-    }
-}
-
-/// Sums in registers: of `ROWS` inputs with `COLUMNS` vectors of outputs.
-type Block<S, const ROWS: usize, const COLUMNS: usize> = [[<S as Simd>::Vector; COLUMNS]; ROWS];
-
-/// Zeros, or sums stored earlier.
-#[inline(always)]
-pub(super) fn load<S: Simd, const ROWS: usize, const COLUMNS: usize>(
-    simd: S,
-    start: Start,
-    from: &[f32],
-) -> Block<S, ROWS, COLUMNS> {
-    let mut block = [[simd.splat(0.0); COLUMNS]; ROWS];
-    if start == Start::Output {
-        for (row, from) in block.iter_mut().zip(from.chunks_exact(COLUMNS * S::LANES)) {
-            for (value, from) in row.iter_mut().zip(from.chunks_exact(S::LANES)) {
-                *value = simd.load(from);
-            }
-        }
-    }
-    block
-}
-
-#[inline(always)]
-pub(super) fn store<S: Simd, const ROWS: usize, const COLUMNS: usize>(simd: S, block: &Block<S, ROWS, COLUMNS>, to: &mut [f32]) {
-    for (row, to) in block.iter().zip(to.chunks_exact_mut(COLUMNS * S::LANES)) {
-        for (&value, to) in row.iter().zip(to.chunks_exact_mut(S::LANES)) {
-            simd.store(value, to);
-        }
-    }
-}
-
-/// Adds the products of inputs and outputs at so many pixels, which lie `steps` apart.
-#[inline(always)]
-pub(super) fn add_products<S: Simd, const ROWS: usize, const COLUMNS: usize>(
-    simd: S,
-    [x, dy]: [&[f32]; 2],
-    steps: [usize; 2],
-    pixels: usize,
-    block: &mut Block<S, ROWS, COLUMNS>,
-) {
-    let last = steps.map(|step| (pixels - 1) * step);
-    let (x, dy) = (&x[..last[0] + ROWS], &dy[..last[1] + COLUMNS * S::LANES]);
-    for pixel in 0..pixels {
-        let at = steps.map(|step| pixel * step);
-        #[expect(unsafe_code, reason = "a check per pixel would cost as much as its loads")]
-        // SAFETY: both were cut to end a block after the start of the last pixel.
-        let (x, dy) = unsafe { (x.get_unchecked(at[0]..at[0] + ROWS), dy.get_unchecked(at[1]..at[1] + COLUMNS * S::LANES)) };
-        let mut columns = [simd.splat(0.0); COLUMNS];
-        for (column, value) in columns.iter_mut().enumerate() {
-            *value = simd.load(&dy[column * S::LANES..(column + 1) * S::LANES]);
-        }
-        for row in 0..ROWS {
-            let value = simd.splat(x[row]);
-            for column in 0..COLUMNS {
-                block[row][column] = simd.mul_add(value, columns[column], block[row][column]);
-            }
         }
     }
 }

@@ -14,7 +14,7 @@ use super::{
     shared::Shared,
     simd::{Job, Simd},
     transform::{F4, F4Transposed, Inward},
-    weight_gradient::{add_products, load, store},
+    weight_products::{add_products, store, zeros},
 };
 use crate::{Axes, Padding, Shape};
 
@@ -32,7 +32,7 @@ const CHUNK: usize = 96 * 1024;
 /// Tasks that a layer is split into at least, if it has enough blocks. No number of threads may decide this, as it decides the order of sums.
 const TASKS: usize = 16;
 /// Fewer blocks are not worth the transforms of the sums.
-const LEAST_BLOCKS: usize = 128;
+pub(super) const LEAST_BLOCKS: usize = 128;
 
 /// One computation of a gradient, in blocks of sums of `ROWS` inputs x `COLUMNS` vectors of outputs.
 pub(super) struct WinogradPass<'a, S, const ROWS: usize, const COLUMNS: usize> {
@@ -41,6 +41,8 @@ pub(super) struct WinogradPass<'a, S, const ROWS: usize, const COLUMNS: usize> {
     pub(super) input: Shape,
     pub(super) out_channels: usize,
     pub(super) padding: Axes<Padding>,
+    /// Blocks of the input and of a task at least.
+    pub(super) least_blocks: usize,
     pub(super) x: Pixels<'a, f32>,
     pub(super) dy: Pixels<'a, f32>,
 }
@@ -58,7 +60,7 @@ impl<S: Simd, const ROWS: usize, const COLUMNS: usize> WinogradPass<'_, S, ROWS,
 
     /// Whether there are enough blocks for it to be worth it.
     pub(super) fn is_worth_it(&self) -> bool {
-        self.blocks(0).count() >= LEAST_BLOCKS
+        self.blocks(0).count() >= self.least_blocks
     }
 
     /// Adds the gradient, `(out, in, 3, 3)`, to `sum`.
@@ -95,7 +97,7 @@ impl<S: Simd, const ROWS: usize, const COLUMNS: usize> WinogradPass<'_, S, ROWS,
 
     /// Tasks that share the blocks.
     fn shares(&self) -> usize {
-        TASKS.div_ceil(self.parts().into_iter().product()).min(self.blocks(0).count().div_ceil(LEAST_BLOCKS))
+        TASKS.div_ceil(self.parts().into_iter().product()).min(self.blocks(0).count().div_ceil(self.least_blocks))
     }
 
     /// Panels of so many channels, in and out.
@@ -180,9 +182,9 @@ impl<const ROWS: usize, const COLUMNS: usize> Job for Products<'_, ROWS, COLUMNS
             let (plane, column) = (pair / columns, pair % columns);
             let v = &v[plane * (blocks * ins + GAP) + row * ROWS..];
             let z = &z[plane * (blocks * outs + GAP) + column * width..];
-            let mut block = load::<S, ROWS, COLUMNS>(simd, start, sums);
+            let mut block = zeros::<S, ROWS, COLUMNS>(simd);
             add_products(simd, [v, z], [ins, outs], blocks, &mut block);
-            store(simd, &block, sums);
+            store(simd, &block, start, sums);
         }
     }
 }

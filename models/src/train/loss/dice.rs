@@ -14,7 +14,7 @@ pub struct Dice {
     /// Factor of the term.
     #[serde(default = "super::term::one")]
     pub weight: f64,
-    /// Which classes; all where absent.
+    /// Which classes, each once; all where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classes: Option<Vec<u8>>,
     /// Added above and below, in pixels, so that a class which is absent does not count for much; above 0.
@@ -35,8 +35,9 @@ impl Dice {
     pub(super) fn check(&self, classes: usize) -> Result<()> {
         require_positive("smooth", self.smooth)?;
         let chosen = self.chosen(classes);
-        let fits = !chosen.is_empty() && chosen.iter().all(|class| *class < classes);
-        require(fits, "classes", format!("one or more classes below {classes}"), format!("{chosen:?}"))
+        let is_new = |(at, class): (usize, &usize)| *class < classes && !chosen[..at].contains(class);
+        let fits = !chosen.is_empty() && chosen.iter().enumerate().all(is_new);
+        require(fits, "classes", format!("one or more different classes below {classes}"), format!("{chosen:?}"))
     }
 
     fn chosen(&self, classes: usize) -> Vec<usize> {

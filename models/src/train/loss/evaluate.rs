@@ -8,6 +8,7 @@ use super::Term;
 use super::dice::Slope;
 use super::focal::Focal;
 use super::sums::{Sums, rest};
+use crate::train::finite::first_not_finite;
 use crate::train::setting::require;
 use crate::train::{Batch, Targets};
 use crate::{Error, Result};
@@ -55,11 +56,6 @@ impl Loss {
     #[must_use]
     pub fn terms(&self) -> &[Term] {
         &self.terms
-    }
-
-    /// The terms, to be changed.
-    pub fn terms_mut(&mut self) -> &mut [Term] {
-        &mut self.terms
     }
 
     /// Checks that the settings of the terms are in their ranges and fit so many classes.
@@ -183,8 +179,8 @@ fn check_targets(scores: &Batch, targets: &Targets) -> Result<()> {
 }
 
 fn check_scores(scores: &Batch) -> Result<()> {
-    match scores.values().par_iter().position_first(|score| !score.is_finite()) {
-        Some(at) => Err(Error::Score { sample: at / scores.shape().elements(), value: scores.values()[at] }),
+    match first_not_finite(scores.values()) {
+        Some(bad) => Err(Error::Score { sample: bad.index / scores.shape().elements(), value: bad.value }),
         None => Ok(()),
     }
 }

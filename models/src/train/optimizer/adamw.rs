@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::parts::Part;
 use crate::Result;
-use crate::train::setting::{require_fraction, require_not_negative, require_positive};
+use crate::train::setting::{require, require_fraction, require_not_negative};
 
 /// Adam with decoupled weight decay (Loshchilov & Hutter 2019, arXiv 1711.05101), with the defaults, and the order of operations, of PyTorch.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,7 +40,8 @@ impl AdamW {
         require_fraction("beta1", self.beta1)?;
         require_fraction("beta2", self.beta2)?;
         // Where a gradient has always been 0, the root is 0 too.
-        require_positive("epsilon", self.epsilon)?;
+        let epsilon = self.epsilon as f32;
+        require(epsilon > 0.0 && epsilon.is_finite(), "epsilon", "a number above 0 that an f32 can hold", self.epsilon)?;
         require_not_negative("weight_decay", self.weight_decay)
     }
 
