@@ -52,8 +52,9 @@ impl fmt::Debug for FusedAutograd {
 }
 
 impl FusedAutograd {
-    /// What computes the gradients of `graph`. `convolutions` says by which algorithms, forward and back: Winograd's is faster for 3x3 kernels, but rounds
-    /// more coarsely. A pass makes ready for the shape of its batch and keeps that for later ones; another shape makes ready anew.
+    /// What computes the gradients of `graph`. `convolutions` says by which algorithms, forward and back: Winograd's is faster for 3x3
+    /// kernels, but rounds more coarsely. A pass makes ready for the shape of its batch and keeps that for later ones; another shape makes
+    /// ready anew.
     ///
     /// # Errors
     /// If the environment variable `SWATH_ISA` asks for instructions that the processor lacks.

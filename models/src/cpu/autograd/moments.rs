@@ -29,8 +29,8 @@ impl Moments {
     }
 }
 
-/// Mean and variance of every channel. Pieces, which lie in a core's cache, are gone through twice: for their mean, and for distances from it, so that
-/// neither a large mean nor an outlier costs digits.
+/// Mean and variance of every channel. Pieces, which lie in a core's cache, are gone through twice: for their mean, and for distances from
+/// it, so that neither a large mean nor an outlier costs digits.
 pub(super) fn moments(isa: Isa, channels: usize, x: Pixels<'_, f32>) -> Vec<Moments> {
     let pixels = chunk(channels);
     let count = x.values.len().div_ceil(x.stride);
