@@ -30,7 +30,6 @@ from make_networks import FcnSmall, UNet, filled
 from make_training import term
 
 CLASSES = 3
-SAMPLES = 4
 RATE = 1e-3
 RULE = {"kind": "sgd", "momentum": 0.9, "nesterov": False, "weight_decay": 0.05}
 CROSS_ENTROPY = {"kind": "cross_entropy", "class_weights": [0.5, 1.0, 2.0]}
@@ -53,10 +52,10 @@ class Logits(torch.nn.Module):
         return sum(torch.nn.functional.interpolate(s, size=size, mode="bilinear", align_corners=False) for s in scores)
 
 
-def targets(height, width):
-    v = (uniform("targets", SAMPLES * height * width) + 1) / 2
+def targets(samples, height, width):
+    v = (uniform("targets", samples * height * width) + 1) / 2
     classes = np.floor((v - 0.1) / 0.9 * CLASSES).astype(np.int64)
-    return torch.from_numpy(np.where(v < 0.1, 255, classes).reshape(SAMPLES, height, width))
+    return torch.from_numpy(np.where(v < 0.1, 255, classes).reshape(samples, height, width))
 
 
 def summary(tensor):
@@ -71,15 +70,15 @@ def summary(tensor):
     return {**digits, "samples": [float(f"{values[i * count // 8]:.8g}") for i in range(8)]}
 
 
-def step(network, net, terms, generator, height, width, dtype):
+def step(network, net, terms, generator, samples, height, width, dtype):
     net = net.to(dtype).train()
     decays = [p for p in net.parameters() if p.ndim > 1]
     others = [p for p in net.parameters() if p.ndim <= 1]
     groups = [{"params": decays, "weight_decay": RULE["weight_decay"]}, {"params": others, "weight_decay": 0.0}]
     optimizer = torch.optim.SGD(groups, lr=RATE, momentum=RULE["momentum"], nesterov=RULE["nesterov"])
-    values = uniform(generator, SAMPLES * 3 * height * width).reshape(SAMPLES, 3, height, width)
+    values = uniform(generator, samples * 3 * height * width).reshape(samples, 3, height, width)
     scores = net(torch.from_numpy(values).to(dtype))
-    value = sum(term(scores=scores.double(), targets=targets(height, width), **t) for t in terms)
+    value = sum(term(scores=scores.double(), targets=targets(samples, height, width), **t) for t in terms)
     value.backward()
     learned = dict(net.named_parameters())
     gradients = {name: summary(p.grad) for name, p in learned.items()}
@@ -91,7 +90,7 @@ def step(network, net, terms, generator, height, width, dtype):
     return {
         "network": network,
         "input": generator,
-        "samples": SAMPLES,
+        "samples": samples,
         "height": height,
         "width": width,
         "classes": CLASSES,
@@ -121,9 +120,9 @@ def main():
     # `filled` by the names of the zoo, which do not have the wrapper's prefix.
     fcn = lambda: (lambda net: (filled(net.net), net)[1])(Logits(CLASSES))
     cases = [
-        ("fcn_resnet50", fcn, [CROSS_ENTROPY], "input1", 128, 128),
-        ("unet", lambda: filled(UNet(CLASSES)), [CROSS_ENTROPY, dice], "input", 64, 48),
-        ("fcn_small", lambda: filled(FcnSmall(CLASSES)), [CROSS_ENTROPY, dice], "input", 65, 72),
+        ("fcn_resnet50", fcn, [CROSS_ENTROPY], "input1", 4, 128, 128),
+        ("unet", lambda: filled(UNet(CLASSES)), [CROSS_ENTROPY, dice], "input", 2, 32, 48),
+        ("fcn_small", lambda: filled(FcnSmall(CLASSES)), [CROSS_ENTROPY, dice], "input", 4, 65, 72),
     ]
     golden = []
     for name, make, *rest in cases:
