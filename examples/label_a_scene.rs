@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let scene = segmenter.scene(&scene, None)?;
 
     // The plan decides tiles and memory before a pixel is read. It fits in 512 MiB, or it is an error that says how much would do.
-    let request = PlanRequest { blend: BlendChoice::Crop, tile: Some(256), ..PlanRequest::new(512 << 20, 2) };
+    let request = PlanRequest { blend: BlendChoice::Crop, tile: Some(512), ..PlanRequest::new(512 << 20, 2) };
     let plan = segmenter.plan(&scene, &request)?;
     let halo = plan.geometry.halo().map_or(0, |halo| halo.x);
     println!("{} tiles of {} pixels, halo {halo}, {} MiB", plan.tiles(), plan.layout.input.x, plan.memory.total() >> 20);
