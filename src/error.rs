@@ -31,6 +31,14 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
+    /// Neither a path nor a URI of a store.
+    #[error(
+        "expected a path or a URI such as s3://bucket/key, gs://, az://, abfs://, https:// or file://, got one of `{scheme}://`"
+    )]
+    Location {
+        /// What it begins with. The rest may be a secret.
+        scheme: String,
+    },
     /// Something is there already.
     #[error("{} exists already", path.display())]
     Exists {

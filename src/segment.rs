@@ -15,7 +15,7 @@ use crate::labels::Labeller;
 use crate::pipeline::{self, Observer};
 use crate::plan::{Plan, PlanRequest};
 use crate::sink::refuse;
-use crate::source::{BandRequest, RasterSource, Scene, limit_cache};
+use crate::source::{BandRequest, RasterSource, Scene, SceneInput, limit_cache};
 use crate::stac::item_path;
 use crate::{
     Error, Existing, ItemDescription, LabelProduct, LabelSink, LabelSummary, LayerAsset, LayerEncoding, LayerProduct, LayerSink,
@@ -158,7 +158,7 @@ impl Segmenter {
     ///
     /// # Errors
     /// If the scene cannot be opened or lacks a band, or not as many bands are chosen as the model takes.
-    pub fn scene(&self, path: &Path, bands: Option<&[BandRequest]>) -> Result<Scene> {
+    pub fn scene(&self, input: impl Into<SceneInput>, bands: Option<&[BandRequest]>) -> Result<Scene> {
         let own: Vec<BandRequest> =
             self.card.bands.iter().map(|name| name.parse().unwrap_or_else(|never| match never {})).collect();
         let requests = bands.unwrap_or(&own);
@@ -166,7 +166,7 @@ impl Segmenter {
             let (model, names) = (self.card.name.clone(), self.card.bands.join(", "));
             return Err(Error::BandCount { model, expected: own.len(), names, got: requests.len() });
         }
-        let scene = Scene::open(path, requests)?;
+        let scene = Scene::open(input, requests)?;
         self.warn_of_gsd(&scene);
         Ok(scene)
     }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use swath::Location;
 use swath::evaluate::Palette;
 use swath::plan::BlendChoice;
 use swath::source::BandRequest;
@@ -128,9 +129,9 @@ pub(crate) enum ProgressStyle {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct SegmentArgs {
-    /// Scenes, in any format that GDAL reads
+    /// Scenes, in any format that GDAL reads: files, or URIs (`s3://`, `gs://`, `az://`, `abfs://`, `https://`)
     #[arg(required = true, value_name = "SCENE")]
-    pub(crate) scenes: Vec<PathBuf>,
+    pub(crate) scenes: Vec<Location>,
     /// Model folder
     #[arg(short, long)]
     pub(crate) model: PathBuf,
@@ -155,9 +156,9 @@ pub(crate) struct SegmentArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct PlanArgs {
-    /// Scenes, in any format that GDAL reads
+    /// Scenes, in any format that GDAL reads: files, or URIs (`s3://`, `gs://`, `az://`, `abfs://`, `https://`)
     #[arg(required = true, value_name = "SCENE")]
-    pub(crate) scenes: Vec<PathBuf>,
+    pub(crate) scenes: Vec<Location>,
     /// Model folder
     #[arg(short, long)]
     pub(crate) model: PathBuf,

@@ -17,7 +17,7 @@ pub(super) fn run(args: &PlanArgs) -> Result<Exit, AnyError> {
     for path in &args.scenes {
         let scene = segmenter.scene(path, args.tiles.bands.as_deref())?;
         let plan = segmenter.plan(&scene, &args.tiles.request()?)?;
-        if args.json { print::line(as_json(path, &plan))? } else { show(path, &plan)? }
+        if args.json { print::line(as_json(&path.shown(), &plan))? } else { show(&path.shown(), &plan)? }
     }
     Ok(Exit::Done)
 }

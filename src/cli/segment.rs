@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use swath::plan::{Plan, PlanRequest};
 use swath::source::{RasterSource as _, Scene};
-use swath::{Error, Existing, Outputs, ProbabilityOutput, Report, Segmenter};
+use swath::{Error, Existing, Location, Outputs, ProbabilityOutput, Report, Segmenter};
 use swath_models::Class;
 
 use super::args::SegmentArgs;
@@ -60,12 +60,12 @@ impl<'a> Job<'a> {
     fn prepare(
         args: &SegmentArgs,
         segmenter: &Segmenter,
-        path: &Path,
+        path: &Location,
         request: &PlanRequest,
         outputs: &'a Outputs,
     ) -> swath::Result<Self> {
         if interrupt::is_interrupted() {
-            return Err(Error::Cancelled { path: path.to_owned() });
+            return Err(Error::Cancelled { path: path.shown() });
         }
         let scene = segmenter.scene(path, args.tiles.bands.as_deref())?;
         let plan = segmenter.plan(&scene, request)?;
@@ -146,12 +146,7 @@ fn outputs(args: &SegmentArgs) -> Result<Vec<Outputs>, AnyError> {
     }
     let outputs = args.scenes.iter().map(|scene| {
         let place = |path: &PathBuf, suffix: &str| {
-            if several || path.is_dir() {
-                let stem = scene.file_stem().unwrap_or_default().to_string_lossy();
-                path.join(format!("{stem}{suffix}.tif"))
-            } else {
-                path.clone()
-            }
+            if several || path.is_dir() { path.join(format!("{}{suffix}.tif", scene.file_stem())) } else { path.clone() }
         };
         let probabilities = args.tiles.probabilities.as_ref().map(|path| place(path, "_probabilities"));
         Outputs {
@@ -167,19 +162,21 @@ fn outputs(args: &SegmentArgs) -> Result<Vec<Outputs>, AnyError> {
 }
 
 /// An error if a file would be written twice, or in the place of a scene.
-fn check_distinct(scenes: &[PathBuf], outputs: &[Outputs]) -> Result<(), Error> {
-    let mut taken: HashMap<PathBuf, &PathBuf> = HashMap::new();
+fn check_distinct(scenes: &[Location], outputs: &[Outputs]) -> Result<(), Error> {
+    let mut taken: HashMap<PathBuf, &Location> = HashMap::new();
     for (scene, outputs) in scenes.iter().zip(outputs) {
         for output in outputs.files() {
             let file = plain(&output);
-            let is_output =
-                |scene: &&PathBuf| plain(scene) == file || std::fs::canonicalize(scene).is_ok_and(|scene| scene == file);
+            let is_output = |scene: &&Location| match scene {
+                Location::Local(path) => plain(path) == file || std::fs::canonicalize(path).is_ok_and(|path| path == file),
+                Location::Remote(_) => false,
+            };
             if let Some(scene) = scenes.iter().find(is_output) {
-                return Err(Error::OutputIsScene { output, scene: scene.clone() });
+                return Err(Error::OutputIsScene { output, scene: scene.shown() });
             }
             match taken.insert(file, scene) {
-                Some(first) if std::ptr::eq(first, scene) => return Err(Error::OutputTwice { scene: scene.clone(), output }),
-                Some(first) => return Err(Error::SameOutput { first: first.clone(), second: scene.clone(), output }),
+                Some(first) if std::ptr::eq(first, scene) => return Err(Error::OutputTwice { scene: scene.shown(), output }),
+                Some(first) => return Err(Error::SameOutput { first: first.shown(), second: scene.shown(), output }),
                 None => {}
             }
         }

@@ -5,6 +5,7 @@
 
 mod bands;
 mod cache;
+mod input;
 mod profile;
 mod reduced;
 mod reflect;
@@ -12,6 +13,7 @@ mod scene;
 
 pub use bands::{BandChoice, BandRequest};
 pub(crate) use cache::limit_cache;
+pub use input::SceneInput;
 pub use profile::{BandProfile, RasterProfile};
 pub use reduced::Reduced;
 pub use reflect::{Reach, read_extended};

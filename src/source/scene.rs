@@ -6,7 +6,7 @@ use gdal::raster::{ColorInterpretation, GdalDataType, RasterBand};
 use gdal::{Dataset, DatasetOptions, GdalOpenFlags, Metadata};
 use swath_tiling::{Size, Window};
 
-use super::{BandChoice, BandProfile, BandRequest, Patch, RasterProfile, RasterSource, WindowReader};
+use super::{BandChoice, BandProfile, BandRequest, Patch, RasterProfile, RasterSource, SceneInput, WindowReader};
 use crate::{Error, Georeference, Result};
 
 /// A scene that GDAL reads, and the bands of it that a network takes.
@@ -18,6 +18,7 @@ use crate::{Error, Georeference, Result};
 /// - or one chosen band holds NaN or infinity, which no network can take.
 #[derive(Debug)]
 pub struct Scene {
+    input: SceneInput,
     profile: RasterProfile,
     bands: BandChoice,
 }
@@ -27,8 +28,10 @@ impl Scene {
     ///
     /// # Errors
     /// If the raster cannot be opened, has no bands, lacks one that is asked for, or that one holds complex numbers or, before GDAL 3.7, signed bytes.
-    pub fn open(path: &Path, requests: &[BandRequest]) -> Result<Self> {
-        let dataset = open(path)?;
+    pub fn open(input: impl Into<SceneInput>, requests: &[BandRequest]) -> Result<Self> {
+        let input = input.into();
+        let path = &input.shown();
+        let dataset = open(&input)?;
         let profile = profile(path, &dataset)?;
         let bands = BandChoice::resolve(&profile, requests)?;
         for number in bands.numbers() {
@@ -41,7 +44,13 @@ impl Scene {
             };
             return Err(Error::BandType { path: path.into(), band: *number, got });
         }
-        Ok(Self { profile, bands })
+        Ok(Self { input, profile, bands })
+    }
+
+    /// What it is read from.
+    #[must_use]
+    pub fn input(&self) -> &SceneInput {
+        &self.input
     }
 
     /// The bands that are read.
@@ -57,7 +66,7 @@ impl RasterSource for Scene {
     }
 
     fn reader(&self) -> Result<Box<dyn WindowReader + '_>> {
-        let dataset = open(&self.profile.path)?;
+        let dataset = open(&self.input)?;
         let masks = masks(&dataset, &self.profile, self.bands.numbers())?;
         Ok(Box::new(SceneReader { scene: self, dataset, masks, scratch: Vec::new() }))
     }
@@ -152,11 +161,11 @@ fn fail(action: impl Into<String>, path: &Path, source: gdal::errors::GdalError)
     Error::Gdal { action: action.into(), path: path.into(), source }
 }
 
-fn open(path: &Path) -> Result<Dataset> {
+fn open(input: &SceneInput) -> Result<Dataset> {
     // Without the flag, GDAL keeps to itself why it cannot.
     let open_flags = GdalOpenFlags::GDAL_OF_READONLY | GdalOpenFlags::GDAL_OF_VERBOSE_ERROR;
     let options = DatasetOptions { open_flags, ..DatasetOptions::default() };
-    Dataset::open_ex(path, options).map_err(|source| fail("open", path, source))
+    Dataset::open_ex(input.dataset_name()?, options).map_err(|source| fail("open", &input.shown(), source))
 }
 
 fn band<'d>(dataset: &'d Dataset, path: &Path, number: usize) -> Result<RasterBand<'d>> {
