@@ -1,5 +1,6 @@
 //! What was typed.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
@@ -37,6 +38,8 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Label scenes: the main job
     Segment(SegmentArgs),
+    /// Label many scenes: those of a list, a STAC item collection or a prefix. Run again, it goes on
+    Batch(BatchArgs),
     /// Show what `segment` would do: tiles, overlap, memory, operations, bytes; nothing is run
     Plan(PlanArgs),
     /// Compare a label raster with a reference: confusion matrix, accuracy, per-class figures, calibration, areas
@@ -82,15 +85,45 @@ pub(crate) struct TileArgs {
     /// How the network's values are kept
     #[arg(long, value_enum, value_name = "PRECISION", default_value_t)]
     pub(crate) precision: PrecisionChoice,
+}
+
+/// Which rasters are written beside the labels, and where.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct LayerArgs {
     /// Also write each class's probability: a file, or a folder for several scenes
     #[arg(long, value_name = "PATH")]
-    pub(crate) probabilities: Option<PathBuf>,
+    pub(crate) probabilities: Option<Location>,
     /// How probabilities are stored
     #[arg(long, value_enum, value_name = "TYPE", default_value_t, requires = "probabilities")]
     pub(crate) probability_type: ProbabilityType,
     /// Also write the label's probability in 8 bits: a file, or a folder for several scenes
     #[arg(long, value_name = "PATH")]
-    pub(crate) confidence: Option<PathBuf>,
+    pub(crate) confidence: Option<Location>,
+}
+
+/// Which rasters are written beside the labels, under names that follow from the scene's.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct LayerFlags {
+    /// Also write each class's probability: `NAME_probabilities.tif`
+    #[arg(long)]
+    pub(crate) probabilities: bool,
+    /// How probabilities are stored
+    #[arg(long, value_enum, value_name = "TYPE", default_value_t, requires = "probabilities")]
+    pub(crate) probability_type: ProbabilityType,
+    /// Also write the label's probability in 8 bits: `NAME_confidence.tif`
+    #[arg(long)]
+    pub(crate) confidence: bool,
+}
+
+/// How stores are reached.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct RemoteArgs {
+    /// Do not sign requests: for public buckets. Credentials and endpoints come from the environment (`AWS_*`, `GOOGLE_*`, `AZURE_*`)
+    #[arg(long)]
+    pub(crate) anonymous: bool,
+    /// Folder for what is made before it goes to a store; an unfinished run goes on from there [default: the system's folder for temporary files]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) scratch: Option<PathBuf>,
 }
 
 /// How the network's values are kept.
@@ -135,9 +168,9 @@ pub(crate) struct SegmentArgs {
     /// Model folder
     #[arg(short, long)]
     pub(crate) model: PathBuf,
-    /// Label raster, or a folder for several scenes
+    /// Label raster, or a folder for several scenes: a path, or a URI in a store
     #[arg(short, long, value_name = "PATH")]
-    pub(crate) output: PathBuf,
+    pub(crate) output: Location,
     /// Replace outputs that are there already
     #[arg(long)]
     pub(crate) overwrite: bool,
@@ -152,6 +185,50 @@ pub(crate) struct SegmentArgs {
     pub(crate) timings: bool,
     #[command(flatten)]
     pub(crate) tiles: TileArgs,
+    #[command(flatten)]
+    pub(crate) layers: LayerArgs,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct BatchArgs {
+    /// Scenes: a text file with a path or URI per line, a STAC item or item collection (JSON), or a folder or prefix that ends with `/`
+    #[arg(value_name = "MANIFEST")]
+    pub(crate) manifest: Location,
+    /// Model folder
+    #[arg(short, long)]
+    pub(crate) model: PathBuf,
+    /// Folder or prefix of the products: a path, or a URI in a store
+    #[arg(short, long, value_name = "URI")]
+    pub(crate) output: Location,
+    /// Replace products of another model, input or option; without it, they are refused
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// Scenes that are labelled at once: while some wait for a store or are written, others compute. They share `--max-memory`
+    #[arg(long, value_name = "N", default_value = "2")]
+    pub(crate) jobs: NonZeroUsize,
+    /// Begin no further scene after the first one that fails
+    #[arg(long, conflicts_with = "max_failures")]
+    pub(crate) fail_fast: bool,
+    /// Begin no further scene when more than so many have failed [default: try all]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_failures: Option<usize>,
+    /// Every N-th scene only, from the K-th on: any number of machines share a manifest without talking to each other
+    #[arg(long, value_name = "K/N")]
+    pub(crate) shard: Option<Shard>,
+    /// How progress is shown
+    #[arg(long, value_enum, value_name = "STYLE", default_value_t)]
+    pub(crate) progress: ProgressStyle,
+    /// Print the summary as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) tiles: TileArgs,
+    #[command(flatten)]
+    pub(crate) layers: LayerFlags,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -167,6 +244,10 @@ pub(crate) struct PlanArgs {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) tiles: TileArgs,
+    #[command(flatten)]
+    pub(crate) layers: LayerArgs,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
 }
 
 #[derive(Debug, ClapArgs)]

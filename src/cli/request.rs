@@ -6,7 +6,7 @@ use swath::LayerEncoding;
 use swath::plan::{Layers, PlanRequest, Tiles};
 use swath_models::{Arithmetic, Precision};
 
-use super::args::{PrecisionChoice, ProbabilityType, TileArgs};
+use super::args::{LayerArgs, LayerFlags, PrecisionChoice, ProbabilityType, TileArgs};
 use super::fail::AnyError;
 use super::parse::{Device, Overlap, Workers};
 
@@ -15,7 +15,7 @@ impl TileArgs {
     ///
     /// # Errors
     /// If memory is not bounded and the system does not say how much is free.
-    pub(super) fn request(&self) -> Result<PlanRequest, AnyError> {
+    pub(super) fn request(&self, layers: Layers) -> Result<PlanRequest, AnyError> {
         // They are the same so far; another device must be heeded here.
         let (Device::Auto | Device::Cpu) = self.device;
         Ok(PlanRequest {
@@ -33,10 +33,7 @@ impl TileArgs {
                 Workers::Auto => None,
                 Workers::Count(count) => Some(count),
             },
-            layers: Layers {
-                probabilities: self.probabilities.as_ref().map(|_| self.encoding()),
-                confidence: self.confidence.as_ref().map(|_| LayerEncoding::U8),
-            },
+            layers,
         })
     }
 
@@ -51,17 +48,39 @@ impl TileArgs {
         }
     }
 
-    /// How probabilities are stored.
-    pub(super) fn encoding(&self) -> LayerEncoding {
-        match self.probability_type {
-            ProbabilityType::F32 => LayerEncoding::F32,
-            ProbabilityType::U8 => LayerEncoding::U8,
-        }
-    }
-
     /// How many threads compute.
     pub(super) fn threads(&self) -> usize {
         self.threads.map_or_else(cores, usize::from)
+    }
+}
+
+impl LayerArgs {
+    /// What is written beside the labels.
+    pub(super) fn layers(&self) -> Layers {
+        Layers {
+            probabilities: self.probabilities.as_ref().map(|_| self.probability_type.encoding()),
+            confidence: self.confidence.as_ref().map(|_| LayerEncoding::U8),
+        }
+    }
+}
+
+impl LayerFlags {
+    /// What is written beside the labels.
+    pub(super) fn layers(&self) -> Layers {
+        Layers {
+            probabilities: self.probabilities.then(|| self.probability_type.encoding()),
+            confidence: self.confidence.then_some(LayerEncoding::U8),
+        }
+    }
+}
+
+impl ProbabilityType {
+    /// The same for the engine.
+    pub(super) fn encoding(self) -> LayerEncoding {
+        match self {
+            Self::F32 => LayerEncoding::F32,
+            Self::U8 => LayerEncoding::U8,
+        }
     }
 }
 
