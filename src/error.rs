@@ -479,6 +479,74 @@ pub enum Error {
         /// The scene.
         path: PathBuf,
     },
+    /// A vector layer that does not exist, or is not named although there are several.
+    #[error("expected one of the layers {layers} of {}, got {got}", path.display())]
+    Layer {
+        /// The file.
+        path: PathBuf,
+        /// The layers, as a list.
+        layers: String,
+        /// What is asked for.
+        got: String,
+    },
+    /// A vector layer without features.
+    #[error("layer `{layer}` of {} has no features", path.display())]
+    LayerEmpty {
+        /// The file.
+        path: PathBuf,
+        /// The layer.
+        layer: String,
+    },
+    /// A layer that cannot be brought onto a scene.
+    #[error("layer `{layer}` of {} cannot be laid on {}: {reason}", path.display(), scene.display())]
+    LayerUnplaced {
+        /// The file.
+        path: PathBuf,
+        /// The layer.
+        layer: String,
+        /// The scene.
+        scene: PathBuf,
+        /// What is missing.
+        reason: &'static str,
+    },
+    /// A raster that cannot be brought onto the pixels of another one of its stack.
+    #[error("cannot bring {} onto the pixels of {}: {reason}", path.display(), finest.display())]
+    Stacked {
+        /// The raster.
+        path: PathBuf,
+        /// The one with the smallest pixels.
+        finest: PathBuf,
+        /// What is wrong, and how much.
+        reason: String,
+    },
+    /// A raster that leads to files which the user did not name.
+    #[error("{} is refused: {reason}", path.display())]
+    Refused {
+        /// The raster.
+        path: PathBuf,
+        /// Where it leads.
+        reason: String,
+    },
+    /// An area of interest that is not made of polygons.
+    #[error("expected polygons in layer `{layer}` of {}, got a {got}", path.display())]
+    NotPolygons {
+        /// The file.
+        path: PathBuf,
+        /// The layer.
+        layer: String,
+        /// What else there is: "POINT".
+        got: String,
+    },
+    /// An area of interest that does not touch the scene.
+    #[error("layer `{layer}` of {} does not touch {}", path.display(), scene.display())]
+    AreaElsewhere {
+        /// The file.
+        path: PathBuf,
+        /// The layer.
+        layer: String,
+        /// The scene.
+        scene: PathBuf,
+    },
     /// A training cannot be what its recipe says.
     #[error(transparent)]
     Train(Box<crate::train::TrainError>),

@@ -34,6 +34,7 @@ mod font;
 mod georeference;
 mod heap;
 mod labels;
+mod laid_layer;
 mod location;
 mod pipeline;
 pub mod plan;

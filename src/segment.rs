@@ -19,7 +19,7 @@ use crate::source::{BandRequest, RasterSource, Scene, SceneInput, limit_cache};
 use crate::stac::item_path;
 use crate::{
     Error, Existing, ItemDescription, LabelProduct, LabelSink, LabelSummary, LayerAsset, LayerEncoding, LayerProduct, LayerSink,
-    ModelReference, Result, Stage, Timings,
+    Location, ModelReference, Result, Stage, Timings,
 };
 
 /// A model that is ready to label scenes.
@@ -228,7 +228,8 @@ impl Segmenter {
     /// Writes the STAC item beside the labels.
     fn describe(&self, scene: &Scene, plan: &Plan, outputs: &Outputs, summary: &LabelSummary) -> Result<PathBuf> {
         let profile = scene.profile();
-        let source = fs::canonicalize(&profile.path).unwrap_or_else(|_| profile.path.clone()).display().to_string();
+        let sources = scene.input().locations().into_iter().map(Location::shown);
+        let sources: Vec<String> = sources.map(|path| fs::canonicalize(&path).unwrap_or(path).display().to_string()).collect();
         let names = class_names(&self.card);
         let confidence = [CONFIDENCE.to_owned()];
         let item = ItemDescription {
@@ -248,7 +249,7 @@ impl Segmenter {
                 bands: &confidence,
                 encoding: LayerEncoding::U8,
             }),
-            sources: &[source],
+            sources: &sources,
             model: ModelReference { name: &self.card.name, version: None, href: &self.origin.href },
             parameters: self.parameters(scene, plan),
             acquired: profile.acquired,
@@ -275,7 +276,9 @@ impl Segmenter {
             "convolutions": plan.arithmetic.convolutions.name(),
             "equals_whole": plan.equals_whole(),
         });
-        parameters.as_object().cloned().unwrap_or_default()
+        let mut parameters = parameters.as_object().cloned().unwrap_or_default();
+        parameters.extend(scene.parameters());
+        parameters
     }
 }
 

@@ -70,6 +70,13 @@ pub(crate) struct TileArgs {
     /// Only this part of the scene, in pixels; its labels are those of the whole
     #[arg(long, value_name = "X,Y,WIDTH,HEIGHT", value_parser = parse_window)]
     pub(crate) window: Option<Window>,
+    /// Only pixels whose centre lies in a polygon of this file (`GeoJSON`, `GeoPackage`, ...), in any CRS; their labels are those of the whole, tiles
+    /// beside it are neither read nor run
+    #[arg(long, value_name = "FILE")]
+    pub(crate) aoi: Option<PathBuf>,
+    /// Which layer of `--aoi`, if it has several
+    #[arg(long, value_name = "NAME", requires = "aoi")]
+    pub(crate) aoi_layer: Option<String>,
     /// Memory that the process may hold, such as 2GiB or 800MB [default: half of what is free]
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
     pub(crate) max_memory: Option<usize>,

@@ -75,13 +75,14 @@ fn hint(error: &Error) -> Option<String> {
         Error::Memory { needed, .. } => {
             format!("--max-memory {}MiB would do; a smaller --tile or no --probabilities need less", needed.div_ceil(1 << 20))
         }
+        Error::AreaElsewhere { .. } => "does the layer have the CRS that its coordinates are in?".into(),
+        Error::Layer { .. } => "--aoi-layer names the layer of --aoi, `layer` that of a recipe's labels".into(),
         Error::Train(error) => match **error {
             TrainError::Interrupted { .. } => "--resume goes on".into(),
             TrainError::OtherRecipe { .. } => "--resume needs the recipe as it was; --overwrite starts anew".into(),
             TrainError::UnknownLabel { .. } => {
                 "`values` or `rgb` of a class say which labels it has, and those of `[ignore]` which do not count".into()
             }
-            TrainError::LayerEmpty { .. } => "one layer for several scenes need not have features on each".into(),
             TrainError::LayerElsewhere { .. } => "does the layer have the CRS that its coordinates are in?".into(),
             TrainError::OtherData { .. } => "--resume needs the data as they were; --overwrite starts anew".into(),
             TrainError::NoCheckpoint { .. } => "--overwrite replaces what an earlier training left there".into(),

@@ -4,6 +4,7 @@ use std::thread;
 
 use swath::LayerEncoding;
 use swath::plan::{Layers, PlanRequest, Tiles};
+use swath::source::{AreaFile, Scene};
 use swath_models::{Arithmetic, Precision};
 
 use super::args::{LayerArgs, LayerFlags, PrecisionChoice, ProbabilityType, TileArgs};
@@ -45,6 +46,17 @@ impl TileArgs {
                 PrecisionChoice::Bf16 => Precision::Bf16,
             },
             convolutions: self.blend.convolutions(),
+        }
+    }
+
+    /// The scene, within the area of interest if there is one.
+    ///
+    /// # Errors
+    /// As [`Scene::within`].
+    pub(super) fn within(&self, scene: Scene) -> swath::Result<Scene> {
+        match &self.aoi {
+            Some(path) => scene.within(&AreaFile { path: path.clone(), layer: self.aoi_layer.clone() }),
+            None => Ok(scene),
         }
     }
 

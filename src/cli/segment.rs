@@ -68,7 +68,7 @@ impl<'a> Job<'a> {
         if interrupt::is_interrupted() {
             return Err(Error::Cancelled { path: path.shown() });
         }
-        let scene = segmenter.scene(path, args.tiles.bands.as_deref())?;
+        let scene = args.tiles.within(segmenter.scene(path, args.tiles.bands.as_deref())?)?;
         let plan = segmenter.plan(&scene, request)?;
         destination.check()?;
         Ok(Self { scene, plan, destination })

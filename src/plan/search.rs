@@ -128,6 +128,16 @@ impl Plan {
         self.swaths.iter().map(TileGrid::len).sum()
     }
 
+    /// How many of the tiles have pixels of the scene's area in what the network sees of them: the others are neither read nor run.
+    ///
+    /// # Errors
+    /// If the area cannot be read.
+    pub fn tiles_within(&self, scene: &Scene) -> Result<usize> {
+        let windows =
+            self.swaths.iter().flat_map(TileGrid::tiles).map(|tile| self.layout.reach(&tile).within(self.layout.raster));
+        Ok(scene.touched(windows)?.into_iter().filter(|touched| *touched).count())
+    }
+
     /// Whether the labels are what the network would give for the whole scene at once.
     #[must_use]
     pub fn equals_whole(&self) -> bool {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::Stack;
 use crate::{Location, Result};
 
 /// What a scene is read from.
@@ -9,6 +10,10 @@ use crate::{Location, Result};
 pub enum SceneInput {
     /// One raster, in any format that GDAL reads.
     Raster(Location),
+    /// One raster that somebody else named: in a manifest, or in another raster. It may not lead to files that are not its own.
+    Listed(Location),
+    /// Several rasters, each for a band. They are as [listed](SceneInput::Listed) ones.
+    Stack(Stack),
 }
 
 impl SceneInput {
@@ -16,7 +21,8 @@ impl SceneInput {
     #[must_use]
     pub fn shown(&self) -> PathBuf {
         match self {
-            Self::Raster(location) => location.shown(),
+            Self::Raster(location) | Self::Listed(location) => location.shown(),
+            Self::Stack(stack) => PathBuf::from(&stack.name),
         }
     }
 
@@ -26,8 +32,19 @@ impl SceneInput {
     /// If the store of a remote raster cannot be used.
     pub(super) fn dataset_name(&self) -> Result<PathBuf> {
         match self {
-            Self::Raster(Location::Local(path)) => Ok(path.clone()),
-            Self::Raster(Location::Remote(uri)) => Ok(uri.to_string().into()),
+            Self::Raster(Location::Local(path)) | Self::Listed(Location::Local(path)) => Ok(path.clone()),
+            Self::Raster(Location::Remote(uri)) | Self::Listed(Location::Remote(uri)) => Ok(uri.to_string().into()),
+            // Its rasters are opened one by one.
+            Self::Stack(_) => Ok(self.shown()),
+        }
+    }
+
+    /// The rasters that it is made of, each once.
+    #[must_use]
+    pub fn locations(&self) -> Vec<&Location> {
+        match self {
+            Self::Raster(location) | Self::Listed(location) => vec![location],
+            Self::Stack(stack) => stack.locations(),
         }
     }
 }

@@ -3,14 +3,21 @@
 //! A [`RasterSource`] tells what a raster is (its [`RasterProfile`]) and opens readers, one for each thread that reads. A reader gives a
 //! [`Patch`]: pixels of the chosen bands and whether they are valid.
 
+mod area;
 mod bands;
 mod cache;
+mod guard;
 mod input;
 mod profile;
 mod reduced;
 mod reflect;
+mod resample;
 mod scene;
+mod stack;
+mod vrt;
+mod xml;
 
+pub use area::{Area, AreaFile};
 pub use bands::{BandChoice, BandRequest};
 pub(crate) use cache::limit_cache;
 pub use input::SceneInput;
@@ -18,6 +25,7 @@ pub use profile::{BandProfile, RasterProfile};
 pub use reduced::Reduced;
 pub use reflect::{Reach, read_extended};
 pub use scene::Scene;
+pub use stack::{Stack, StackBand};
 
 use swath_tiling::Window;
 
@@ -53,4 +61,6 @@ pub struct Patch {
     pub pixels: Vec<f32>,
     /// Whether each pixel is valid, `(height, width)`.
     pub valid: Vec<bool>,
+    /// Whether each pixel is to be labelled, `(height, width)`: `None` if all are. The others are there for the network to see.
+    pub wanted: Option<Vec<bool>>,
 }
