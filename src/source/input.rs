@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::{Location, Result};
+use crate::{Location, Result, remote};
 
 /// What a scene is read from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,11 +23,26 @@ impl SceneInput {
     /// What GDAL opens.
     ///
     /// # Errors
-    /// If the store of a remote raster cannot be used.
+    /// If a remote raster is not there or cannot be read.
     pub(super) fn dataset_name(&self) -> Result<PathBuf> {
         match self {
             Self::Raster(Location::Local(path)) => Ok(path.clone()),
-            Self::Raster(Location::Remote(uri)) => Ok(uri.to_string().into()),
+            Self::Raster(Location::Remote(uri)) => remote::dataset_name(uri),
+        }
+    }
+
+    /// Forgets what is known of remote rasters: what is opened next is what is there then.
+    pub(super) fn forget(&self) {
+        match self {
+            Self::Raster(Location::Local(_)) => {}
+            Self::Raster(Location::Remote(uri)) => remote::forget(uri),
+        }
+    }
+
+    /// Whether pixels come over the network.
+    pub(crate) fn is_remote(&self) -> bool {
+        match self {
+            Self::Raster(location) => matches!(location, Location::Remote(_)),
         }
     }
 }
