@@ -301,6 +301,12 @@ pub enum Error {
         /// The dataset.
         path: PathBuf,
     },
+    /// A scene that is not the one that was opened.
+    #[error("{} was changed or replaced after it was opened", path.display())]
+    SceneChanged {
+        /// The scene.
+        path: PathBuf,
+    },
     /// A scene that is smaller than what becomes one pixel of it.
     #[error("expected at least the {factor} x {factor} pixels that become one, got {size} for {}", path.display())]
     TooSmall {

@@ -86,6 +86,12 @@ impl WindowReader for ReaderWithin<'_> {
             }
         }
     }
+
+    fn prefetch(&mut self, coming: &mut dyn Iterator<Item = Window>, bytes: usize) {
+        let Self { area, pixels, .. } = self;
+        // What is wrong with the area shows when it is read.
+        pixels.prefetch(&mut coming.filter(|window| area.may_touch(*window)), bytes);
+    }
 }
 
 /// Says which pixels of windows lie in an area.
@@ -95,6 +101,11 @@ pub(super) struct AreaReader<'a> {
 }
 
 impl AreaReader<'_> {
+    /// Whether a window may have pixels in the area.
+    fn may_touch(&self, window: Window) -> bool {
+        self.laid.may_touch(window).unwrap_or(false)
+    }
+
     /// Whether each pixel of a window lies in the area, `(height, width)`: `None` if none does.
     pub(super) fn read(&self, window: Window) -> Result<Option<Vec<bool>>> {
         if !self.laid.may_touch(window)? {

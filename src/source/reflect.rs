@@ -41,7 +41,7 @@ pub fn read_extended(reader: &mut dyn WindowReader, raster: Size, reach: Reach) 
     let rows = mirrored(reach.y, reach.height, raster.height);
     let columns = mirrored(reach.x, reach.width, raster.width);
     let (y, x) = (hull(&rows), hull(&columns));
-    let window = Window::plane(x.start, y.start, x.len, y.len);
+    let window = visible(raster, reach);
     let patch = reader.read(window)?;
     if window.height == reach.height && window.width == reach.width && is_run(&rows) && is_run(&columns) {
         return Ok(patch);
@@ -57,6 +57,13 @@ pub fn read_extended(reader: &mut dyn WindowReader, raster: Size, reach: Reach) 
         valid: pixels(&patch.valid),
         wanted: patch.wanted.as_deref().map(pixels),
     })
+}
+
+/// The part of the raster that [`read_extended`] reads.
+pub(crate) fn visible(raster: Size, reach: Reach) -> Window {
+    let y = hull(&mirrored(reach.y, reach.height, raster.height));
+    let x = hull(&mirrored(reach.x, reach.width, raster.width));
+    Window::plane(x.start, y.start, x.len, y.len)
 }
 
 /// The positions `start..start + len`, mirrored into `0..size`.

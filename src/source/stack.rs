@@ -7,13 +7,16 @@ use swath_tiling::Window;
 use super::resample::{Axis, Held, Plane, bilinear};
 use super::{BandChoice, BandProfile, BandRequest, Patch, RasterProfile, RasterSource as _, Scene, SceneInput, WindowReader};
 use crate::georeference::is_same_crs;
-use crate::{Error, Georeference, Location, Result};
+use crate::{Error, Georeference, Location, Result, Version};
 
 /// How coarser bands become finer.
 pub(super) const RESAMPLING: &str = "bilinear";
 
 /// Part of a pixel that origins and edges may differ by and still be the same.
 const TOLERANCE: f64 = 0.01;
+
+/// Most windows that are asked for ahead.
+const PREFETCHED: usize = 64;
 
 /// A scene whose bands lie in several rasters, such as one for each band.
 ///
@@ -119,6 +122,11 @@ impl OpenStack {
         &self.choice
     }
 
+    /// What all its rasters hold.
+    pub(super) fn version(&self) -> Version {
+        Version::of_all(&self.bands.iter().map(|band| band.scene.version().clone()).collect::<Vec<_>>())
+    }
+
     /// The name of the band whose pixels the stack has.
     pub(super) fn grid(&self) -> &str {
         &self.grid
@@ -216,12 +224,21 @@ struct BandReader<'s> {
 impl BandReader<'_> {
     fn read(&mut self, window: Window) -> Result<Plane> {
         let OpenBand { rows, columns, .. } = self.band;
+        let stored = self.raster.read(self.stored(window))?;
         if rows.is_same() && columns.is_same() {
-            return self.raster.read(window);
+            return Ok(stored);
+        }
+        Ok(bilinear(&stored, window, *rows, *columns))
+    }
+
+    /// The band's own pixels that a window of the stack takes.
+    fn stored(&self, window: Window) -> Window {
+        let OpenBand { rows, columns, .. } = self.band;
+        if rows.is_same() && columns.is_same() {
+            return window;
         }
         let (y, x) = (rows.needed(window.y, window.height), columns.needed(window.x, window.width));
-        let stored = self.raster.read(Window::plane(x.start, y.start, x.len, y.len))?;
-        Ok(bilinear(&stored, window, *rows, *columns))
+        Window::plane(x.start, y.start, x.len, y.len)
     }
 }
 
@@ -244,5 +261,15 @@ impl WindowReader for StackReader<'_> {
         }
         let valid = has_data.into_iter().zip(is_void).map(|(has_data, is_void)| has_data && !is_void).collect();
         Ok(Patch { window, pixels, valid, wanted: None })
+    }
+
+    fn prefetch(&mut self, coming: &mut dyn Iterator<Item = Window>, bytes: usize) {
+        // Of more windows than this, the blocks would not be held until they are read.
+        let coming: Vec<Window> = coming.take(PREFETCHED).collect();
+        let share = bytes / self.bands.len().max(1);
+        for band in &mut self.bands {
+            let stored: Vec<Window> = coming.iter().map(|window| band.stored(*window)).collect();
+            band.raster.reader.prefetch(&mut stored.into_iter(), share);
+        }
     }
 }
