@@ -339,7 +339,7 @@ impl Sinks {
         let labels = self.labels.complete()?;
         go_on()?;
         for layer in [probabilities, confidence].into_iter().flatten() {
-            layer.publish()?;
+            layer.output.publish()?;
         }
         labels.output.publish()?;
         Ok(labels.summary)

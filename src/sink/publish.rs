@@ -35,6 +35,8 @@ impl Unpublished {
     pub(crate) fn create(path: &Path, existing: Existing) -> Result<Self> {
         refuse(path, existing)?;
         let part = Temporary::beside(path, ".part", &BESIDE);
+        // GDAL would take what a killed process left there for the new file's own.
+        part.clear()?;
         File::create(part.path()).map_err(|source| Error::File { action: "create", path: part.path().to_owned(), source })?;
         Ok(Self { path: path.to_owned(), part, existing })
     }
