@@ -57,6 +57,72 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// Another process writes the same outputs.
+    #[error("another process is writing {}", path.display())]
+    Busy {
+        /// The label raster.
+        path: PathBuf,
+    },
+    /// What is unfinished is not what is asked for.
+    #[error("there is an unfinished run for {} with another {difference}", path.display())]
+    OtherRun {
+        /// The label raster.
+        path: PathBuf,
+        /// What differs: "model", "options: tile 512 -> 1024".
+        difference: String,
+    },
+    /// The disk is too full.
+    #[error("expected {} MiB of free disk space in {}, got {} MiB", needed.div_ceil(1 << 20), path.display(), free >> 20)]
+    DiskSpace {
+        /// The folder.
+        path: PathBuf,
+        /// Bytes that scratch and finished files take.
+        needed: u64,
+        /// Bytes that are free.
+        free: u64,
+    },
+    /// The outputs are not those of the plan.
+    #[error("expected {expected} as planned, got another choice of outputs for {}", path.display())]
+    Layers {
+        /// The label raster.
+        path: PathBuf,
+        /// What the plan has.
+        expected: String,
+    },
+    /// There is nothing to merge.
+    #[error("there are no shards of {}", path.display())]
+    NoShards {
+        /// The label raster.
+        path: PathBuf,
+    },
+    /// A shard is not there.
+    #[error("shard {index} of {count} of {} is missing", path.display())]
+    ShardMissing {
+        /// The label raster.
+        path: PathBuf,
+        /// The shard, from 1.
+        index: usize,
+        /// How many there are.
+        count: usize,
+    },
+    /// A shard does not fit the others.
+    #[error("{} has another {difference} than {}", path.display(), first.display())]
+    ShardDiffers {
+        /// The shard.
+        path: PathBuf,
+        /// What differs: "model", "number of shards".
+        difference: String,
+        /// The shard that it was compared with.
+        first: PathBuf,
+    },
+    /// A shard's item cannot be understood.
+    #[error("{} is not the item of a shard", path.display())]
+    ShardItem {
+        /// The item.
+        path: PathBuf,
+        /// Why.
+        source: serde_json::Error,
+    },
     /// A raster that the product cannot have.
     #[error("expected a raster one slice deep and 1 to {} pixels wide and high, got {size} for {}", i32::MAX, path.display())]
     RasterSize {
@@ -500,4 +566,11 @@ pub enum Error {
     /// Tiles do not fit together.
     #[error(transparent)]
     Tiling(#[from] swath_tiling::Error),
+}
+
+impl Error {
+    /// Whether the same run would fail in the same way once more.
+    pub(crate) fn would_recur(&self) -> bool {
+        matches!(self, Self::NotFinite { .. } | Self::Score { .. } | Self::UnknownLabel { .. } | Self::Network { .. })
+    }
 }

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use swath::Location;
 use swath::evaluate::Palette;
 use swath::plan::BlendChoice;
 use swath::source::BandRequest;
+use swath::{Location, Shard};
 use swath_models::{Class, Scaling};
 use swath_tiling::Window;
 
@@ -37,6 +37,8 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Label scenes: the main job
     Segment(SegmentArgs),
+    /// Make one product of the shards that `segment --shard` labelled: byte for byte that of one process
+    Merge(MergeArgs),
     /// Show what `segment` would do: tiles, overlap, memory, operations, bytes; nothing is run
     Plan(PlanArgs),
     /// Compare a label raster with a reference: confusion matrix, accuracy, per-class figures, calibration, areas
@@ -138,9 +140,12 @@ pub(crate) struct SegmentArgs {
     /// Label raster, or a folder for several scenes
     #[arg(short, long, value_name = "PATH")]
     pub(crate) output: PathBuf,
-    /// Replace outputs that are there already
+    /// Replace outputs that are there already, and begin anew where a run is unfinished. Without it, a run that was killed or failed goes on
     #[arg(long)]
     pub(crate) overwrite: bool,
+    /// Label only part K of N, into files of its own beside the output; `swath merge` makes one of them. Any machine may label any part
+    #[arg(long, value_name = "K/N")]
+    pub(crate) shard: Option<Shard>,
     /// How progress is shown
     #[arg(long, value_enum, value_name = "STYLE", default_value_t)]
     pub(crate) progress: ProgressStyle,
@@ -152,6 +157,21 @@ pub(crate) struct SegmentArgs {
     pub(crate) timings: bool,
     #[command(flatten)]
     pub(crate) tiles: TileArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct MergeArgs {
+    /// Label raster to make, as it was given to `segment --shard`
+    pub(crate) output: PathBuf,
+    /// Keep the shards
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// Replace outputs that are there already
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, ClapArgs)]

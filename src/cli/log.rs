@@ -16,7 +16,7 @@ pub(super) fn start(args: &Args) {
         Command::Segment(args) => args.progress,
         Command::Train(args) => args.progress,
         Command::Demo(args) => args.progress,
-        Command::Plan(_) | Command::Evaluate(_) | Command::Model(_) => ProgressStyle::default(),
+        Command::Merge(_) | Command::Plan(_) | Command::Evaluate(_) | Command::Model(_) => ProgressStyle::default(),
     };
     let level = match (args.quiet, args.verbose) {
         (true, _) => "error",

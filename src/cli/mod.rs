@@ -9,6 +9,7 @@ mod fail;
 mod figures;
 mod interrupt;
 mod log;
+mod merge;
 mod model;
 mod parse;
 mod plan;
@@ -33,6 +34,7 @@ pub(crate) fn main() -> ExitCode {
     log::start(&args);
     let result = match &args.command {
         Command::Segment(args) => segment::run(args),
+        Command::Merge(args) => merge::run(args),
         Command::Plan(args) => plan::run(args),
         Command::Evaluate(args) => evaluate::run(args),
         Command::Model(args) => model::run(args),

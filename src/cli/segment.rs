@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use swath::plan::{Plan, PlanRequest};
 use swath::source::{RasterSource as _, Scene};
-use swath::{Error, Existing, Location, Outputs, ProbabilityOutput, Report, Segmenter};
+use swath::{Error, Existing, Location, Outputs, ProbabilityOutput, Report, Segmenter, ShardReport};
 use swath_models::Class;
 
 use super::args::SegmentArgs;
 use super::bytes::show_bytes;
 use super::fail::{self, AnyError, Exit};
 use super::progress::Progress;
-use super::{existing, interrupt, print, timings};
+use super::{interrupt, print, timings};
 
 pub(super) fn run(args: &SegmentArgs) -> Result<Exit, AnyError> {
     interrupt::watch()?;
@@ -69,13 +69,18 @@ impl<'a> Job<'a> {
         }
         let scene = segmenter.scene(path, args.tiles.bands.as_deref())?;
         let plan = segmenter.plan(&scene, request)?;
-        existing::check(outputs)?;
+        if args.shard.is_none() {
+            segmenter.check(&scene, &plan, outputs)?;
+        }
         Ok(Self { scene, plan, outputs })
     }
 
     /// Labels the scene and prints what it became.
     fn run(&self, args: &SegmentArgs, segmenter: &Segmenter) -> swath::Result<()> {
         let Self { scene, plan, outputs } = self;
+        let part = args.shard.and_then(|shard| shard.part(plan));
+        let whole = plan;
+        let plan = part.as_ref().unwrap_or(whole);
         let name = scene.profile().path.display();
         tracing::info!(
             "{name}: {} in {} tiles of {} x {}, overlap {}, {} of {} memory planned",
@@ -88,9 +93,22 @@ impl<'a> Job<'a> {
             show_bytes(plan.max_memory as u64),
         );
         let progress = Progress::new(args.progress, name.to_string(), plan);
-        let report = segmenter.run(scene, plan, outputs, &progress);
+        let report = match args.shard {
+            None => segmenter.run(scene, plan, outputs, &progress).map(ShardReport::Labelled),
+            Some(shard) => segmenter.run_shard(scene, whole, shard, outputs, &progress),
+        };
         progress.finish(&report);
-        let report = report?;
+        let report = match report? {
+            ShardReport::Labelled(report) => report,
+            ShardReport::Finished(item) => {
+                tracing::info!("{}: the shard is finished already", item.display());
+                return Ok(());
+            }
+            ShardReport::Empty(item) => {
+                tracing::info!("{}: the shard is empty, as there are fewer rows of tiles than shards", item.display());
+                return Ok(());
+            }
+        };
         let megapixels = plan.layout.window.area() as f64 / 1e6;
         tracing::info!(
             "{}: {megapixels:.1} Mpx in {:.1} s ({:.2} Mpx/s)",

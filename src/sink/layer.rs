@@ -65,6 +65,15 @@ pub(crate) struct CompleteLayer {
 }
 
 impl LayerEncoding {
+    /// The name on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::U8 => "u8",
+        }
+    }
+
     /// Bytes of a stored value.
     #[must_use]
     pub fn bytes(self) -> usize {

@@ -12,6 +12,7 @@ mod layer;
 mod palette;
 mod publish;
 mod scratch;
+pub(crate) mod space;
 mod temporary;
 mod watch;
 
@@ -21,7 +22,7 @@ pub(crate) use layer::CompleteLayer;
 pub use layer::{LayerEncoding, LayerProduct, LayerSink};
 pub(crate) use palette::colours;
 pub use publish::{Existing, write_text};
-pub(crate) use publish::{Unpublished, refuse};
-pub(crate) use scratch::{Scratch, Start, scratch_path};
+pub(crate) use publish::{Unpublished, part_path, prepare_text, refuse};
+pub(crate) use scratch::{Start, scratch_path};
 pub(crate) use temporary::{Temporary, remove, suffixed};
 pub(crate) use watch::{Heed, watch};

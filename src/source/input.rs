@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::{Location, Result};
+use crate::{Location, Result, Version};
 
 /// What a scene is read from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,15 @@ impl SceneInput {
     pub fn shown(&self) -> PathBuf {
         match self {
             Self::Raster(location) => location.shown(),
+        }
+    }
+
+    /// Which content it has; none if that cannot be told.
+    #[must_use]
+    pub(crate) fn version(&self) -> Option<Version> {
+        match self {
+            Self::Raster(Location::Local(path)) => std::fs::metadata(path).ok().as_ref().map(Version::from),
+            Self::Raster(Location::Remote(_)) => None,
         }
     }
 
