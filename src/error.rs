@@ -51,11 +51,109 @@ pub enum Error {
         /// What it begins with. The rest may be a secret.
         scheme: String,
     },
+    /// A name that leads out of its folder, or is none for a file.
+    #[error("expected a name below {}, without `..`, empty parts or control characters, got {name:?}", folder.display())]
+    Name {
+        /// The name.
+        name: String,
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A file or object that is too large for its purpose.
+    #[error("expected at most {most} bytes in {}", path.display())]
+    TooLarge {
+        /// The file or object.
+        path: PathBuf,
+        /// The most that it may have.
+        most: u64,
+    },
+    /// A layer that goes elsewhere than the labels, which the item beside them could not name.
+    #[error("expected {} in the folder of {}: one in a store goes beside its labels", layer.display(), labels.display())]
+    Apart {
+        /// The labels.
+        labels: PathBuf,
+        /// The layer.
+        layer: PathBuf,
+    },
+    /// A receipt that cannot be understood.
+    #[error("{} is no receipt", path.display())]
+    Receipt {
+        /// The receipt.
+        path: PathBuf,
+        /// Why.
+        source: serde_json::Error,
+    },
     /// Something is there already.
     #[error("{} exists already", path.display())]
     Exists {
         /// The file.
         path: PathBuf,
+    },
+    /// Another process writes the same outputs.
+    #[error("another process is writing {}", path.display())]
+    Busy {
+        /// The label raster.
+        path: PathBuf,
+    },
+    /// What is unfinished is not what is asked for.
+    #[error("there is an unfinished run for {} with another {difference}", path.display())]
+    OtherRun {
+        /// The label raster.
+        path: PathBuf,
+        /// What differs: "model", "options: tile 512 -> 1024".
+        difference: String,
+    },
+    /// The disk is too full.
+    #[error("expected {} MiB of free disk space in {}, got {} MiB", needed.div_ceil(1 << 20), path.display(), free >> 20)]
+    DiskSpace {
+        /// The folder.
+        path: PathBuf,
+        /// Bytes that scratch and finished files take.
+        needed: u64,
+        /// Bytes that are free.
+        free: u64,
+    },
+    /// The outputs are not those of the plan.
+    #[error("expected {expected} as planned, got another choice of outputs for {}", path.display())]
+    Layers {
+        /// The label raster.
+        path: PathBuf,
+        /// What the plan has.
+        expected: String,
+    },
+    /// There is nothing to merge.
+    #[error("there are no shards of {}", path.display())]
+    NoShards {
+        /// The label raster.
+        path: PathBuf,
+    },
+    /// A shard is not there.
+    #[error("shard {index} of {count} of {} is missing", path.display())]
+    ShardMissing {
+        /// The label raster.
+        path: PathBuf,
+        /// The shard, from 1.
+        index: usize,
+        /// How many there are.
+        count: usize,
+    },
+    /// A shard does not fit the others.
+    #[error("{} has another {difference} than {}", path.display(), first.display())]
+    ShardDiffers {
+        /// The shard.
+        path: PathBuf,
+        /// What differs: "model", "number of shards".
+        difference: String,
+        /// The shard that it was compared with.
+        first: PathBuf,
+    },
+    /// A shard's item cannot be understood.
+    #[error("{} is not the item of a shard", path.display())]
+    ShardItem {
+        /// The item.
+        path: PathBuf,
+        /// Why.
+        source: serde_json::Error,
     },
     /// A raster that the product cannot have.
     #[error("expected a raster one slice deep and 1 to {} pixels wide and high, got {size} for {}", i32::MAX, path.display())]
@@ -574,4 +672,11 @@ pub enum Error {
     /// Tiles do not fit together.
     #[error(transparent)]
     Tiling(#[from] swath_tiling::Error),
+}
+
+impl Error {
+    /// Whether the same run would fail in the same way once more.
+    pub(crate) fn would_recur(&self) -> bool {
+        matches!(self, Self::NotFinite { .. } | Self::Score { .. } | Self::UnknownLabel { .. } | Self::Network { .. })
+    }
 }

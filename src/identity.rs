@@ -1,46 +1,49 @@
-//! What the labels of a scene depend on.
+//! What tells one run from another.
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// Everything that the labels of a scene depend on: the model, what the scene is read from, and what the user asked for.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Identity(Map<String, Value>);
-
-impl Identity {
-    /// Of named parts.
-    #[must_use]
-    pub fn new(parts: Map<String, Value>) -> Self {
-        Self(parts)
+/// What differs between two runs: "model", "options: tile 512 -> 1024"; empty if nothing does.
+///
+/// An identity is an object of groups. Of `options` each value is named, of the others that they differ.
+pub(crate) fn difference(old: &Value, new: &Value) -> String {
+    let empty = Map::new();
+    let group = |identity: &Value, name: &str| identity.get(name).cloned().unwrap_or_default();
+    let names = |identity: &Value| identity.as_object().unwrap_or(&empty).keys().cloned().collect::<Vec<_>>();
+    let mut parts = Vec::new();
+    for name in all(names(old), names(new)) {
+        let [old, new] = [old, new].map(|identity| group(identity, &name));
+        if old == new {
+            continue;
+        }
+        if name != "options" {
+            parts.push(name);
+            continue;
+        }
+        let changed = |key: &String| {
+            let [old, new] = [&old, &new].map(|options| options.get(key).unwrap_or(&Value::Null));
+            (old != new).then(|| format!("{key} {} -> {}", shown(old), shown(new)))
+        };
+        let changes: Vec<String> = all(names(&old), names(&new)).iter().filter_map(changed).collect();
+        parts.push(format!("options: {}", changes.join(", ")));
     }
-
-    /// The first part, in alphabetical order, in which `other` differs: its name, this value and the other one. Parts of parts are named with a dot.
-    #[must_use]
-    pub fn difference(&self, other: &Self) -> Option<Difference> {
-        difference("", &Value::Object(self.0.clone()), &Value::Object(other.0.clone()))
-    }
+    parts.join("; ")
 }
 
-/// A part in which two identities differ.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Difference {
-    /// Which part: "model", "options.tile".
-    pub part: String,
-    /// Its value in the first one.
-    pub first: String,
-    /// Its value in the second one.
-    pub second: String,
+/// All names, each once.
+fn all(mut names: Vec<String>, more: Vec<String>) -> Vec<String> {
+    names.extend(more);
+    names.sort();
+    names.dedup();
+    names
 }
 
-fn difference(name: &str, first: &Value, second: &Value) -> Option<Difference> {
-    if let (Value::Object(a), Value::Object(b)) = (first, second) {
-        let keys: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
-        let part = |key: &str| if name.is_empty() { key.to_owned() } else { format!("{name}.{key}") };
-        let value = |map: &Map<String, Value>, key: &str| map.get(key).cloned().unwrap_or_default();
-        return keys.into_iter().find_map(|key| difference(&part(key), &value(a, key), &value(b, key)));
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => "none".into(),
+        Value::String(text) => text.clone(),
+        Value::Array(values) => values.iter().map(shown).collect::<Vec<_>>().join(","),
+        other => other.to_string(),
     }
-    (first != second).then(|| Difference { part: name.to_owned(), first: first.to_string(), second: second.to_string() })
 }
 
 #[cfg(test)]
@@ -49,18 +52,11 @@ mod tests {
 
     use super::*;
 
-    fn identity(value: Value) -> Identity {
-        serde_json::from_value(value).unwrap()
-    }
-
     #[test]
-    fn the_part_that_differs_is_named() {
-        let first = identity(json!({ "model": "a", "options": { "tile": 512, "blend": "hann" } }));
-        assert_eq!(first.difference(&first.clone()), None);
-        let second = identity(json!({ "model": "a", "options": { "tile": 1024, "blend": "hann" } }));
-        let found = first.difference(&second).unwrap();
-        assert_eq!((found.part.as_str(), found.first.as_str(), found.second.as_str()), ("options.tile", "512", "1024"));
-        let lacking = identity(json!({ "model": "a", "options": { "tile": 512 } }));
-        assert_eq!(first.difference(&lacking).unwrap().part, "options.blend");
+    fn what_differs_is_named() {
+        let old = json!({ "model": "a", "scene": 1, "options": { "tile": 512, "blend": "hann", "bands": [1, 2] } });
+        assert_eq!(difference(&old, &old), "");
+        let new = json!({ "model": "b", "scene": 1, "options": { "tile": 1024, "blend": "hann", "bands": [2, 1], "window": "0,0,5,5" } });
+        assert_eq!(difference(&old, &new), "model; options: bands 1,2 -> 2,1, tile 512 -> 1024, window none -> 0,0,5,5");
     }
 }

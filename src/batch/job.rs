@@ -5,15 +5,16 @@ use std::path::Path;
 use std::time::Instant;
 
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::lanes::Run;
 use super::receipt::{ClassPixels, Product, Receipt};
-use super::{Labelling, Outcome, Target};
+use super::{Labelling, Outcome};
+use crate::identity::difference;
 use crate::manifest::BatchScene;
 use crate::plan::{PlanRequest, Tiles};
 use crate::source::RasterSource as _;
-use crate::{Error, Existing, Identity, LayerEncoding, Observer, Outputs, ProbabilityOutput, Report, Result, write_text};
+use crate::{Error, Existing, LayerEncoding, Location, Observer, Outputs, ProbabilityOutput, Report, Result, Target, write_text};
 
 /// What a receipt is called, after the scene's name.
 const RECEIPT: &str = ".receipt.json";
@@ -26,16 +27,19 @@ const RECEIPT_BYTES: u64 = 1 << 20;
 
 impl Run<'_> {
     /// Labels a scene, unless its receipt says that it was labelled so before.
-    pub(super) fn label(&self, name: &str, scene: &BatchScene) -> Result<Outcome> {
+    pub(super) fn label(&self, scene: &BatchScene) -> Result<Outcome> {
         let started = Instant::now();
+        let name = &scene.name.to_string();
         let batch = self.batch;
         let labels = batch.output.join(&format!("{name}.tif"))?;
         let identity = self.identity(scene)?;
         let mut existing = batch.existing;
         if let Some(receipt) = self.receipt(name)? {
-            match (receipt.identity.difference(&identity), batch.existing) {
-                (None, _) if self.is_complete(name, &receipt) => return Ok(Outcome::Skipped),
-                (Some(difference), Existing::Refuse) => return Err(Error::Unlike { path: labels.shown(), difference }),
+            match (difference(&receipt.identity, &identity), batch.existing) {
+                (same, _) if same.is_empty() && self.is_complete(name, &receipt) => return Ok(Outcome::Skipped),
+                (difference, Existing::Refuse) if !difference.is_empty() => {
+                    return Err(Error::OtherRun { path: labels.shown(), difference });
+                }
                 // Its products are gone or may be replaced.
                 _ => existing = Existing::Overwrite,
             }
@@ -46,8 +50,9 @@ impl Run<'_> {
         let marker = target.made(&format!("{stem}{BEGUN}"));
         match (begun(&marker), batch.existing) {
             (Some(begun), Existing::Refuse) => {
-                if let Some(difference) = begun.difference(&identity) {
-                    return Err(Error::Unlike { path: labels.shown(), difference });
+                let difference = difference(&begun, &identity);
+                if !difference.is_empty() {
+                    return Err(Error::OtherRun { path: labels.shown(), difference });
                 }
                 existing = Existing::Overwrite;
             }
@@ -60,7 +65,12 @@ impl Run<'_> {
         }
         write_text(&marker, &json!(identity).to_string(), Existing::Overwrite)?;
 
-        let scene = batch.segmenter.scene(&scene.input, batch.bands.as_deref())?;
+        let bands = batch.bands.as_deref().or(scene.bands.as_deref());
+        let scene = batch.segmenter.scene(scene.input.clone(), bands)?.acquired(scene.acquired);
+        let scene = match &batch.area {
+            Some(area) => scene.within(area)?,
+            None => scene,
+        };
         let plan = batch.segmenter.plan(&scene, &self.request())?;
         self.observer.started(name, &plan);
         let report = batch.segmenter.run(&scene, &plan, &outputs, &Tally(self))?;
@@ -68,7 +78,7 @@ impl Run<'_> {
 
         let receipt = self.describe(identity, &report, started.elapsed().as_secs_f64())?;
         let text = format!("{:#}\n", json!(receipt));
-        target.delivered(&format!("{stem}{RECEIPT}"))?.write_small(text.as_bytes(), Existing::Overwrite)?;
+        target.delivered(&format!("{stem}{RECEIPT}"))?.write(&text, Existing::Overwrite)?;
         fs::remove_file(&marker).map_err(|source| Error::File { action: "remove", path: marker, source })?;
         target.clear()?;
 
@@ -122,7 +132,7 @@ impl Run<'_> {
         receipt.products.iter().all(|product| self.present.get(&beside(name, &product.name)) == Some(&product.size))
     }
 
-    fn describe(&self, identity: Identity, report: &Report, seconds: f64) -> Result<Receipt> {
+    fn describe(&self, identity: Value, report: &Report, seconds: f64) -> Result<Receipt> {
         let pixels = report.labels.counts.iter();
         let classes = self.batch.segmenter.card().classes.iter().zip(pixels);
         Ok(Receipt {
@@ -137,16 +147,24 @@ impl Run<'_> {
     }
 
     /// Everything that the labels of a scene depend on, as far as it is known before the scene is opened.
-    fn identity(&self, scene: &BatchScene) -> Result<Identity> {
+    fn identity(&self, scene: &BatchScene) -> Result<Value> {
         let batch = self.batch;
         let PlanRequest { tile, overlap, blend, window, layers, .. } = batch.request;
         let arithmetic = batch.segmenter.executor().arithmetic();
-        let rasters = scene.input.versions()?;
+        let raster = |location: &Location| {
+            let version = location.version()?.ok_or_else(|| Error::Missing { path: location.shown() })?;
+            Ok(json!({ "raster": location.shown(), "version": version }))
+        };
+        let rasters = scene.input.locations().into_iter().map(raster).collect::<Result<Vec<_>>>()?;
+        let area = match &batch.area {
+            Some(area) => Some(Location::from(&area.path).version()?),
+            None => None,
+        };
         let identity = json!({
             "model": batch.segmenter.digest(),
             "scene": rasters,
             "options": {
-                "bands": batch.bands.as_ref().map(|bands| bands.iter().map(ToString::to_string).collect::<Vec<_>>()),
+                "bands": batch.bands.as_ref().or(scene.bands.as_ref()).map(|bands| bands.iter().map(ToString::to_string).collect::<Vec<_>>()),
                 "tile": tile,
                 "overlap": overlap,
                 "blend": blend.name(),
@@ -154,11 +172,12 @@ impl Run<'_> {
                 "precision": arithmetic.precision.name(),
                 "probabilities": layers.probabilities.map(LayerEncoding::name),
                 "confidence": layers.confidence.is_some(),
+                "aoi": area,
                 // A limit that is given may make tiles smaller.
                 "memory": (batch.request.tiles == Tiles::MayShrink).then(|| self.request().max_memory),
             },
         });
-        Ok(Identity::from(identity))
+        Ok(identity)
     }
 }
 
@@ -171,7 +190,7 @@ fn beside(name: &str, file: &str) -> String {
 }
 
 /// What was begun, as the marker says. What a kill tore was not begun.
-fn begun(marker: &Path) -> Option<Identity> {
+fn begun(marker: &Path) -> Option<Value> {
     serde_json::from_slice(&fs::read(marker).ok()?).ok()
 }
 

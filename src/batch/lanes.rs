@@ -1,17 +1,19 @@
 //! Several scenes at once.
 
 use std::collections::HashMap;
+use std::iter::Enumerate;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Instant;
+use std::vec::IntoIter;
 
 use super::{Outcome, Summary};
-use crate::manifest::Entry;
+use crate::manifest::BatchScene;
 use crate::plan::{Plan, PlanRequest};
-use crate::source::BandRequest;
+use crate::source::{AreaFile, BandRequest};
 use crate::{Error, Existing, Location, Result, Segmenter, remote};
 
 /// How many failures a batch bears.
@@ -35,12 +37,14 @@ pub struct Batch<'a> {
     pub scratch: PathBuf,
     /// How each scene is planned. Memory is shared by all scenes that are labelled at once.
     pub request: PlanRequest,
-    /// The model's bands in the scenes, if not those of its card.
+    /// The model's bands in the scenes, if neither those of its card nor those that the manifest says.
     pub bands: Option<Vec<BandRequest>>,
     /// What happens to products that are there already, and to what was begun otherwise.
     pub existing: Existing,
     /// Scenes that are labelled at once. Each passes through phases that wait for a store, or keep one core busy, while others compute.
     pub jobs: NonZeroUsize,
+    /// The part of each scene that is labelled, if not all.
+    pub area: Option<AreaFile>,
     /// How many failures it bears.
     pub patience: Patience,
 }
@@ -67,7 +71,7 @@ impl Batch<'_> {
     ///
     /// # Errors
     /// If the output cannot be listed.
-    pub fn run(&self, scenes: Vec<Entry>, observer: &dyn BatchObserver) -> Result<Summary> {
+    pub fn run(&self, scenes: Vec<Result<BatchScene>>, observer: &dyn BatchObserver) -> Result<Summary> {
         let started = Instant::now();
         let before = remote::traffic();
         let all = scenes.len();
@@ -75,7 +79,7 @@ impl Batch<'_> {
             batch: self,
             observer,
             present: self.present()?,
-            queue: Mutex::new(scenes.into_iter()),
+            queue: Mutex::new(scenes.into_iter().enumerate()),
             summary: Mutex::default(),
             stop: AtomicBool::new(false),
         };
@@ -103,7 +107,7 @@ pub(super) struct Run<'a> {
     pub(super) observer: &'a dyn BatchObserver,
     /// Sizes of the files in the output folder when the batch began, by name.
     pub(super) present: HashMap<String, u64>,
-    queue: Mutex<std::vec::IntoIter<Entry>>,
+    queue: Mutex<Enumerate<IntoIter<Result<BatchScene>>>>,
     summary: Mutex<Summary>,
     /// Too many scenes failed.
     stop: AtomicBool,
@@ -114,15 +118,16 @@ impl Run<'_> {
     fn lane(&self) {
         while !self.is_stopped() {
             // Only a lane that panicked leaves no lock, and its panic is passed on by the scope.
-            let Some(entry) = self.queue.lock().ok().and_then(|mut queue| queue.next()) else { return };
-            let outcome = match entry.scene.and_then(|scene| self.label(&entry.name, &scene)) {
+            let Some((place, scene)) = self.queue.lock().ok().and_then(|mut queue| queue.next()) else { return };
+            let name = scene.as_ref().map_or_else(|_| format!("scene {}", place + 1), |scene| scene.name.to_string());
+            let outcome = match scene.and_then(|scene| self.label(&scene)) {
                 Ok(outcome) => outcome,
                 Err(Error::Cancelled { .. }) => return,
                 Err(error) => Outcome::Failed(error),
             };
-            self.observer.ended(&entry.name, &outcome);
+            self.observer.ended(&name, &outcome);
             let Ok(mut summary) = self.summary.lock() else { return };
-            summary.add(entry.name, outcome);
+            summary.add(name, outcome);
             if let Patience::Failures(most) = self.batch.patience
                 && summary.failed.len() > most
             {

@@ -7,9 +7,7 @@ mod job;
 mod lanes;
 mod receipt;
 mod summary;
-mod target;
 
 pub use lanes::{Batch, BatchObserver, Patience};
 pub use receipt::{Product, Receipt};
 pub use summary::{Failure, Labelling, Outcome, Summary};
-pub use target::Target;

@@ -4,15 +4,16 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::digest::Digest;
-use crate::{Error, Identity, Result};
+use crate::{Error, Result};
 
 /// What says that a scene is done: written when all its products are where they belong, and last.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Receipt {
     /// What the labels depend on. A batch that would label the scene otherwise does not take it for done.
-    pub identity: Identity,
+    pub identity: Value,
     /// What was made.
     pub products: Vec<Product>,
     /// Pixels of each class, by its name, in the order of their values.

@@ -106,7 +106,7 @@ impl Summary {
             "km2_per_s": self.km2_per_second(),
             "network_seconds": self.network.as_secs_f64(),
             "requests": self.traffic.requests,
-            "retries": self.traffic.retries,
+            "retries": self.traffic.failures,
             "bytes_read": self.traffic.bytes_read,
             "bytes_written": self.traffic.bytes_written,
         })

@@ -4,10 +4,10 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use swath::Location;
 use swath::evaluate::Palette;
 use swath::plan::BlendChoice;
 use swath::source::BandRequest;
+use swath::{Location, Shard};
 use swath_models::{Class, Scaling};
 use swath_tiling::Window;
 
@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Segment(SegmentArgs),
     /// Label many scenes: those of a list, a STAC item collection or a prefix. Run again, it goes on
     Batch(BatchArgs),
+    /// Make one product of the shards that `segment --shard` labelled: byte for byte that of one process
+    Merge(MergeArgs),
     /// Show what `segment` would do: tiles, overlap, memory, operations, bytes; nothing is run
     Plan(PlanArgs),
     /// Compare a label raster with a reference: confusion matrix, accuracy, per-class figures, calibration, areas
@@ -178,9 +180,12 @@ pub(crate) struct SegmentArgs {
     /// Label raster, or a folder for several scenes: a path, or a URI in a store
     #[arg(short, long, value_name = "PATH")]
     pub(crate) output: Location,
-    /// Replace outputs that are there already
+    /// Replace outputs that are there already, and begin anew where a run of another model, scene or option is unfinished
     #[arg(long)]
     pub(crate) overwrite: bool,
+    /// Label only part K of N, into files of its own beside the output; `swath merge` makes one of them. Any machine may label any part
+    #[arg(long, value_name = "K/N")]
+    pub(crate) shard: Option<Shard>,
     /// How progress is shown
     #[arg(long, value_enum, value_name = "STYLE", default_value_t)]
     pub(crate) progress: ProgressStyle,
@@ -206,6 +211,15 @@ pub(crate) struct BatchArgs {
     /// Model folder
     #[arg(short, long)]
     pub(crate) model: PathBuf,
+    /// Of STAC items, only the assets with this key; may be given several times [default: those that have the model's bands]
+    #[arg(long, value_name = "KEY", conflicts_with = "asset_role")]
+    pub(crate) asset: Vec<String>,
+    /// Of STAC items, only the assets with this role
+    #[arg(long, value_name = "ROLE")]
+    pub(crate) asset_role: Option<String>,
+    /// Of a folder or prefix, only the files that fit, such as `*.tif` or `2024/**/*_TCI.jp2` [default: .tif, .tiff, .jp2 and .vrt]
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) pattern: Option<String>,
     /// Folder or prefix of the products: a path, or a URI in a store
     #[arg(short, long, value_name = "URI")]
     pub(crate) output: Location,
@@ -236,6 +250,21 @@ pub(crate) struct BatchArgs {
     pub(crate) layers: LayerFlags,
     #[command(flatten)]
     pub(crate) remote: RemoteArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct MergeArgs {
+    /// Label raster to make, as it was given to `segment --shard`
+    pub(crate) output: PathBuf,
+    /// Keep the shards
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// Replace outputs that are there already
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use indicatif::ProgressBar;
 use serde_json::json;
 use swath::batch::{Batch, BatchObserver, Outcome, Patience, Summary};
-use swath::manifest::Manifest;
+use swath::manifest::{AssetChoice, Manifest, ManifestOptions};
 use swath::plan::Plan;
 use swath::{Error, Existing, Segmenter};
 
@@ -20,25 +20,24 @@ use super::{interrupt, print};
 
 pub(super) fn run(args: &BatchArgs) -> Result<Exit, AnyError> {
     interrupt::watch()?;
-    args.remote.set_up()?;
+    args.remote.set_up();
     let segmenter = Segmenter::open(&args.model, args.tiles.arithmetic())?;
-    let manifest = Manifest::read(&args.manifest, &args.choice(), segmenter.card())?;
-    let entries = match args.shard {
-        Some(shard) => manifest.entries.into_iter().enumerate().filter(|(at, _)| shard.has(*at)).map(|(_, entry)| entry).collect(),
-        None => manifest.entries,
-    };
-    let progress = Progress::new(args.progress, entries.len());
+    let scenes = Manifest::read(&args.manifest, &args.options(), &args.bands(&segmenter))?.scenes;
+    let is_own = |place: usize| args.shard.is_none_or(|shard| place % shard.count() == shard.index() - 1);
+    let scenes: Vec<_> = scenes.into_iter().enumerate().filter(|(place, _)| is_own(*place)).map(|(_, scene)| scene).collect();
+    let progress = Progress::new(args.progress, scenes.len());
     let batch = Batch {
         segmenter: &segmenter,
         output: args.output.clone(),
         scratch: args.remote.scratch(),
-        request: args.request()?,
+        request: args.tiles.request(args.layers.layers())?,
         bands: args.tiles.bands.clone(),
         existing: if args.overwrite { Existing::Overwrite } else { Existing::Refuse },
         jobs: args.jobs,
+        area: args.tiles.area(),
         patience: args.patience(),
     };
-    let summary = batch.run(entries, &progress);
+    let summary = batch.run(scenes, &progress);
     progress.clear();
     let summary = summary?;
     let shown = if args.json { print::line(summary.as_json()) } else { show(&summary) };
@@ -48,6 +47,34 @@ pub(super) fn run(args: &BatchArgs) -> Result<Exit, AnyError> {
         () if summary.failed.is_empty() => Exit::Done,
         () => Exit::SomeFailed,
     })
+}
+
+impl BatchArgs {
+    /// What of the manifest is taken.
+    fn options(&self) -> ManifestOptions {
+        let assets = match &self.asset_role {
+            Some(role) => AssetChoice::Role(role.clone()),
+            None if self.asset.is_empty() => AssetChoice::All,
+            None => AssetChoice::Keys(self.asset.clone()),
+        };
+        ManifestOptions { assets, pattern: self.pattern.clone() }
+    }
+
+    /// The names of the bands that are looked for in items.
+    fn bands(&self, segmenter: &Segmenter) -> Vec<String> {
+        match &self.tiles.bands {
+            Some(bands) => bands.iter().map(ToString::to_string).collect(),
+            None => segmenter.card().bands.clone(),
+        }
+    }
+
+    fn patience(&self) -> Patience {
+        match self.max_failures {
+            _ if self.fail_fast => Patience::Failures(0),
+            Some(most) => Patience::Failures(most),
+            None => Patience::Endless,
+        }
+    }
 }
 
 /// Prints what became of a batch.
@@ -66,7 +93,7 @@ fn show(summary: &Summary) -> io::Result<()> {
         ("speed", format!("{:.2} Mpx/s, {:.3} km2/s", summary.megapixels_per_second(), summary.km2_per_second())),
         ("read", show_bytes(summary.traffic.bytes_read)),
         ("written", show_bytes(summary.traffic.bytes_written)),
-        ("requests", format!("{}, {} of them tried again", summary.traffic.requests, summary.traffic.retries)),
+        ("requests", format!("{}, {} of them tried again", summary.traffic.requests, summary.traffic.failures)),
     ]);
     print::facts(&facts)?;
     for failure in &summary.failed {

@@ -60,6 +60,9 @@ pub(super) fn report(error: &(dyn StdError + 'static)) {
 fn hint(error: &Error) -> Option<String> {
     Some(match error {
         Error::Exists { .. } => "--overwrite replaces it".into(),
+        Error::OtherRun { .. } => "--overwrite starts anew".into(),
+        Error::ShardMissing { index, count, .. } => format!("swath segment with --shard {index}/{count} labels it"),
+        Error::NoShards { .. } => "swath segment with --shard 1/N to N/N makes them".into(),
         Error::BandMissing { .. } | Error::BandAmbiguous { .. } => {
             "--bands names the scene's bands in the order of the model's, such as --bands 3,2,1".into()
         }

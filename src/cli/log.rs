@@ -14,9 +14,10 @@ use super::progress;
 pub(super) fn start(args: &Args) {
     let progress = match &args.command {
         Command::Segment(args) => args.progress,
+        Command::Batch(args) => args.progress,
         Command::Train(args) => args.progress,
         Command::Demo(args) => args.progress,
-        Command::Plan(_) | Command::Evaluate(_) | Command::Model(_) => ProgressStyle::default(),
+        Command::Merge(_) | Command::Plan(_) | Command::Evaluate(_) | Command::Model(_) => ProgressStyle::default(),
     };
     let level = match (args.quiet, args.verbose) {
         (true, _) => "error",

@@ -16,7 +16,7 @@ pub(super) fn run(args: &PlanArgs) -> Result<Exit, AnyError> {
     let segmenter = Segmenter::open(&args.model, args.tiles.arithmetic())?;
     for path in &args.scenes {
         let scene = args.tiles.within(segmenter.scene(path, args.tiles.bands.as_deref())?)?;
-        let plan = segmenter.plan(&scene, &args.tiles.request()?)?;
+        let plan = segmenter.plan(&scene, &args.tiles.request(args.layers.layers())?)?;
         let run = plan.tiles_within(&scene)?;
         if args.json { print::line(as_json(&path.shown(), &plan, run))? } else { show(&path.shown(), &plan, run)? }
     }

@@ -1,13 +1,14 @@
 //! From what was typed to what the engine is asked.
 
-use std::thread;
+use std::path::PathBuf;
+use std::{env, thread};
 
-use swath::LayerEncoding;
 use swath::plan::{Layers, PlanRequest, Tiles};
 use swath::source::{AreaFile, Scene};
+use swath::{Access, LayerEncoding, set_access};
 use swath_models::{Arithmetic, Precision};
 
-use super::args::{LayerArgs, LayerFlags, PrecisionChoice, ProbabilityType, TileArgs};
+use super::args::{LayerArgs, LayerFlags, PrecisionChoice, ProbabilityType, RemoteArgs, TileArgs};
 use super::fail::AnyError;
 use super::parse::{Device, Overlap, Workers};
 
@@ -54,15 +55,32 @@ impl TileArgs {
     /// # Errors
     /// As [`Scene::within`].
     pub(super) fn within(&self, scene: Scene) -> swath::Result<Scene> {
-        match &self.aoi {
-            Some(path) => scene.within(&AreaFile { path: path.clone(), layer: self.aoi_layer.clone() }),
+        match self.area() {
+            Some(area) => scene.within(&area),
             None => Ok(scene),
         }
+    }
+
+    /// The part of each scene that is labelled, if not all.
+    pub(super) fn area(&self) -> Option<AreaFile> {
+        self.aoi.as_ref().map(|path| AreaFile { path: path.clone(), layer: self.aoi_layer.clone() })
     }
 
     /// How many threads compute.
     pub(super) fn threads(&self) -> usize {
         self.threads.map_or_else(cores, usize::from)
+    }
+}
+
+impl RemoteArgs {
+    /// Decides how stores are accessed, before any is.
+    pub(super) fn set_up(&self) {
+        set_access(if self.anonymous { Access::Anonymous } else { Access::Signed });
+    }
+
+    /// Where what goes to a store is made.
+    pub(super) fn scratch(&self) -> PathBuf {
+        self.scratch.clone().unwrap_or_else(env::temp_dir)
     }
 }
 

@@ -6,18 +6,18 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use swath::plan::{Plan, PlanRequest};
 use swath::source::{RasterSource as _, Scene};
-use swath::{Error, Existing, Location, Outputs, ProbabilityOutput, Report, Segmenter};
+use swath::{Error, Existing, Location, Outputs, ProbabilityOutput, Report, Segmenter, Shard, ShardReport, Target};
 use swath_models::Class;
 
 use super::args::SegmentArgs;
 use super::bytes::show_bytes;
 use super::fail::{self, AnyError, Exit};
 use super::progress::Progress;
-use super::{existing, interrupt, print, timings};
+use super::{interrupt, print, timings};
 
 pub(super) fn run(args: &SegmentArgs) -> Result<Exit, AnyError> {
     interrupt::watch()?;
-    args.remote.set_up()?;
+    args.remote.set_up();
     let destinations = destinations(args)?;
     let segmenter = Segmenter::open(&args.model, args.tiles.arithmetic())?;
     let request = args.tiles.request(args.layers.layers())?;
@@ -70,13 +70,20 @@ impl<'a> Job<'a> {
         }
         let scene = args.tiles.within(segmenter.scene(path, args.tiles.bands.as_deref())?)?;
         let plan = segmenter.plan(&scene, request)?;
-        destination.check()?;
+        destination.check(args.shard)?;
+        if args.shard.is_none() {
+            segmenter.check(&scene, &plan, &destination.outputs)?;
+        }
         Ok(Self { scene, plan, destination })
     }
 
     /// Labels the scene and prints what it became.
     fn run(&self, args: &SegmentArgs, segmenter: &Segmenter) -> swath::Result<()> {
         let Self { scene, plan, destination } = self;
+        let outputs = &destination.outputs;
+        let part = args.shard.and_then(|shard| shard.part(plan));
+        let whole = plan;
+        let plan = part.as_ref().unwrap_or(whole);
         let name = scene.profile().path.display();
         tracing::info!(
             "{name}: {} in {} tiles of {} x {}, overlap {}, {} of {} memory planned",
@@ -89,10 +96,23 @@ impl<'a> Job<'a> {
             show_bytes(plan.max_memory as u64),
         );
         let progress = Progress::new(args.progress, name.to_string(), plan);
-        let report = segmenter.run(scene, plan, &destination.outputs, &progress);
+        let report = match args.shard {
+            None => segmenter.run(scene, plan, outputs, &progress).map(ShardReport::Labelled),
+            Some(shard) => segmenter.run_shard(scene, whole, shard, outputs, &progress),
+        };
         let report = report.and_then(|report| destination.deliver(&report).map(|()| report));
         progress.finish(&report);
-        let report = report?;
+        let report = match report? {
+            ShardReport::Labelled(report) => report,
+            ShardReport::Finished(item) => {
+                tracing::info!("{}: the shard is finished already", item.display());
+                return Ok(());
+            }
+            ShardReport::Empty(item) => {
+                tracing::info!("{}: the shard is empty, as there are fewer rows of tiles than shards", item.display());
+                return Ok(());
+            }
+        };
         let megapixels = plan.layout.window.area() as f64 / 1e6;
         tracing::info!(
             "{}: {megapixels:.1} Mpx in {:.1} s ({:.2} Mpx/s)",
@@ -176,11 +196,13 @@ impl Destination {
         confidence: Option<&Location>,
     ) -> swath::Result<Self> {
         let existing = if args.overwrite { Existing::Overwrite } else { Existing::Refuse };
-        let target = Target::new(labels, &args.remote.scratch())?;
+        // Shards that run on one machine do not share a staging folder.
+        let own = args.shard.map_or_else(|| Ok(labels.clone()), |shard| labels.parent().join(&shard.file_name(&labels.file_name())))?;
+        let target = Target::new(&own, &args.remote.scratch())?;
         let made = |location: &Location| match location {
             Location::Local(path) if !target.is_staged() => Ok(path.clone()),
             // An item names its files from its own folder on.
-            Location::Remote(_) if target.is_staged() && location.parent()? == labels.parent()? => {
+            Location::Remote(_) if target.is_staged() && location.parent() == labels.parent() => {
                 Ok(target.made(&location.file_name()))
             }
             _ => Err(Error::Apart { labels: labels.shown(), layer: location.shown() }),
@@ -197,15 +219,19 @@ impl Destination {
         Ok(Self { outputs, target, existing })
     }
 
-    /// An error if a run could not even begin with this destination.
-    fn check(&self) -> swath::Result<()> {
-        existing::check(&self.outputs)?;
-        self.target.refuse(&self.outputs.files(), self.existing)
+    /// An error if products exist where they go, and must stay.
+    fn check(&self, shard: Option<Shard>) -> swath::Result<()> {
+        let outputs = shard.map(|shard| shard.outputs(&self.outputs));
+        self.target.refuse(&outputs.as_ref().unwrap_or(&self.outputs).files(), self.existing)
     }
 
     /// Takes finished files to where they go.
-    fn deliver(&self, report: &Report) -> swath::Result<()> {
-        self.target.deliver(&report.files, self.existing)?;
+    fn deliver(&self, report: &ShardReport) -> swath::Result<()> {
+        let files = match report {
+            ShardReport::Labelled(report) => &report.files[..],
+            ShardReport::Finished(item) | ShardReport::Empty(item) => std::slice::from_ref(item),
+        };
+        self.target.deliver(files, self.existing)?;
         self.target.clear()
     }
 }

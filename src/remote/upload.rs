@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use object_store::multipart::{MultipartStore, PartId};
-use object_store::{ObjectStoreExt as _, PutPayload};
+use object_store::PutPayload;
 
 use super::objects::{mode, run};
 use super::stores::{Place, resolve};

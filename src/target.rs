@@ -26,7 +26,7 @@ impl Target {
     /// # Errors
     /// If `labels` is no place for a file, or a folder cannot be created.
     pub fn new(labels: &Location, scratch: &Path) -> Result<Self> {
-        let folder = labels.parent()?;
+        let folder = labels.parent();
         let workplace = match &folder {
             Location::Local(folder) => folder.clone(),
             Location::Remote(_) => {
@@ -80,6 +80,7 @@ impl Target {
         }
         let existing = if self.is_delivering() { Existing::Overwrite } else { existing };
         write_text(&self.made(DELIVERING), "", Existing::Overwrite)?;
+        // The item says that all is there: it comes last, as it does on a disk.
         for file in files {
             let Location::Remote(uri) = self.delivered(&file_name(file))? else { continue };
             remote::upload(file, &uri, existing)?;
