@@ -547,6 +547,9 @@ pub enum Error {
         /// The scene.
         scene: PathBuf,
     },
+    /// A manifest, or one of its scenes, is not what it should be.
+    #[error(transparent)]
+    Manifest(Box<crate::manifest::ManifestError>),
     /// A training cannot be what its recipe says.
     #[error(transparent)]
     Train(Box<crate::train::TrainError>),
@@ -556,4 +559,10 @@ pub enum Error {
     /// Tiles do not fit together.
     #[error(transparent)]
     Tiling(#[from] swath_tiling::Error),
+}
+
+impl From<crate::manifest::ManifestError> for Error {
+    fn from(error: crate::manifest::ManifestError) -> Self {
+        Self::Manifest(Box::new(error))
+    }
 }

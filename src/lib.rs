@@ -36,6 +36,7 @@ mod heap;
 mod labels;
 mod laid_layer;
 mod location;
+pub mod manifest;
 mod pipeline;
 pub mod plan;
 mod preview;

@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::process::ExitCode;
 
 use swath::Error;
+use swath::manifest::ManifestError;
 use swath::train::TrainError;
 
 /// Any error that ends the program.
@@ -77,6 +78,15 @@ fn hint(error: &Error) -> Option<String> {
         }
         Error::AreaElsewhere { .. } => "does the layer have the CRS that its coordinates are in?".into(),
         Error::Layer { .. } => "--aoi-layer names the layer of --aoi, `layer` that of a recipe's labels".into(),
+        Error::Manifest(error) => match **error {
+            ManifestError::NameTwice { .. } | ManifestError::Name { .. } => {
+                "in a list, a scene's name may follow its path, after a TAB".into()
+            }
+            ManifestError::BandMissing { .. } | ManifestError::BandAmbiguous { .. } | ManifestError::AssetMissing { .. } => {
+                "--asset and --asset-role choose assets by key or role, --bands names the bands".into()
+            }
+            _ => return None,
+        },
         Error::Train(error) => match **error {
             TrainError::Interrupted { .. } => "--resume goes on".into(),
             TrainError::OtherRecipe { .. } => "--resume needs the recipe as it was; --overwrite starts anew".into(),
