@@ -75,6 +75,12 @@ pub enum Error {
         /// The layer.
         layer: PathBuf,
     },
+    /// A raster that is not there.
+    #[error("there is no {}", path.display())]
+    Missing {
+        /// The raster.
+        path: PathBuf,
+    },
     /// A receipt that cannot be understood.
     #[error("{} is no receipt", path.display())]
     Receipt {
@@ -663,6 +669,9 @@ pub enum Error {
         /// The scene.
         scene: PathBuf,
     },
+    /// A manifest, or one of its scenes, is not what it should be.
+    #[error(transparent)]
+    Manifest(Box<crate::manifest::ManifestError>),
     /// A training cannot be what its recipe says.
     #[error(transparent)]
     Train(Box<crate::train::TrainError>),
@@ -675,8 +684,27 @@ pub enum Error {
 }
 
 impl Error {
+    /// The error with all its causes, in one line.
+    #[must_use]
+    pub fn with_causes(&self) -> String {
+        with_causes(self)
+    }
+
     /// Whether the same run would fail in the same way once more.
     pub(crate) fn would_recur(&self) -> bool {
         matches!(self, Self::NotFinite { .. } | Self::Score { .. } | Self::UnknownLabel { .. } | Self::Network { .. })
+    }
+}
+
+/// An error with all its causes, in one line.
+#[must_use]
+pub fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+impl From<crate::manifest::ManifestError> for Error {
+    fn from(error: crate::manifest::ManifestError) -> Self {
+        Self::Manifest(Box::new(error))
     }
 }

@@ -24,6 +24,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod batch;
 mod canvas;
 mod clocks;
 pub mod demo;
@@ -39,6 +40,7 @@ mod labels;
 mod laid_layer;
 mod ledger;
 mod location;
+pub mod manifest;
 mod merge;
 mod outputs;
 mod pipeline;
@@ -59,7 +61,7 @@ mod timings;
 pub mod train;
 mod version;
 
-pub use error::{Error, Result};
+pub use error::{Error, Result, with_causes};
 pub use gdal::Gcp;
 pub use georeference::Georeference;
 pub use labelled::{Labelled, Report};

@@ -46,7 +46,11 @@ impl Location {
             Self::Remote(uri) => {
                 let folder = uri.key();
                 let folder = folder.trim_matches('/');
-                Self::Remote(uri.unsigned().with_key(&if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }))
+                Self::Remote(uri.unsigned().with_key(&if folder.is_empty() {
+                    name.to_owned()
+                } else {
+                    format!("{folder}/{name}")
+                }))
             }
         })
     }

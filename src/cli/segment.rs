@@ -161,14 +161,21 @@ fn destinations(args: &SegmentArgs) -> Result<Vec<Destination>, AnyError> {
     if several {
         for folder in [Some(&args.output), layers.probabilities.as_ref(), layers.confidence.as_ref()].into_iter().flatten() {
             if let Location::Local(folder) = folder {
-                std::fs::create_dir_all(folder)
-                    .map_err(|source| Error::File { action: "create", path: folder.clone(), source })?;
+                std::fs::create_dir_all(folder).map_err(|source| Error::File {
+                    action: "create",
+                    path: folder.clone(),
+                    source,
+                })?;
             }
         }
     }
     let destinations = args.scenes.iter().map(|scene| -> swath::Result<Destination> {
         let place = |location: &Location, suffix: &str| {
-            if several || location.is_folder() { location.join(&format!("{}{suffix}.tif", scene.file_stem())) } else { Ok(location.clone()) }
+            if several || location.is_folder() {
+                location.join(&format!("{}{suffix}.tif", scene.file_stem()))
+            } else {
+                Ok(location.clone())
+            }
         };
         let labels = place(&args.output, "")?;
         let probabilities = layers.probabilities.as_ref().map(|folder| place(folder, "_probabilities")).transpose()?;
@@ -197,7 +204,8 @@ impl Destination {
     ) -> swath::Result<Self> {
         let existing = if args.overwrite { Existing::Overwrite } else { Existing::Refuse };
         // Shards that run on one machine do not share a staging folder.
-        let own = args.shard.map_or_else(|| Ok(labels.clone()), |shard| labels.parent().join(&shard.file_name(&labels.file_name())))?;
+        let own =
+            args.shard.map_or_else(|| Ok(labels.clone()), |shard| labels.parent().join(&shard.file_name(&labels.file_name())))?;
         let target = Target::new(&own, &args.remote.scratch())?;
         let made = |location: &Location| match location {
             Location::Local(path) if !target.is_staged() => Ok(path.clone()),

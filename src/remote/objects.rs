@@ -4,9 +4,9 @@ use futures::TryStreamExt as _;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStoreExt as _, PutMode, PutPayload};
 
+use super::RemoteError;
 use super::runtime::{runtime, wait};
 use super::stores::resolve;
-use super::RemoteError;
 use crate::storage::ListEntry;
 use crate::{Existing, RemoteUri, Version};
 

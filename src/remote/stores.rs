@@ -115,11 +115,7 @@ fn build(uri: &RemoteUri) -> Result<Store, RemoteError> {
         retry_timeout: BUDGET,
     };
     let options = |http: bool| {
-        ClientOptions::new()
-            .with_connect_timeout(CONNECT)
-            .with_read_timeout(SILENCE)
-            .with_timeout(REQUEST)
-            .with_allow_http(http)
+        ClientOptions::new().with_connect_timeout(CONNECT).with_read_timeout(SILENCE).with_timeout(REQUEST).with_allow_http(http)
     };
     let base = &url[..Position::BeforePath];
     Ok(match uri.scheme() {

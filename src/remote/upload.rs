@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use object_store::multipart::{MultipartStore, PartId};
 use object_store::PutPayload;
+use object_store::multipart::{MultipartStore, PartId};
 
 use super::objects::{mode, run};
 use super::stores::{Place, resolve};

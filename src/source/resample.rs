@@ -44,6 +44,13 @@ struct Taps {
     weights: [f64; 2],
 }
 
+impl Taps {
+    /// The one in which the centre lies.
+    fn nearest(self) -> usize {
+        self.at[usize::from(self.weights[1] > 0.5)]
+    }
+}
+
 impl Axis {
     /// The same pixels.
     pub(super) fn same(length: usize) -> Self {
@@ -79,54 +86,29 @@ impl Axis {
     }
 }
 
-/// Values for the fine pixels of `window`: means of the four coarser ones around, weighted by nearness. What has no data has no weight; where
-/// nothing has, neither has the mean.
+/// Values for the fine pixels of `window`: means of the coarser ones around, weighted by nearness, across and then down as GDAL does it. What has no
+/// data has no weight. A fine pixel holds what the coarser one holds in which its centre lies: where that has no data, neither has it.
 pub(super) fn bilinear(stored: &Plane, window: Window, rows: Axis, columns: Axis) -> Plane {
     let across: Vec<Taps> = (window.x..window.x + window.width).map(|x| columns.taps(x)).collect();
     let (mut pixels, mut held) = (Vec::with_capacity(window.area()), Vec::with_capacity(window.area()));
     for y in window.y..window.y + window.height {
         let down = rows.taps(y);
-        let lines = down.at.map(|row| (row - stored.window.y) * stored.window.width);
+        let place = |row: usize, column: usize| (row - stored.window.y) * stored.window.width + column - stored.window.x;
         for taps in &across {
-            let mut mean = Mean::default();
-            for (line, down) in lines.iter().zip(down.weights) {
-                for (column, across) in taps.at.iter().zip(taps.weights) {
-                    mean.add(stored, line + column - stored.window.x, down * across);
-                }
-            }
-            let (value, what) = mean.finish(stored.nodata);
-            pixels.push(value);
+            let what = stored.held[place(down.nearest(), taps.nearest())];
+            let pixel = |at: usize| (stored.held[at] == Held::Data).then(|| f64::from(stored.pixels[at]));
+            let line = |row: usize| mean(taps.at.map(|column| pixel(place(row, column))), taps.weights);
+            let value = if what == Held::Data { mean(down.at.map(line), down.weights) } else { None };
+            pixels.push(value.map_or(stored.nodata, |value| value as f32));
             held.push(what);
         }
     }
     Plane { window, pixels, held, nodata: stored.nodata }
 }
 
-/// A weighted mean of what has data.
-#[derive(Default)]
-struct Mean {
-    sum: f64,
-    weight: f64,
-    is_void: bool,
-}
-
-impl Mean {
-    fn add(&mut self, plane: &Plane, at: usize, weight: f64) {
-        match plane.held[at] {
-            Held::Data => {
-                self.sum += weight * f64::from(plane.pixels[at]);
-                self.weight += weight;
-            }
-            Held::Nodata => {}
-            Held::Void => self.is_void |= weight > 0.0,
-        }
-    }
-
-    fn finish(self, nodata: f32) -> (f32, Held) {
-        if self.weight > 0.0 {
-            ((self.sum / self.weight) as f32, Held::Data)
-        } else {
-            (nodata, if self.is_void { Held::Void } else { Held::Nodata })
-        }
-    }
+/// The weighted mean of what is there.
+fn mean(values: [Option<f64>; 2], weights: [f64; 2]) -> Option<f64> {
+    let there = || values.iter().zip(weights).filter_map(|(value, weight)| Some(((*value)?, weight)));
+    let weight: f64 = there().map(|(_, weight)| weight).sum();
+    (weight > 0.0).then(|| there().map(|(value, weight)| value * weight).sum::<f64>() / weight)
 }

@@ -21,7 +21,7 @@ const PREFETCHED: usize = 64;
 /// A scene whose bands lie in several rasters, such as one for each band.
 ///
 /// Its pixels are those of the finest band that is taken. The others are resampled: each value is the mean of the four pixels around its centre,
-/// weighted by nearness, of which those without data have no weight. All rasters have the same CRS and cover the same ground within half a pixel.
+/// weighted by nearness, of which those without data have no weight; it has data if the pixel has in which its centre lies. All rasters have the same CRS and cover the same ground within half a pixel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stack {
     /// What messages and products call it.
