@@ -46,7 +46,7 @@ impl Object {
             Err(error) if says(&error, &["416 ", "Wanted range starting at"]) => {
                 (place.store.objects.head(&place.path).await?, Bytes::new(), Ranges::Served)
             }
-            Err(error) if says(&error, &["non-partial response"]) => {
+            Err(error) if matches!(error, Error::NotSupported { .. }) || says(&error, &["non-partial response"]) => {
                 let got = place.store.objects.get_opts(&place.path, GetOptions::default()).await?;
                 (got.meta.clone(), everything(got, whole).await?, Ranges::Ignored)
             }
