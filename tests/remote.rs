@@ -1,7 +1,7 @@
 //! Rasters in stores: the same pixels as from local files, in few requests, and failures that say what failed.
 #![expect(clippy::unwrap_used, reason = "a helper that fails is a failed test")]
 
-mod range_server;
+mod servers;
 mod support;
 
 use std::fs;
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use gdal::raster::RasterCreationOptions;
 use gdal::{Dataset, DriverManager};
-use range_server::{Behaviour, Servers};
+use servers::{Behaviour, Servers};
 use support::{Linear, Pixels, program, run};
 use swath::source::{BandRequest, Patch, RasterSource as _, Scene};
 use swath::{Error, Location, RemoteError};
@@ -100,7 +100,7 @@ fn pixels_and_validity_are_those_of_the_local_file() {
     write_mask(&file("masked & more.tif"));
     // Nodata and descriptions are kept beside the file.
     copy(&file("planar.tif"), &file("picture.png"), "PNG", &[]);
-    fs::write(file("picture.png.aux.xml"), include_str!("range_server/nodata.aux.xml")).unwrap();
+    fs::write(file("picture.png.aux.xml"), include_str!("servers/nodata.aux.xml")).unwrap();
     let mut names = vec!["cog.tif", "stripes.tif", "planar.tif", "masked & more.tif", "picture.png"];
     if DriverManager::get_driver_by_name("JP2OpenJPEG").is_ok() {
         copy(&file("planar.tif"), &file("lossless.jp2"), "JP2OpenJPEG", &["QUALITY=100", "REVERSIBLE=YES"]);
