@@ -49,11 +49,7 @@ impl Place {
     /// What was asked since the last call.
     fn take(&self) -> Asked {
         let watch = &self.servers.watch;
-        let asked = Asked {
-            requests: watch.requests.load(Relaxed),
-            bytes: watch.bytes.load(Relaxed),
-            log: watch.log.lock().unwrap().clone(),
-        };
+        let asked = Asked { requests: watch.requests.load(Relaxed), bytes: watch.bytes.load(Relaxed) };
         watch.reset();
         asked
     }
@@ -68,7 +64,6 @@ impl Place {
 struct Asked {
     requests: u64,
     bytes: u64,
-    log: Vec<String>,
 }
 
 fn bands() -> [BandRequest; 3] {
