@@ -51,11 +51,115 @@ pub enum Error {
         /// What it begins with. The rest may be a secret.
         scheme: String,
     },
+    /// A name that leads out of its folder, or is none for a file.
+    #[error("expected a name below {}, without `..`, empty parts or control characters, got {name:?}", folder.display())]
+    Name {
+        /// The name.
+        name: String,
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A file or object that is too large for its purpose.
+    #[error("expected at most {most} bytes in {}", path.display())]
+    TooLarge {
+        /// The file or object.
+        path: PathBuf,
+        /// The most that it may have.
+        most: u64,
+    },
+    /// A layer that goes elsewhere than the labels, which the item beside them could not name.
+    #[error("expected {} in the folder of {}: one in a store goes beside its labels", layer.display(), labels.display())]
+    Apart {
+        /// The labels.
+        labels: PathBuf,
+        /// The layer.
+        layer: PathBuf,
+    },
+    /// A raster that is not there.
+    #[error("there is no {}", path.display())]
+    Missing {
+        /// The raster.
+        path: PathBuf,
+    },
+    /// A receipt that cannot be understood.
+    #[error("{} is no receipt", path.display())]
+    Receipt {
+        /// The receipt.
+        path: PathBuf,
+        /// Why.
+        source: serde_json::Error,
+    },
     /// Something is there already.
     #[error("{} exists already", path.display())]
     Exists {
         /// The file.
         path: PathBuf,
+    },
+    /// Another process writes the same outputs.
+    #[error("another process is writing {}", path.display())]
+    Busy {
+        /// The label raster.
+        path: PathBuf,
+    },
+    /// What is unfinished is not what is asked for.
+    #[error("there is an unfinished run for {} with another {difference}", path.display())]
+    OtherRun {
+        /// The label raster.
+        path: PathBuf,
+        /// What differs: "model", "options: tile 512 -> 1024".
+        difference: String,
+    },
+    /// The disk is too full.
+    #[error("expected {} MiB of free disk space in {}, got {} MiB", needed.div_ceil(1 << 20), path.display(), free >> 20)]
+    DiskSpace {
+        /// The folder.
+        path: PathBuf,
+        /// Bytes that scratch and finished files take.
+        needed: u64,
+        /// Bytes that are free.
+        free: u64,
+    },
+    /// The outputs are not those of the plan.
+    #[error("expected {expected} as planned, got another choice of outputs for {}", path.display())]
+    Layers {
+        /// The label raster.
+        path: PathBuf,
+        /// What the plan has.
+        expected: String,
+    },
+    /// There is nothing to merge.
+    #[error("there are no shards of {}", path.display())]
+    NoShards {
+        /// The label raster.
+        path: PathBuf,
+    },
+    /// A shard is not there.
+    #[error("shard {index} of {count} of {} is missing", path.display())]
+    ShardMissing {
+        /// The label raster.
+        path: PathBuf,
+        /// The shard, from 1.
+        index: usize,
+        /// How many there are.
+        count: usize,
+    },
+    /// A shard does not fit the others.
+    #[error("{} has another {difference} than {}", path.display(), first.display())]
+    ShardDiffers {
+        /// The shard.
+        path: PathBuf,
+        /// What differs: "model", "number of shards".
+        difference: String,
+        /// The shard that it was compared with.
+        first: PathBuf,
+    },
+    /// A shard's item cannot be understood.
+    #[error("{} is not the item of a shard", path.display())]
+    ShardItem {
+        /// The item.
+        path: PathBuf,
+        /// Why.
+        source: serde_json::Error,
     },
     /// A raster that the product cannot have.
     #[error("expected a raster one slice deep and 1 to {} pixels wide and high, got {size} for {}", i32::MAX, path.display())]
@@ -497,6 +601,77 @@ pub enum Error {
         /// The scene.
         path: PathBuf,
     },
+    /// A vector layer that does not exist, or is not named although there are several.
+    #[error("expected one of the layers {layers} of {}, got {got}", path.display())]
+    Layer {
+        /// The file.
+        path: PathBuf,
+        /// The layers, as a list.
+        layers: String,
+        /// What is asked for.
+        got: String,
+    },
+    /// A vector layer without features.
+    #[error("layer `{layer}` of {} has no features", path.display())]
+    LayerEmpty {
+        /// The file.
+        path: PathBuf,
+        /// The layer.
+        layer: String,
+    },
+    /// A layer that cannot be brought onto a scene.
+    #[error("layer `{layer}` of {} cannot be laid on {}: {reason}", path.display(), scene.display())]
+    LayerUnplaced {
+        /// The file.
+        path: PathBuf,
+        /// The layer.
+        layer: String,
+        /// The scene.
+        scene: PathBuf,
+        /// What is missing.
+        reason: &'static str,
+    },
+    /// A raster that cannot be brought onto the pixels of another one of its stack.
+    #[error("cannot bring {} onto the pixels of {}: {reason}", path.display(), finest.display())]
+    Stacked {
+        /// The raster.
+        path: PathBuf,
+        /// The one with the smallest pixels.
+        finest: PathBuf,
+        /// What is wrong, and how much.
+        reason: String,
+    },
+    /// A raster that leads to files which the user did not name.
+    #[error("{} is refused: {reason}", path.display())]
+    Refused {
+        /// The raster.
+        path: PathBuf,
+        /// Where it leads.
+        reason: String,
+    },
+    /// An area of interest that is not made of polygons.
+    #[error("expected polygons in layer `{layer}` of {}, got a {got}", path.display())]
+    NotPolygons {
+        /// The file.
+        path: PathBuf,
+        /// The layer.
+        layer: String,
+        /// What else there is: "POINT".
+        got: String,
+    },
+    /// An area of interest that does not touch the scene.
+    #[error("layer `{layer}` of {} does not touch {}", path.display(), scene.display())]
+    AreaElsewhere {
+        /// The file.
+        path: PathBuf,
+        /// The layer.
+        layer: String,
+        /// The scene.
+        scene: PathBuf,
+    },
+    /// A manifest, or one of its scenes, is not what it should be.
+    #[error(transparent)]
+    Manifest(Box<crate::manifest::ManifestError>),
     /// A training cannot be what its recipe says.
     #[error(transparent)]
     Train(Box<crate::train::TrainError>),
@@ -506,4 +681,30 @@ pub enum Error {
     /// Tiles do not fit together.
     #[error(transparent)]
     Tiling(#[from] swath_tiling::Error),
+}
+
+impl Error {
+    /// The error with all its causes, in one line.
+    #[must_use]
+    pub fn with_causes(&self) -> String {
+        with_causes(self)
+    }
+
+    /// Whether the same run would fail in the same way once more.
+    pub(crate) fn would_recur(&self) -> bool {
+        matches!(self, Self::NotFinite { .. } | Self::Score { .. } | Self::UnknownLabel { .. } | Self::Network { .. })
+    }
+}
+
+/// An error with all its causes, in one line.
+#[must_use]
+pub fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+impl From<crate::manifest::ManifestError> for Error {
+    fn from(error: crate::manifest::ManifestError) -> Self {
+        Self::Manifest(Box::new(error))
+    }
 }

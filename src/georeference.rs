@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use gdal::config::{clear_thread_local_config_option, set_thread_local_config_option};
 use gdal::spatial_ref::{AxisMappingStrategy, CoordTransform, SpatialRef};
 use gdal::{Dataset, Gcp, Metadata};
+use serde::{Deserialize, Serialize};
 use swath_tiling::{Size, Window};
 
 use crate::{Error, Result};
@@ -13,7 +14,7 @@ use crate::{Error, Result};
 const IDENTITY: [f64; 6] = [0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
 
 /// Where a raster lies on the ground, as its file says: nothing is computed, rounded or invented.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Georeference {
     /// GDAL's affine transform from `(column, row)` at a pixel's upper left corner to CRS units: `x = t[0] + t[1] column + t[2] row`,
     /// `y = t[3] + t[4] column + t[5] row`. Rotated and south-up rasters are legal.
@@ -21,6 +22,7 @@ pub struct Georeference {
     /// The coordinate reference system, WKT2:2019. Coordinates are in the order x, y (longitude, latitude), whatever the CRS says.
     pub crs_wkt: Option<String>,
     /// Ground control points.
+    #[serde(with = "gcps")]
     pub gcps: Vec<Gcp>,
     /// The coordinate reference system of the ground control points, WKT2:2019.
     pub gcp_crs_wkt: Option<String>,
@@ -193,4 +195,33 @@ fn wkt2(crs: &SpatialRef) -> gdal::errors::Result<String> {
 
 fn path(dataset: &Dataset) -> PathBuf {
     dataset.description().unwrap_or_default().into()
+}
+
+/// Ground control points as text: GDAL's have no such form.
+mod gcps {
+    use gdal::Gcp;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(remote = "Gcp")]
+    struct Fields {
+        id: String,
+        info: String,
+        pixel: f64,
+        line: f64,
+        x: f64,
+        y: f64,
+        z: f64,
+    }
+
+    #[derive(Serialize, Deserialize)]
+    struct Point(#[serde(with = "Fields")] Gcp);
+
+    pub(super) fn serialize<S: Serializer>(gcps: &[Gcp], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(gcps.iter().cloned().map(Point))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Gcp>, D::Error> {
+        Ok(Vec::<Point>::deserialize(deserializer)?.into_iter().map(|Point(gcp)| gcp).collect())
+    }
 }

@@ -4,22 +4,26 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use swath_models::{Arithmetic, Executor, Fused, Golden, Model, ModelCard};
-use swath_tiling::{Size, Window};
+use swath_tiling::{TileGrid, Window};
 
 use crate::digest::Digest;
 use crate::heap;
+use crate::identity::difference;
+use crate::labelled::say_kept;
 use crate::labels::Labeller;
+use crate::ledger::{self, Durability, Ledger};
 use crate::pipeline::{self, Observer};
-use crate::plan::{Plan, PlanRequest};
-use crate::sink::refuse;
+use crate::plan::{Layout, Plan, PlanRequest};
+use crate::product::{Product, Sinks};
+use crate::resume::recover;
+use crate::shard::ShardFacts;
+use crate::sink::Start;
+use crate::sink::space::{self, Need};
 use crate::source::{BandRequest, RasterSource, Scene, SceneInput, limit_cache};
-use crate::stac::item_path;
 use crate::{
-    Error, Existing, ItemDescription, LabelProduct, LabelSink, LabelSummary, LayerAsset, LayerEncoding, LayerProduct, LayerSink,
-    ModelReference, Result, Stage, Timings, remote,
+    Error, Existing, Labelled, LayerEncoding, Location, Outputs, ProbabilityOutput, Report, Result, Shard, ShardReport, remote,
 };
 
 /// A model that is ready to label scenes.
@@ -37,62 +41,6 @@ struct Origin {
     href: String,
     /// SHA-256 of card, graph and weights, one after the other; a bundled model has none.
     digest: Option<String>,
-}
-
-/// The files that a run writes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outputs {
-    /// The label raster. Its STAC item goes beside it.
-    pub labels: PathBuf,
-    /// One band per class.
-    pub probabilities: Option<ProbabilityOutput>,
-    /// The probability of each pixel's label, in 8 bits.
-    pub confidence: Option<PathBuf>,
-    /// What happens to files that are there already.
-    pub existing: Existing,
-}
-
-/// Where and how probabilities are written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProbabilityOutput {
-    /// The file.
-    pub path: PathBuf,
-    /// How they are stored.
-    pub encoding: LayerEncoding,
-}
-
-impl Outputs {
-    /// Labels only.
-    #[must_use]
-    pub fn labels(path: PathBuf, existing: Existing) -> Self {
-        Self { labels: path, probabilities: None, confidence: None, existing }
-    }
-
-    /// The STAC item beside the labels.
-    #[must_use]
-    pub fn item(&self) -> PathBuf {
-        item_path(&self.labels)
-    }
-
-    /// All files that a run makes.
-    #[must_use]
-    pub fn files(&self) -> Vec<PathBuf> {
-        let layers = self.probabilities.as_ref().map(|p| p.path.clone()).into_iter().chain(self.confidence.clone());
-        [self.labels.clone(), self.item()].into_iter().chain(layers).collect()
-    }
-}
-
-/// What a run made.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Report {
-    /// The label raster.
-    pub path: PathBuf,
-    /// Pixels of every class.
-    pub labels: LabelSummary,
-    /// The STAC item beside it.
-    pub item: PathBuf,
-    /// Where the time went.
-    pub timings: Timings,
 }
 
 impl std::fmt::Debug for Segmenter {
@@ -135,6 +83,12 @@ impl Segmenter {
     #[must_use]
     pub fn card(&self) -> &ModelCard {
         &self.card
+    }
+
+    /// SHA-256 of card, graph and weights, in hexadecimal digits; a bundled model has none.
+    #[must_use]
+    pub fn digest(&self) -> Option<&str> {
+        self.origin.digest.as_deref()
     }
 
     /// What runs the network. Its graph gives probabilities.
@@ -190,76 +144,226 @@ impl Segmenter {
         Plan::new(scene, self.executor.as_ref(), request)
     }
 
-    /// Labels a scene. The outputs appear when all of them are complete; after an error there are none, except that finished rasters stay where
-    /// only the STAC item about them cannot be written.
+    /// Labels a scene. The outputs appear when all of them are complete.
+    ///
+    /// A run that was killed, interrupted or failed is gone on with, if it was the same: of the same model, scene and options. What it had done is
+    /// checked and kept, and the rasters are those of a run without a break, byte for byte.
     ///
     /// # Errors
-    /// If something exists already, cannot be read or written, or a score is not a number.
+    /// If something exists already, there is an unfinished run of another model, scene or option, the disk is too full, something cannot be read or
+    /// written, or a score is not a number.
     pub fn run(&self, scene: &Scene, plan: &Plan, outputs: &Outputs, observer: &dyn Observer) -> Result<Report> {
+        let labelled = self.label(scene, plan, outputs, observer)?;
+        self.finish(labelled, observer)
+    }
+
+    /// The first half of [`Segmenter::run`]: the network has run when it returns. [`Labelled::finish`] is the second.
+    ///
+    /// # Errors
+    /// As [`Segmenter::run`].
+    pub fn label(&self, scene: &Scene, plan: &Plan, outputs: &Outputs, observer: &dyn Observer) -> Result<Labelled> {
+        self.label_part(scene, plan, outputs, None, observer)
+    }
+
+    /// Labels one of several parts of the scene that `plan` is for; `outputs` are the whole's. [`merge`](crate::merge) makes them of all shards.
+    ///
+    /// # Errors
+    /// As [`Segmenter::run`].
+    pub fn run_shard(
+        &self,
+        scene: &Scene,
+        plan: &Plan,
+        shard: Shard,
+        outputs: &Outputs,
+        observer: &dyn Observer,
+    ) -> Result<ShardReport> {
+        let [whole, outputs] = [outputs, &shard.outputs(outputs)].map(Clone::clone);
+        let identity = self.identity(scene, plan);
+        let is_complete = |found: &ShardFacts| found.rows == 0 || outputs.rasters().iter().all(|raster| raster.exists());
+        let found = if outputs.existing == Existing::Refuse { ShardFacts::read(&outputs.item())? } else { None };
+        if let Some(found) = found.filter(is_complete) {
+            let difference = difference(&found.identity, &identity);
+            if !difference.is_empty() {
+                return Err(Error::OtherRun { path: outputs.labels, difference });
+            }
+            let item = outputs.item();
+            return Ok(if found.rows == 0 { ShardReport::Empty(item) } else { ShardReport::Finished(item) });
+        }
+        whole.refuse()?;
+        let part = shard.part(plan);
+        let window = part.as_ref().map(|part| plan.to_output(part.layout.window));
+        let facts = ShardFacts {
+            shard,
+            first_row: window.map_or(0, |window| window.y),
+            rows: window.map_or(0, |window| window.height),
+            identity,
+            whole: self.product(scene, plan),
+        };
+        let Some(part) = part else {
+            facts.write_alone(&outputs.item(), outputs.existing)?;
+            return Ok(ShardReport::Empty(outputs.item()));
+        };
+        let labelled = self.label_part(scene, &part, &outputs, Some(&facts), observer)?;
+        self.finish(labelled, observer).map(ShardReport::Labelled)
+    }
+
+    /// Gives back the memory that the network took before the files are made.
+    fn finish(&self, labelled: Labelled, observer: &dyn Observer) -> Result<Report> {
+        self.executor.trim();
+        heap::trim();
+        labelled.finish(observer)
+    }
+
+    /// Whether a run could begin: an error if the outputs are not those of the plan, one of them is the scene, exists already, or has a folder that is
+    /// missing or not writable, another process writes them, or an unfinished run is another one.
+    ///
+    /// # Errors
+    /// As said.
+    pub fn check(&self, scene: &Scene, plan: &Plan, outputs: &Outputs) -> Result<()> {
+        outputs.try_to_create()?;
+        self.admit(scene, plan, outputs).map(drop)
+    }
+
+    /// Locks the outputs and finds where to start.
+    fn admit(&self, scene: &Scene, plan: &Plan, outputs: &Outputs) -> Result<Admission> {
+        outputs.refuse_scene(&scene.profile().path)?;
+        if outputs.layers() != plan.layers {
+            return Err(Error::Layers { path: outputs.labels.clone(), expected: format!("{:?}", plan.layers) });
+        }
+        let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+        let files = outputs.files().into_iter().map(absolute).collect();
+        let run = ledger::Run { identity: self.identity(scene, plan), files };
+        let ledger = Ledger::open(&outputs.labels)?;
+        let mut outputs = outputs.clone();
+        let start = match ledger.entries() {
+            None => Start::Anew,
+            Some(found) => match (found.run.difference(&run), outputs.existing) {
+                (None, _) => {
+                    // What has its name already then got it from that run.
+                    if found.stage == ledger::Stage::Publishing {
+                        outputs.existing = Existing::Overwrite;
+                    }
+                    Start::Continue
+                }
+                (Some(_), Existing::Overwrite) => Start::Anew,
+                (Some(difference), Existing::Refuse) => return Err(Error::OtherRun { path: outputs.labels, difference }),
+            },
+        };
+        outputs.refuse()?;
+        Ok(Admission { outputs, ledger, run, start })
+    }
+
+    fn label_part(
+        &self,
+        scene: &Scene,
+        plan: &Plan,
+        outputs: &Outputs,
+        shard: Option<&ShardFacts>,
+        observer: &dyn Observer,
+    ) -> Result<Labelled> {
         let started = Instant::now();
         limit_cache(plan.memory.cache);
         if plan.memory.remote > 0 {
             remote::limit_cache(plan.memory.remote);
         }
-        let mut sinks = Sinks::create(&self.card, scene, plan, outputs)?;
+        let Admission { outputs, mut ledger, run, start } = self.admit(scene, plan, outputs)?;
+        let product = self.product(scene, plan);
+        // What is done within one row of tiles is not worth a ledger.
+        let is_long = plan.swaths.len() > 1 || plan.layout.grid.row_starts().len() > 1;
+        let (finished, old) = match (start, ledger.entries()) {
+            (Start::Continue, Some(entries)) => (entries.windows.clone(), start),
+            _ => (Vec::new(), Start::Anew),
+        };
+        match old {
+            Start::Continue => ledger.go_on(),
+            Start::Anew => {
+                ledger.forget()?;
+                check_space(&product, &outputs)?;
+                if is_long {
+                    ledger.begin(run.clone(), Durability::Machine)?;
+                }
+            }
+        }
+        let mut sinks = Sinks::start(&product, &outputs, plan.finish_threads, old)?;
+        if ledger.is_worth_keeping() {
+            sinks.keep();
+        }
+        let rest = recover(plan, &finished, &mut sinks)?;
+        if rest.pixels > 0 {
+            observer.resumed(plan.tiles().saturating_sub(rest.plan.tiles()), rest.pixels);
+            let Window { y, height, .. } = plan.layout.window;
+            let row = rest.plan.swaths.first().map_or(height, |swath| swath.owned().y - y);
+            tracing::info!("{}: resuming at row {row} of {height}", outputs.labels.display());
+        }
         let labeller = Labeller::new(&self.card);
-        let origin = plan.layout.window;
-        let timings = pipeline::run(scene, self.executor.as_ref(), &self.card.scaling, plan, observer, |scores| {
-            let labels = labeller.label(&scores);
-            let window = Window { x: scores.window.x - origin.x, y: scores.window.y - origin.y, ..scores.window };
-            if let Some(sink) = &mut sinks.probabilities {
-                sink.write(window, &labeller.probabilities(&scores))?;
+        let result = pipeline::run(scene, self.executor.as_ref(), &self.card.scaling, &rest.plan, observer, |scores| {
+            let window = plan.to_output(scores.window);
+            sinks.write(window, &labeller, &scores)?;
+            if is_long && let Some(row) = finished_row(&rest.plan, scores.window) {
+                let row = plan.to_output(row);
+                sinks.sync()?;
+                ledger.record(row, sinks.digest(row)?)?;
+                sinks.keep();
             }
-            if let Some(sink) = &mut sinks.confidence {
-                sink.write(window, &labels.confidence)?;
+            Ok(())
+        });
+        let timings = match result {
+            Ok(timings) => timings,
+            Err(error) => {
+                if error.would_recur() {
+                    ledger.forget()?;
+                } else if ledger.is_worth_keeping() {
+                    say_kept(&outputs.labels);
+                }
+                return Err(error);
             }
-            sinks.labels.write(window, &labels.values)
-        })?;
-        let stitched = Instant::now();
-        self.executor.trim();
-        heap::trim();
-        let labels = sinks.finish(|| {
-            let path = scene.profile().path.clone();
-            if observer.is_cancelled() { Err(Error::Cancelled { path }) } else { Ok(()) }
-        })?;
-        let item = self.describe(scene, plan, outputs, &labels)?;
-        let finishing = Stage { threads: 1, busy: stitched.elapsed(), ..Stage::default() };
-        let timings = Timings { finishing, total: started.elapsed(), ..timings };
-        Ok(Report { path: outputs.labels.clone(), labels, item, timings })
+        };
+        let shard = shard.map(ShardFacts::to_json).transpose()?;
+        let scene = scene.profile().path.clone();
+        Ok(Labelled { scene, product, outputs, sinks, ledger, run, shard, timings, spent: started.elapsed() })
     }
 
-    /// Writes the STAC item beside the labels.
-    fn describe(&self, scene: &Scene, plan: &Plan, outputs: &Outputs, summary: &LabelSummary) -> Result<PathBuf> {
+    /// What rasters and item of a plan say.
+    fn product(&self, scene: &Scene, plan: &Plan) -> Product {
         let profile = scene.profile();
-        let source = fs::canonicalize(&profile.path).unwrap_or_else(|_| profile.path.clone()).display().to_string();
-        let names = class_names(&self.card);
-        let confidence = [CONFIDENCE.to_owned()];
-        let item = ItemDescription {
-            labels: &outputs.labels,
-            size: plan.layout.window.size(),
-            georeference: &profile.georeference.window(plan.layout.window),
-            classes: &self.card.classes,
+        let Window { width, height, .. } = plan.layout.window;
+        let sources = scene.input().locations().into_iter().map(Location::shown);
+        let absolute = |path: PathBuf| fs::canonicalize(&path).unwrap_or(path).display().to_string();
+        Product {
+            width,
+            height,
+            georeference: profile.georeference.window(plan.layout.window),
+            classes: self.card.classes.clone(),
             nodata: self.card.nodata,
-            summary,
-            probabilities: outputs.probabilities.as_ref().map(|p| LayerAsset {
-                path: &p.path,
-                bands: &names,
-                encoding: p.encoding,
-            }),
-            confidence: outputs.confidence.as_deref().map(|path| LayerAsset {
-                path,
-                bands: &confidence,
-                encoding: LayerEncoding::U8,
-            }),
-            sources: &[source],
-            model: ModelReference { name: &self.card.name, version: None, href: &self.origin.href },
+            sources: sources.map(absolute).collect(),
+            model: self.card.name.clone(),
+            model_href: self.origin.href.clone(),
             parameters: self.parameters(scene, plan),
-            acquired: profile.acquired,
-            created: Timestamp::now(),
-            existing: outputs.existing,
-        };
-        item.write()?;
-        Ok(outputs.item())
+            acquired: profile.acquired.map(|time| time.to_string()),
+        }
+    }
+
+    /// What the bytes of the rasters depend on, in groups that [`difference`] names.
+    fn identity(&self, scene: &Scene, plan: &Plan) -> Value {
+        let Layout { window, input, overlap, .. } = &plan.layout;
+        let path = &scene.profile().path;
+        json!({
+            "version of swath": env!("CARGO_PKG_VERSION"),
+            "model": { "name": self.card.name, "sha256": self.origin.digest, "card": self.card.classes, "nodata": self.card.nodata },
+            "scene": { "path": fs::canonicalize(path).unwrap_or_else(|_| path.clone()), "version": scene.version() },
+            "options": {
+                "bands": scene.bands().numbers(),
+                "tile": if input.x == input.y { input.x.to_string() } else { format!("{} x {}", input.x, input.y) },
+                "overlap": format!("{} x {}", overlap.width, overlap.height),
+                "blend": plan.blend.name(),
+                "window": format!("{},{},{},{}", window.x, window.y, window.width, window.height),
+                "precision": plan.arithmetic.precision.name(),
+                "convolutions": plan.arithmetic.convolutions.name(),
+                "probabilities": plan.layers.probabilities.map(LayerEncoding::name),
+                "confidence": plan.layers.confidence.map(LayerEncoding::name),
+                "scene": scene.parameters(),
+            },
+        })
     }
 
     /// Everything that the labels depend on.
@@ -278,73 +382,41 @@ impl Segmenter {
             "convolutions": plan.arithmetic.convolutions.name(),
             "equals_whole": plan.equals_whole(),
         });
-        parameters.as_object().cloned().unwrap_or_default()
+        let mut parameters = parameters.as_object().cloned().unwrap_or_default();
+        parameters.extend(scene.parameters());
+        parameters
     }
 }
 
-/// The band of a confidence raster.
-const CONFIDENCE: &str = "confidence";
-
-fn class_names(card: &ModelCard) -> Vec<String> {
-    card.classes.iter().map(|class| class.name.clone()).collect()
+/// A run that may begin: nobody else writes its outputs.
+#[derive(Debug)]
+struct Admission {
+    outputs: Outputs,
+    ledger: Ledger,
+    run: ledger::Run,
+    start: Start,
 }
 
-/// The rasters of a run while they are written.
-struct Sinks {
-    labels: LabelSink,
-    probabilities: Option<LayerSink>,
-    confidence: Option<LayerSink>,
+/// The row of tiles of a swath that is finished with this block: its last one.
+fn finished_row(plan: &Plan, block: Window) -> Option<Window> {
+    let swaths = plan.swaths.iter().map(TileGrid::owned);
+    let swath = swaths.into_iter().find(|swath| swath.contains(block))?;
+    let is_last = block.x + block.width == swath.x + swath.width;
+    is_last.then_some(Window { x: swath.x, width: swath.width, ..block })
 }
 
-impl Sinks {
-    fn create(card: &ModelCard, scene: &Scene, plan: &Plan, outputs: &Outputs) -> Result<Self> {
-        // It is written last; that it must not be shows now.
-        refuse(&outputs.item(), outputs.existing)?;
-        let size: Size = plan.layout.window.size();
-        let georeference = scene.profile().georeference.window(plan.layout.window);
-        let layer = |path: &Path, bands: Vec<String>, encoding: LayerEncoding| {
-            LayerSink::create(LayerProduct {
-                path: path.to_owned(),
-                size,
-                georeference: georeference.clone(),
-                bands,
-                encoding,
-                existing: outputs.existing,
-                threads: plan.finish_threads,
-            })
-        };
-        Ok(Self {
-            labels: LabelSink::create(LabelProduct {
-                path: outputs.labels.clone(),
-                size,
-                georeference: georeference.clone(),
-                classes: card.classes.clone(),
-                nodata: card.nodata,
-                existing: outputs.existing,
-                threads: plan.finish_threads,
-            })?,
-            probabilities: outputs.probabilities.as_ref().map(|p| layer(&p.path, class_names(card), p.encoding)).transpose()?,
-            confidence: outputs
-                .confidence
-                .as_deref()
-                .map(|path| layer(path, vec![CONFIDENCE.to_owned()], LayerEncoding::U8))
-                .transpose()?,
-        })
+/// An error if scratch and finished files do not fit on the disk.
+fn check_space(product: &Product, outputs: &Outputs) -> Result<()> {
+    let pixels = product.size().area() as u64;
+    let values = |bands: usize, encoding: LayerEncoding| pixels * (bands * encoding.bytes()) as u64;
+    // Scratch, and what DEFLATE usually leaves with a third more for overviews: of labels little, of numbers nearly all.
+    let mut needs = vec![Need { file: outputs.labels.clone(), bytes: pixels + pixels / 4 }];
+    if let Some(ProbabilityOutput { path, encoding }) = &outputs.probabilities {
+        let scratch = values(product.classes.len(), *encoding);
+        needs.push(Need { file: path.clone(), bytes: 2 * scratch });
     }
-
-    /// Publishes all rasters once all are complete, the labels last: where they are, everything is.
-    fn finish(self, go_on: impl Fn() -> Result<()>) -> Result<LabelSummary> {
-        go_on()?;
-        let probabilities = self.probabilities.map(LayerSink::complete).transpose()?;
-        go_on()?;
-        let confidence = self.confidence.map(LayerSink::complete).transpose()?;
-        go_on()?;
-        let labels = self.labels.complete()?;
-        go_on()?;
-        for layer in [probabilities, confidence].into_iter().flatten() {
-            layer.publish()?;
-        }
-        labels.output.publish()?;
-        Ok(labels.summary)
+    if let Some(path) = &outputs.confidence {
+        needs.push(Need { file: path.clone(), bytes: 2 * values(1, LayerEncoding::U8) });
     }
+    space::check(&needs)
 }

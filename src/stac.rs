@@ -11,7 +11,7 @@ use swath_models::Class;
 use swath_tiling::Size;
 
 use crate::digest::Digest;
-use crate::sink::{colours, write_text};
+use crate::sink::{Unpublished, colours, part_path, prepare_text, write_text};
 use crate::{Error, Existing, Georeference, LabelSummary, LayerEncoding, Result};
 
 /// The media type of a COG.
@@ -87,6 +87,15 @@ pub(crate) fn item_path(labels: &Path) -> PathBuf {
     labels.with_extension("json")
 }
 
+/// Where the files are that an item is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Files {
+    /// Where it says.
+    Published,
+    /// Where they are written first.
+    Unpublished,
+}
+
 impl ItemDescription<'_> {
     /// Where the item goes.
     #[must_use]
@@ -100,16 +109,25 @@ impl ItemDescription<'_> {
     ///
     /// If an item exists and must stay, a published file cannot be read, or the item cannot be written.
     pub fn write(&self) -> Result<()> {
-        write_text(&self.path(), &format!("{:#}\n", self.item()?), self.existing)
+        write_text(&self.path(), &format!("{:#}\n", self.item(Files::Published)?), self.existing)
     }
 
-    fn item(&self) -> Result<Value> {
+    /// Writes the item about files that have no names yet; nor has it. `shard` is what merging needs to know of a shard.
+    pub(crate) fn prepare(&self, shard: Option<&Value>) -> Result<Unpublished> {
+        let mut item = self.item(Files::Unpublished)?;
+        if let Some(shard) = shard {
+            item["properties"]["swath:shard"] = shard.clone();
+        }
+        prepare_text(&self.path(), &format!("{item:#}\n"), self.existing)
+    }
+
+    fn item(&self, files: Files) -> Result<Value> {
         let footprint = self.georeference.footprint_wgs84(self.size);
         let mut assets = Map::new();
-        assets.insert("labels".into(), self.labels_asset()?);
+        assets.insert("labels".into(), self.labels_asset(files)?);
         for (key, layer) in [("probabilities", self.probabilities), ("confidence", self.confidence)] {
             if let Some(layer) = layer {
-                assets.insert(key.into(), self.layer_asset(layer)?);
+                assets.insert(key.into(), self.layer_asset(layer, files)?);
             }
         }
         let mut item = json!({
@@ -164,7 +182,7 @@ impl ItemDescription<'_> {
         properties
     }
 
-    fn labels_asset(&self) -> Result<Value> {
+    fn labels_asset(&self, files: Files) -> Result<Value> {
         let counts = self.summary.counts.iter().chain([&self.summary.nodata_count]);
         let all = counts.clone().sum::<u64>().max(1) as f64;
         let mut classes: Vec<Value> = self
@@ -182,22 +200,22 @@ impl ItemDescription<'_> {
             class["count"] = count.into();
             class["percentage"] = (100.0 * count as f64 / all).into();
         }
-        let mut asset = self.file_asset(self.labels, "Labels", "uint8")?;
+        let mut asset = self.file_asset(self.labels, "Labels", "uint8", files)?;
         asset["nodata"] = self.nodata.into();
         asset["classification:classes"] = classes.into();
         Ok(asset)
     }
 
-    fn layer_asset(&self, layer: LayerAsset<'_>) -> Result<Value> {
+    fn layer_asset(&self, layer: LayerAsset<'_>, files: Files) -> Result<Value> {
         let bands: Vec<Value> = layer.bands.iter().map(|name| json!({ "name": name })).collect();
         let mut asset = match layer.encoding {
             LayerEncoding::F32 => {
-                let mut asset = self.file_asset(layer.path, "Scores", "float32")?;
+                let mut asset = self.file_asset(layer.path, "Scores", "float32", files)?;
                 asset["nodata"] = "nan".into();
                 asset
             }
             LayerEncoding::U8 => {
-                let mut asset = self.file_asset(layer.path, "Scores", "uint8")?;
+                let mut asset = self.file_asset(layer.path, "Scores", "uint8", files)?;
                 asset["nodata"] = u8::MAX.into();
                 asset["raster:scale"] = (1.0 / f64::from(LayerEncoding::STEPS)).into();
                 asset["raster:offset"] = 0.into();
@@ -209,8 +227,12 @@ impl ItemDescription<'_> {
     }
 
     /// What the item says of every file.
-    fn file_asset(&self, path: &Path, title: &str, data_type: &str) -> Result<Value> {
-        let (size, checksum) = digest(path).map_err(|source| Error::File { action: "read", path: path.to_owned(), source })?;
+    fn file_asset(&self, path: &Path, title: &str, data_type: &str, files: Files) -> Result<Value> {
+        let stored = match files {
+            Files::Published => path.to_owned(),
+            Files::Unpublished => part_path(path),
+        };
+        let (size, checksum) = digest(&stored).map_err(|source| Error::File { action: "read", path: stored, source })?;
         Ok(json!({
             "href": self.href(path),
             "type": COG,
@@ -244,7 +266,7 @@ impl ItemDescription<'_> {
 }
 
 /// A file's length in bytes and its SHA-256 as a multihash: 12 for the function, 20 for the digest's length, then the digest, in hex.
-fn digest(path: &Path) -> io::Result<(u64, String)> {
+pub(crate) fn digest(path: &Path) -> io::Result<(u64, String)> {
     let mut digest = Digest::default();
     digest.add_file(path)?;
     Ok((digest.bytes(), format!("1220{}", digest.hex())))

@@ -100,7 +100,7 @@ impl WindowReader for MemoryReader<'_> {
         }
         let rows = (window.y..window.y + window.height).map(|y| y * SIZE.width + window.x);
         let pixels: Vec<f32> = rows.flat_map(|start| self.0.pixels[start..start + window.width].iter().copied()).collect();
-        Ok(Patch { window, valid: vec![true; pixels.len()], pixels })
+        Ok(Patch { window, valid: vec![true; pixels.len()], pixels, wanted: None })
     }
 }
 

@@ -1,12 +1,13 @@
 //! What was typed.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use swath::Location;
 use swath::evaluate::Palette;
 use swath::plan::BlendChoice;
 use swath::source::BandRequest;
+use swath::{Location, Shard};
 use swath_models::{Class, Scaling};
 use swath_tiling::Window;
 
@@ -37,6 +38,10 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Label scenes: the main job
     Segment(SegmentArgs),
+    /// Label many scenes: those of a list, a STAC item collection or a prefix. Run again, it goes on
+    Batch(BatchArgs),
+    /// Make one product of the shards that `segment --shard` labelled: byte for byte that of one process
+    Merge(MergeArgs),
     /// Show what `segment` would do: tiles, overlap, memory, operations, bytes; nothing is run
     Plan(PlanArgs),
     /// Compare a label raster with a reference: confusion matrix, accuracy, per-class figures, calibration, areas
@@ -67,6 +72,13 @@ pub(crate) struct TileArgs {
     /// Only this part of the scene, in pixels; its labels are those of the whole
     #[arg(long, value_name = "X,Y,WIDTH,HEIGHT", value_parser = parse_window)]
     pub(crate) window: Option<Window>,
+    /// Only pixels whose centre lies in a polygon of this file (`GeoJSON`, `GeoPackage`, ...), in any CRS; their labels are those of the whole, tiles
+    /// beside it are neither read nor run
+    #[arg(long, value_name = "FILE")]
+    pub(crate) aoi: Option<PathBuf>,
+    /// Which layer of `--aoi`, if it has several
+    #[arg(long, value_name = "NAME", requires = "aoi")]
+    pub(crate) aoi_layer: Option<String>,
     /// Memory that the process may hold, such as 2GiB or 800MB [default: half of what is free]
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
     pub(crate) max_memory: Option<usize>,
@@ -82,15 +94,45 @@ pub(crate) struct TileArgs {
     /// How the network's values are kept
     #[arg(long, value_enum, value_name = "PRECISION", default_value_t)]
     pub(crate) precision: PrecisionChoice,
+}
+
+/// Which rasters are written beside the labels, and where.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct LayerArgs {
     /// Also write each class's probability: a file, or a folder for several scenes
     #[arg(long, value_name = "PATH")]
-    pub(crate) probabilities: Option<PathBuf>,
+    pub(crate) probabilities: Option<Location>,
     /// How probabilities are stored
     #[arg(long, value_enum, value_name = "TYPE", default_value_t, requires = "probabilities")]
     pub(crate) probability_type: ProbabilityType,
     /// Also write the label's probability in 8 bits: a file, or a folder for several scenes
     #[arg(long, value_name = "PATH")]
-    pub(crate) confidence: Option<PathBuf>,
+    pub(crate) confidence: Option<Location>,
+}
+
+/// Which rasters are written beside the labels, under names that follow from the scene's.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct LayerFlags {
+    /// Also write each class's probability: `NAME_probabilities.tif`
+    #[arg(long)]
+    pub(crate) probabilities: bool,
+    /// How probabilities are stored
+    #[arg(long, value_enum, value_name = "TYPE", default_value_t, requires = "probabilities")]
+    pub(crate) probability_type: ProbabilityType,
+    /// Also write the label's probability in 8 bits: `NAME_confidence.tif`
+    #[arg(long)]
+    pub(crate) confidence: bool,
+}
+
+/// How stores are reached.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct RemoteArgs {
+    /// Do not sign requests: for public buckets. Credentials and endpoints come from the environment (`AWS_*`, `GOOGLE_*`, `AZURE_*`)
+    #[arg(long)]
+    pub(crate) anonymous: bool,
+    /// Folder for what is made before it goes to a store; an unfinished run goes on from there [default: the system's folder for temporary files]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) scratch: Option<PathBuf>,
 }
 
 /// How the network's values are kept.
@@ -135,12 +177,15 @@ pub(crate) struct SegmentArgs {
     /// Model folder
     #[arg(short, long)]
     pub(crate) model: PathBuf,
-    /// Label raster, or a folder for several scenes
+    /// Label raster, or a folder for several scenes: a path, or a URI in a store
     #[arg(short, long, value_name = "PATH")]
-    pub(crate) output: PathBuf,
-    /// Replace outputs that are there already
+    pub(crate) output: Location,
+    /// Replace outputs that are there already, and begin anew where a run of another model, scene or option is unfinished
     #[arg(long)]
     pub(crate) overwrite: bool,
+    /// Label only part K of N, into files of its own beside the output; `swath merge` makes one of them. Any machine may label any part
+    #[arg(long, value_name = "K/N")]
+    pub(crate) shard: Option<Shard>,
     /// How progress is shown
     #[arg(long, value_enum, value_name = "STYLE", default_value_t)]
     pub(crate) progress: ProgressStyle,
@@ -152,6 +197,74 @@ pub(crate) struct SegmentArgs {
     pub(crate) timings: bool,
     #[command(flatten)]
     pub(crate) tiles: TileArgs,
+    #[command(flatten)]
+    pub(crate) layers: LayerArgs,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct BatchArgs {
+    /// Scenes: a text file with a path or URI per line, a STAC item or item collection (JSON), or a folder or prefix that ends with `/`
+    #[arg(value_name = "MANIFEST")]
+    pub(crate) manifest: Location,
+    /// Model folder
+    #[arg(short, long)]
+    pub(crate) model: PathBuf,
+    /// Of STAC items, only the assets with this key; may be given several times [default: those that have the model's bands]
+    #[arg(long, value_name = "KEY", conflicts_with = "asset_role")]
+    pub(crate) asset: Vec<String>,
+    /// Of STAC items, only the assets with this role
+    #[arg(long, value_name = "ROLE")]
+    pub(crate) asset_role: Option<String>,
+    /// Of a folder or prefix, only the files that fit, such as `*.tif` or `2024/**/*_TCI.jp2` [default: .tif, .tiff, .jp2 and .vrt]
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) pattern: Option<String>,
+    /// Folder or prefix of the products: a path, or a URI in a store
+    #[arg(short, long, value_name = "URI")]
+    pub(crate) output: Location,
+    /// Replace products of another model, input or option; without it, they are refused
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// Scenes that are labelled at once: while some wait for a store or are written, others compute. They share `--max-memory`
+    #[arg(long, value_name = "N", default_value = "2")]
+    pub(crate) jobs: NonZeroUsize,
+    /// Begin no further scene after the first one that fails
+    #[arg(long, conflicts_with = "max_failures")]
+    pub(crate) fail_fast: bool,
+    /// Begin no further scene when more than so many have failed [default: try all]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_failures: Option<usize>,
+    /// Every N-th scene only, from the K-th on: any number of machines share a manifest without talking to each other
+    #[arg(long, value_name = "K/N")]
+    pub(crate) shard: Option<Shard>,
+    /// How progress is shown
+    #[arg(long, value_enum, value_name = "STYLE", default_value_t)]
+    pub(crate) progress: ProgressStyle,
+    /// Print the summary as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) tiles: TileArgs,
+    #[command(flatten)]
+    pub(crate) layers: LayerFlags,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct MergeArgs {
+    /// Label raster to make, as it was given to `segment --shard`
+    pub(crate) output: PathBuf,
+    /// Keep the shards
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// Replace outputs that are there already
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -167,6 +280,10 @@ pub(crate) struct PlanArgs {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) tiles: TileArgs,
+    #[command(flatten)]
+    pub(crate) layers: LayerArgs,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
 }
 
 #[derive(Debug, ClapArgs)]

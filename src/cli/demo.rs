@@ -29,7 +29,7 @@ pub(super) fn run(args: &DemoArgs) -> Result<Exit, AnyError> {
     let files: Vec<PathBuf> = [scene, truth, picture.clone()].into_iter().chain(outputs.files()).collect();
     existing::refuse(&files, existing)?;
     fs::create_dir_all(&args.output).map_err(|source| Error::File { action: "create", path: args.output.clone(), source })?;
-    existing::check(&outputs)?;
+    existing::check_files(&outputs.files(), existing)?;
     let segmenter = Segmenter::new(demo::model()?, Arithmetic::default())?;
     let request = PlanRequest { tiles: Tiles::Keep, ..PlanRequest::new(half_of_free_memory()?, cores()) };
     match show(args, &segmenter, &request, &outputs, &picture) {

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use swath::{Error, Existing, Outputs, Result};
+use swath::{Error, Existing, Result};
 
 /// An error if there is a file already that must stay, or a folder.
 pub(super) fn refuse(files: &[PathBuf], existing: Existing) -> Result<()> {
@@ -11,12 +11,7 @@ pub(super) fn refuse(files: &[PathBuf], existing: Existing) -> Result<()> {
     files.iter().find(stays).map_or(Ok(()), |path| Err(Error::Exists { path: path.clone() }))
 }
 
-/// An error if a run could not even begin with these outputs: one must stay, or its folder is missing or not writable.
-pub(super) fn check(outputs: &Outputs) -> Result<()> {
-    check_files(&outputs.files(), outputs.existing)
-}
-
-/// The same for single files.
+/// The same, and an error if a folder is missing or not writable.
 pub(super) fn check_files(files: &[PathBuf], existing: Existing) -> Result<()> {
     refuse(files, existing)?;
     files.iter().try_for_each(|file| try_to_create(file))

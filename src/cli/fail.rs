@@ -3,8 +3,9 @@
 use std::error::Error as StdError;
 use std::process::ExitCode;
 
-use swath::Error;
+use swath::manifest::ManifestError;
 use swath::train::TrainError;
+use swath::{Error, with_causes};
 
 /// Any error that ends the program.
 pub(super) type AnyError = Box<dyn StdError>;
@@ -44,14 +45,15 @@ impl Exit {
 
 /// Logs an error with all its causes, and what may help.
 pub(super) fn report(error: &(dyn StdError + 'static)) {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
+    tracing::error!("{}", with_causes(error));
+    if let Some(error) = error.downcast_ref() {
+        show_hint(error);
     }
-    tracing::error!("{text}");
-    if let Some(hint) = error.downcast_ref::<Error>().and_then(hint) {
+}
+
+/// Logs what may help with an error, if anything does.
+pub(super) fn show_hint(error: &Error) {
+    if let Some(hint) = hint(error) {
         tracing::error!("hint: {hint}");
     }
 }
@@ -60,6 +62,9 @@ pub(super) fn report(error: &(dyn StdError + 'static)) {
 fn hint(error: &Error) -> Option<String> {
     Some(match error {
         Error::Exists { .. } => "--overwrite replaces it".into(),
+        Error::OtherRun { .. } => "--overwrite starts anew".into(),
+        Error::ShardMissing { index, count, .. } => format!("swath segment with --shard {index}/{count} labels it"),
+        Error::NoShards { .. } => "swath segment with --shard 1/N to N/N makes them".into(),
         Error::BandMissing { .. } | Error::BandAmbiguous { .. } => {
             "--bands names the scene's bands in the order of the model's, such as --bands 3,2,1".into()
         }
@@ -75,13 +80,23 @@ fn hint(error: &Error) -> Option<String> {
         Error::Memory { needed, .. } => {
             format!("--max-memory {}MiB would do; a smaller --tile or no --probabilities need less", needed.div_ceil(1 << 20))
         }
+        Error::AreaElsewhere { .. } => "does the layer have the CRS that its coordinates are in?".into(),
+        Error::Layer { .. } => "--aoi-layer names the layer of --aoi, `layer` that of a recipe's labels".into(),
+        Error::Manifest(error) => match **error {
+            ManifestError::NameTwice { .. } | ManifestError::Name { .. } => {
+                "in a list, a scene's name may follow its path, after a TAB".into()
+            }
+            ManifestError::BandMissing { .. } | ManifestError::BandAmbiguous { .. } | ManifestError::AssetMissing { .. } => {
+                "--asset and --asset-role choose assets by key or role, --bands names the bands".into()
+            }
+            _ => return None,
+        },
         Error::Train(error) => match **error {
             TrainError::Interrupted { .. } => "--resume goes on".into(),
             TrainError::OtherRecipe { .. } => "--resume needs the recipe as it was; --overwrite starts anew".into(),
             TrainError::UnknownLabel { .. } => {
                 "`values` or `rgb` of a class say which labels it has, and those of `[ignore]` which do not count".into()
             }
-            TrainError::LayerEmpty { .. } => "one layer for several scenes need not have features on each".into(),
             TrainError::LayerElsewhere { .. } => "does the layer have the CRS that its coordinates are in?".into(),
             TrainError::OtherData { .. } => "--resume needs the data as they were; --overwrite starts anew".into(),
             TrainError::NoCheckpoint { .. } => "--overwrite replaces what an earlier training left there".into(),

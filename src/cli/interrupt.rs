@@ -17,7 +17,7 @@ pub(super) fn watch() -> io::Result<()> {
         for _ in signals.forever() {
             let again = if INTERRUPTED.swap(true, Ordering::Relaxed) { "still " } else { "interrupted: " };
             tracing::warn!(
-                "{again}finishing the current step; writing a large raster may take minutes, nothing half written will be left"
+                "{again}finishing the current step; writing a large raster may take minutes, nothing half written will be published"
             );
         }
     });

@@ -3,8 +3,11 @@
 use std::io::{self, IsTerminal as _, Write};
 
 use gdal::errors::CplErrType;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
 use super::args::{Args, Command, ProgressStyle};
 use super::progress;
@@ -14,9 +17,10 @@ use super::progress;
 pub(super) fn start(args: &Args) {
     let progress = match &args.command {
         Command::Segment(args) => args.progress,
+        Command::Batch(args) => args.progress,
         Command::Train(args) => args.progress,
         Command::Demo(args) => args.progress,
-        Command::Plan(_) | Command::Evaluate(_) | Command::Model(_) => ProgressStyle::default(),
+        Command::Merge(_) | Command::Plan(_) | Command::Evaluate(_) | Command::Model(_) => ProgressStyle::default(),
     };
     let level = match (args.quiet, args.verbose) {
         (true, _) => "error",
@@ -27,13 +31,11 @@ pub(super) fn start(args: &Args) {
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(Above)
-        .with_ansi(colours)
-        .with_target(false)
-        .without_time()
-        .init();
+    // Crates that make requests log them with their signatures: whatever is asked for, only what Swath itself says is shown.
+    let own = filter_fn(|metadata| metadata.target().starts_with("swath"));
+    let messages =
+        tracing_subscriber::fmt::layer().with_writer(Above).with_ansi(colours).with_target(false).without_time().with_filter(own);
+    tracing_subscriber::registry().with(filter).with(messages).init();
     // What GDAL says of an error comes back as the error's cause; here it would be said twice.
     gdal::config::set_error_handler(|class, number, message| {
         if class == CplErrType::Warning {

@@ -1,6 +1,7 @@
 //! The command line: what was typed becomes a job, the engine runs it.
 
 mod args;
+mod batch;
 mod bytes;
 mod demo;
 mod evaluate;
@@ -9,6 +10,7 @@ mod fail;
 mod figures;
 mod interrupt;
 mod log;
+mod merge;
 mod model;
 mod parse;
 mod plan;
@@ -33,6 +35,8 @@ pub(crate) fn main() -> ExitCode {
     log::start(&args);
     let result = match &args.command {
         Command::Segment(args) => segment::run(args),
+        Command::Batch(args) => batch::run(args),
+        Command::Merge(args) => merge::run(args),
         Command::Plan(args) => plan::run(args),
         Command::Evaluate(args) => evaluate::run(args),
         Command::Model(args) => model::run(args),

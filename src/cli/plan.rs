@@ -15,14 +15,16 @@ use super::print;
 pub(super) fn run(args: &PlanArgs) -> Result<Exit, AnyError> {
     let segmenter = Segmenter::open(&args.model, args.tiles.arithmetic())?;
     for path in &args.scenes {
-        let scene = segmenter.scene(path, args.tiles.bands.as_deref())?;
-        let plan = segmenter.plan(&scene, &args.tiles.request()?)?;
-        if args.json { print::line(as_json(&path.shown(), &plan))? } else { show(&path.shown(), &plan)? }
+        let scene = args.tiles.within(segmenter.scene(path, args.tiles.bands.as_deref())?)?;
+        let plan = segmenter.plan(&scene, &args.tiles.request(args.layers.layers())?)?;
+        let run = plan.tiles_within(&scene)?;
+        if args.json { print::line(as_json(&path.shown(), &plan, run))? } else { show(&path.shown(), &plan, run)? }
     }
     Ok(Exit::Done)
 }
 
-fn show(path: &Path, plan: &Plan) -> std::io::Result<()> {
+/// `run` tiles touch the area of interest.
+fn show(path: &Path, plan: &Plan, run: usize) -> std::io::Result<()> {
     let layout = &plan.layout;
     let halo = match &plan.geometry.reach {
         Reach::Halo(halo) => format!("{} x {} pixels", halo.x.before.max(halo.x.after), halo.y.before.max(halo.y.after)),
@@ -31,10 +33,11 @@ fn show(path: &Path, plan: &Plan) -> std::io::Result<()> {
     let whole = if plan.equals_whole() { "equal to inference on the whole scene" } else { "blended" };
     let bytes = |bytes: usize| show_bytes(bytes as u64);
     let memory = &plan.memory;
+    let beside = if run == plan.tiles() { String::new() } else { format!(", {run} touch the area of interest") };
     print::line(path.display())?;
     let facts = [
         ("labelled", format!("{} pixels", layout.window.size())),
-        ("tiles", format!("{} of {} x {}", plan.tiles(), layout.input.x, layout.input.y)),
+        ("tiles", format!("{} of {} x {}{beside}", plan.tiles(), layout.input.x, layout.input.y)),
         ("overlap", format!("{} x {}", layout.overlap.width, layout.overlap.height)),
         ("result", whole.into()),
         ("precision", precision(plan.arithmetic.precision).into()),
@@ -82,13 +85,14 @@ fn convolutions(convolutions: Convolutions) -> &'static str {
     }
 }
 
-fn as_json(path: &Path, plan: &Plan) -> serde_json::Value {
+fn as_json(path: &Path, plan: &Plan, run: usize) -> serde_json::Value {
     let layout = &plan.layout;
     let (window, memory) = (layout.window, &plan.memory);
     json!({
         "scene": path,
         "window": { "x": window.x, "y": window.y, "width": window.width, "height": window.height },
         "tiles": plan.tiles(),
+        "tiles_within_aoi": run,
         "tile": { "width": layout.input.x, "height": layout.input.y },
         "overlap": { "width": layout.overlap.width, "height": layout.overlap.height },
         "swaths": plan.swaths.len(),

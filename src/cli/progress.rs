@@ -29,6 +29,9 @@ pub(super) struct Progress {
     pixels: usize,
     done_tiles: AtomicUsize,
     done_pixels: AtomicUsize,
+    /// What an earlier process did: it took no time now.
+    earlier_tiles: AtomicUsize,
+    earlier_pixels: AtomicUsize,
     started: Instant,
     display: Display,
 }
@@ -84,6 +87,8 @@ impl Progress {
             pixels: plan.layout.window.area(),
             done_tiles: AtomicUsize::new(0),
             done_pixels: AtomicUsize::new(0),
+            earlier_tiles: AtomicUsize::new(0),
+            earlier_pixels: AtomicUsize::new(0),
             started: Instant::now(),
             display,
         }
@@ -96,12 +101,14 @@ impl Progress {
 
     /// Labelled megapixels per second.
     fn rate(&self) -> f64 {
-        self.done_pixels.load(Ordering::Relaxed) as f64 / 1e6 / self.seconds().max(1e-9)
+        let pixels = self.done_pixels.load(Ordering::Relaxed) - self.earlier_pixels.load(Ordering::Relaxed);
+        pixels as f64 / 1e6 / self.seconds().max(1e-9)
     }
 
     /// Seconds that are left at the pace so far.
     fn eta(&self, tiles: usize) -> f64 {
-        self.seconds() / tiles.max(1) as f64 * (self.tiles - tiles.min(self.tiles)) as f64
+        let now = tiles.saturating_sub(self.earlier_tiles.load(Ordering::Relaxed));
+        self.seconds() / now.max(1) as f64 * (self.tiles - tiles.min(self.tiles)) as f64
     }
 
     fn event(&self, event: &str) {
@@ -156,6 +163,17 @@ impl Observer for Progress {
                 }
             }
             Display::None => {}
+        }
+    }
+
+    fn resumed(&self, tiles: usize, pixels: usize) {
+        for (count, more) in
+            [(&self.earlier_tiles, tiles), (&self.done_tiles, tiles), (&self.done_pixels, pixels), (&self.earlier_pixels, pixels)]
+        {
+            count.fetch_add(more, Ordering::Relaxed);
+        }
+        if let Display::Bar(bar) = &self.display {
+            bar.inc(tiles as u64);
         }
     }
 

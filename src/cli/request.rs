@@ -1,12 +1,14 @@
 //! From what was typed to what the engine is asked.
 
-use std::thread;
+use std::path::PathBuf;
+use std::{env, thread};
 
-use swath::LayerEncoding;
 use swath::plan::{Layers, PlanRequest, Tiles};
+use swath::source::{AreaFile, Scene};
+use swath::{Access, LayerEncoding, set_access};
 use swath_models::{Arithmetic, Precision};
 
-use super::args::{PrecisionChoice, ProbabilityType, TileArgs};
+use super::args::{LayerArgs, LayerFlags, PrecisionChoice, ProbabilityType, RemoteArgs, TileArgs};
 use super::fail::AnyError;
 use super::parse::{Device, Overlap, Workers};
 
@@ -15,7 +17,7 @@ impl TileArgs {
     ///
     /// # Errors
     /// If memory is not bounded and the system does not say how much is free.
-    pub(super) fn request(&self) -> Result<PlanRequest, AnyError> {
+    pub(super) fn request(&self, layers: Layers) -> Result<PlanRequest, AnyError> {
         // They are the same so far; another device must be heeded here.
         let (Device::Auto | Device::Cpu) = self.device;
         Ok(PlanRequest {
@@ -33,10 +35,7 @@ impl TileArgs {
                 Workers::Auto => None,
                 Workers::Count(count) => Some(count),
             },
-            layers: Layers {
-                probabilities: self.probabilities.as_ref().map(|_| self.encoding()),
-                confidence: self.confidence.as_ref().map(|_| LayerEncoding::U8),
-            },
+            layers,
         })
     }
 
@@ -51,17 +50,67 @@ impl TileArgs {
         }
     }
 
-    /// How probabilities are stored.
-    pub(super) fn encoding(&self) -> LayerEncoding {
-        match self.probability_type {
-            ProbabilityType::F32 => LayerEncoding::F32,
-            ProbabilityType::U8 => LayerEncoding::U8,
+    /// The scene, within the area of interest if there is one.
+    ///
+    /// # Errors
+    /// As [`Scene::within`].
+    pub(super) fn within(&self, scene: Scene) -> swath::Result<Scene> {
+        match self.area() {
+            Some(area) => scene.within(&area),
+            None => Ok(scene),
         }
+    }
+
+    /// The part of each scene that is labelled, if not all.
+    pub(super) fn area(&self) -> Option<AreaFile> {
+        self.aoi.as_ref().map(|path| AreaFile { path: path.clone(), layer: self.aoi_layer.clone() })
     }
 
     /// How many threads compute.
     pub(super) fn threads(&self) -> usize {
         self.threads.map_or_else(cores, usize::from)
+    }
+}
+
+impl RemoteArgs {
+    /// Decides how stores are accessed, before any is.
+    pub(super) fn set_up(&self) {
+        set_access(if self.anonymous { Access::Anonymous } else { Access::Signed });
+    }
+
+    /// Where what goes to a store is made.
+    pub(super) fn scratch(&self) -> PathBuf {
+        self.scratch.clone().unwrap_or_else(env::temp_dir)
+    }
+}
+
+impl LayerArgs {
+    /// What is written beside the labels.
+    pub(super) fn layers(&self) -> Layers {
+        Layers {
+            probabilities: self.probabilities.as_ref().map(|_| self.probability_type.encoding()),
+            confidence: self.confidence.as_ref().map(|_| LayerEncoding::U8),
+        }
+    }
+}
+
+impl LayerFlags {
+    /// What is written beside the labels.
+    pub(super) fn layers(&self) -> Layers {
+        Layers {
+            probabilities: self.probabilities.then(|| self.probability_type.encoding()),
+            confidence: self.confidence.then_some(LayerEncoding::U8),
+        }
+    }
+}
+
+impl ProbabilityType {
+    /// The same for the engine.
+    pub(super) fn encoding(self) -> LayerEncoding {
+        match self {
+            Self::F32 => LayerEncoding::F32,
+            Self::U8 => LayerEncoding::U8,
+        }
     }
 }
 

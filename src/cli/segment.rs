@@ -6,24 +6,25 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use swath::plan::{Plan, PlanRequest};
 use swath::source::{RasterSource as _, Scene};
-use swath::{Error, Existing, Location, Outputs, ProbabilityOutput, Report, Segmenter};
+use swath::{Error, Existing, Location, Outputs, ProbabilityOutput, Report, Segmenter, Shard, ShardReport, Target};
 use swath_models::Class;
 
 use super::args::SegmentArgs;
 use super::bytes::show_bytes;
 use super::fail::{self, AnyError, Exit};
 use super::progress::Progress;
-use super::{existing, interrupt, print, timings};
+use super::{interrupt, print, timings};
 
 pub(super) fn run(args: &SegmentArgs) -> Result<Exit, AnyError> {
     interrupt::watch()?;
-    let outputs = outputs(args)?;
+    args.remote.set_up();
+    let destinations = destinations(args)?;
     let segmenter = Segmenter::open(&args.model, args.tiles.arithmetic())?;
-    let request = args.tiles.request()?;
+    let request = args.tiles.request(args.layers.layers())?;
     let mut failures = 0;
     let mut jobs = Vec::new();
-    for (path, outputs) in args.scenes.iter().zip(&outputs) {
-        match Job::prepare(args, &segmenter, path, &request, outputs) {
+    for (path, destination) in args.scenes.iter().zip(&destinations) {
+        match Job::prepare(args, &segmenter, path, &request, destination) {
             Ok(job) => jobs.push(job),
             Err(error @ Error::Cancelled { .. }) => return Err(error.into()),
             Err(error) => {
@@ -52,7 +53,7 @@ pub(super) fn run(args: &SegmentArgs) -> Result<Exit, AnyError> {
 struct Job<'a> {
     scene: Scene,
     plan: Plan,
-    outputs: &'a Outputs,
+    destination: &'a Destination,
 }
 
 impl<'a> Job<'a> {
@@ -62,20 +63,27 @@ impl<'a> Job<'a> {
         segmenter: &Segmenter,
         path: &Location,
         request: &PlanRequest,
-        outputs: &'a Outputs,
+        destination: &'a Destination,
     ) -> swath::Result<Self> {
         if interrupt::is_interrupted() {
             return Err(Error::Cancelled { path: path.shown() });
         }
-        let scene = segmenter.scene(path, args.tiles.bands.as_deref())?;
+        let scene = args.tiles.within(segmenter.scene(path, args.tiles.bands.as_deref())?)?;
         let plan = segmenter.plan(&scene, request)?;
-        existing::check(outputs)?;
-        Ok(Self { scene, plan, outputs })
+        destination.check(args.shard)?;
+        if args.shard.is_none() {
+            segmenter.check(&scene, &plan, &destination.outputs)?;
+        }
+        Ok(Self { scene, plan, destination })
     }
 
     /// Labels the scene and prints what it became.
     fn run(&self, args: &SegmentArgs, segmenter: &Segmenter) -> swath::Result<()> {
-        let Self { scene, plan, outputs } = self;
+        let Self { scene, plan, destination } = self;
+        let outputs = &destination.outputs;
+        let part = args.shard.and_then(|shard| shard.part(plan));
+        let whole = plan;
+        let plan = part.as_ref().unwrap_or(whole);
         let name = scene.profile().path.display();
         tracing::info!(
             "{name}: {} in {} tiles of {} x {}, overlap {}, {} of {} memory planned",
@@ -88,9 +96,23 @@ impl<'a> Job<'a> {
             show_bytes(plan.max_memory as u64),
         );
         let progress = Progress::new(args.progress, name.to_string(), plan);
-        let report = segmenter.run(scene, plan, outputs, &progress);
+        let report = match args.shard {
+            None => segmenter.run(scene, plan, outputs, &progress).map(ShardReport::Labelled),
+            Some(shard) => segmenter.run_shard(scene, whole, shard, outputs, &progress),
+        };
+        let report = report.and_then(|report| destination.deliver(&report).map(|()| report));
         progress.finish(&report);
-        let report = report?;
+        let report = match report? {
+            ShardReport::Labelled(report) => report,
+            ShardReport::Finished(item) => {
+                tracing::info!("{}: the shard is finished already", item.display());
+                return Ok(());
+            }
+            ShardReport::Empty(item) => {
+                tracing::info!("{}: the shard is empty, as there are fewer rows of tiles than shards", item.display());
+                return Ok(());
+            }
+        };
         let megapixels = plan.layout.window.area() as f64 / 1e6;
         tracing::info!(
             "{}: {megapixels:.1} Mpx in {:.1} s ({:.2} Mpx/s)",
@@ -132,37 +154,98 @@ fn show(args: &SegmentArgs, segmenter: &Segmenter, scene: &Scene, report: &Repor
     written.map_err(|source| Error::File { action: "write", path: "standard output".into(), source })
 }
 
-/// Where each scene's products go: the paths given, or files named after the scenes in the folders given.
-fn outputs(args: &SegmentArgs) -> Result<Vec<Outputs>, AnyError> {
-    let existing = if args.overwrite { Existing::Overwrite } else { Existing::Refuse };
-    let encoding = args.tiles.encoding();
+/// Where each scene's products go: the places given, or files named after the scenes in the folders given.
+fn destinations(args: &SegmentArgs) -> Result<Vec<Destination>, AnyError> {
     let several = args.scenes.len() > 1;
+    let layers = &args.layers;
     if several {
-        for folder in
-            [Some(&args.output), args.tiles.probabilities.as_ref(), args.tiles.confidence.as_ref()].into_iter().flatten()
-        {
-            std::fs::create_dir_all(folder).map_err(|source| Error::File { action: "create", path: folder.clone(), source })?;
+        for folder in [Some(&args.output), layers.probabilities.as_ref(), layers.confidence.as_ref()].into_iter().flatten() {
+            if let Location::Local(folder) = folder {
+                std::fs::create_dir_all(folder).map_err(|source| Error::File {
+                    action: "create",
+                    path: folder.clone(),
+                    source,
+                })?;
+            }
         }
     }
-    let outputs = args.scenes.iter().map(|scene| {
-        let place = |path: &PathBuf, suffix: &str| {
-            if several || path.is_dir() { path.join(format!("{}{suffix}.tif", scene.file_stem())) } else { path.clone() }
+    let destinations = args.scenes.iter().map(|scene| -> swath::Result<Destination> {
+        let place = |location: &Location, suffix: &str| {
+            if several || location.is_folder() {
+                location.join(&format!("{}{suffix}.tif", scene.file_stem()))
+            } else {
+                Ok(location.clone())
+            }
         };
-        let probabilities = args.tiles.probabilities.as_ref().map(|path| place(path, "_probabilities"));
-        Outputs {
-            labels: place(&args.output, ""),
-            probabilities: probabilities.map(|path| ProbabilityOutput { path, encoding }),
-            confidence: args.tiles.confidence.as_ref().map(|path| place(path, "_confidence")),
-            existing,
-        }
+        let labels = place(&args.output, "")?;
+        let probabilities = layers.probabilities.as_ref().map(|folder| place(folder, "_probabilities")).transpose()?;
+        let confidence = layers.confidence.as_ref().map(|folder| place(folder, "_confidence")).transpose()?;
+        Destination::new(args, &labels, probabilities.as_ref(), confidence.as_ref())
     });
-    let outputs: Vec<Outputs> = outputs.collect();
+    let destinations: Vec<Destination> = destinations.collect::<swath::Result<_>>()?;
+    let outputs: Vec<&Outputs> = destinations.iter().map(|destination| &destination.outputs).collect();
     check_distinct(&args.scenes, &outputs)?;
-    Ok(outputs)
+    Ok(destinations)
+}
+
+/// Where a scene's products are made, and where they go.
+struct Destination {
+    outputs: Outputs,
+    target: Target,
+    existing: Existing,
+}
+
+impl Destination {
+    fn new(
+        args: &SegmentArgs,
+        labels: &Location,
+        probabilities: Option<&Location>,
+        confidence: Option<&Location>,
+    ) -> swath::Result<Self> {
+        let existing = if args.overwrite { Existing::Overwrite } else { Existing::Refuse };
+        // Shards that run on one machine do not share a staging folder.
+        let own =
+            args.shard.map_or_else(|| Ok(labels.clone()), |shard| labels.parent().join(&shard.file_name(&labels.file_name())))?;
+        let target = Target::new(&own, &args.remote.scratch())?;
+        let made = |location: &Location| match location {
+            Location::Local(path) if !target.is_staged() => Ok(path.clone()),
+            // An item names its files from its own folder on.
+            Location::Remote(_) if target.is_staged() && location.parent() == labels.parent() => {
+                Ok(target.made(&location.file_name()))
+            }
+            _ => Err(Error::Apart { labels: labels.shown(), layer: location.shown() }),
+        };
+        let encoding = args.layers.probability_type.encoding();
+        let probabilities = probabilities.map(made).transpose()?.map(|path| ProbabilityOutput { path, encoding });
+        let outputs = Outputs {
+            labels: made(labels)?,
+            probabilities,
+            confidence: confidence.map(made).transpose()?,
+            // What lies in a staging folder is nobody's product.
+            existing: if target.is_staged() { Existing::Overwrite } else { existing },
+        };
+        Ok(Self { outputs, target, existing })
+    }
+
+    /// An error if products exist where they go, and must stay.
+    fn check(&self, shard: Option<Shard>) -> swath::Result<()> {
+        let outputs = shard.map(|shard| shard.outputs(&self.outputs));
+        self.target.refuse(&outputs.as_ref().unwrap_or(&self.outputs).files(), self.existing)
+    }
+
+    /// Takes finished files to where they go.
+    fn deliver(&self, report: &ShardReport) -> swath::Result<()> {
+        let files = match report {
+            ShardReport::Labelled(report) => &report.files[..],
+            ShardReport::Finished(item) | ShardReport::Empty(item) => std::slice::from_ref(item),
+        };
+        self.target.deliver(files, self.existing)?;
+        self.target.clear()
+    }
 }
 
 /// An error if a file would be written twice, or in the place of a scene.
-fn check_distinct(scenes: &[Location], outputs: &[Outputs]) -> Result<(), Error> {
+fn check_distinct(scenes: &[Location], outputs: &[&Outputs]) -> Result<(), Error> {
     let mut taken: HashMap<PathBuf, &Location> = HashMap::new();
     for (scene, outputs) in scenes.iter().zip(outputs) {
         for output in outputs.files() {

@@ -236,7 +236,7 @@ mod tests {
     }
 
     fn patch(bands: &[[f32; 4]]) -> Patch {
-        Patch { window: Window::plane(10, 20, 2, 2), pixels: bands.concat(), valid: vec![true, true, true, false] }
+        Patch { window: Window::plane(10, 20, 2, 2), pixels: bands.concat(), valid: vec![true, true, true, false], wanted: None }
     }
 
     #[test]

@@ -65,12 +65,16 @@ fn read(run: &Run<'_>, swath: &TileGrid, tiles: impl Iterator<Item = usize>, sen
 fn read_tile(run: &Run<'_>, reader: &mut dyn WindowReader, tile: Tile) -> Result<Input> {
     let Layout { raster, .. } = run.plan.layout;
     let patch = run.clocks.reading.busy.time(|| read_extended(reader, raster, run.plan.layout.reach(&tile)))?;
-    let Patch { mut pixels, valid, .. } = patch;
+    let Patch { mut pixels, mut valid, wanted, .. } = patch;
     run.clocks.scaling.busy.time(|| {
         for (band, scaling) in pixels.chunks_exact_mut(valid.len()).zip(run.scaling) {
             scaling.apply(band);
             // Values without meaning must not reach their neighbours through the network: it sees zeros instead, as it does beyond its own padding.
             band.iter_mut().zip(&valid).filter(|(_, valid)| !**valid).for_each(|(x, _)| *x = 0.0);
+        }
+        // What is not wanted is seen by the network, but has no label.
+        if let Some(wanted) = wanted {
+            valid.iter_mut().zip(wanted).for_each(|(valid, wanted)| *valid &= wanted);
         }
     });
     Ok(Input { tile, pixels, valid })

@@ -5,7 +5,7 @@ use swath_tiling::{Blend, TileGrid, Window};
 
 use super::layout::{self, Layout};
 use super::memory::{Computing, MemoryPlan, REMOTE_LEAST, REMOTE_MOST, Reading, Writing};
-use super::{BlendChoice, PlanRequest, Tiles};
+use super::{BlendChoice, Layers, PlanRequest, Tiles};
 use crate::source::RasterSource;
 use crate::source::{RasterProfile, Scene};
 use crate::{Error, Result};
@@ -49,6 +49,8 @@ pub struct Plan {
     pub workers: usize,
     /// Threads that the network runs on: those of all workers. Fewer than asked for if memory is too short for them.
     pub threads: usize,
+    /// What is written beside the labels.
+    pub layers: Layers,
     /// Threads that compress the finished files: fewer than compute if memory asks for it.
     pub finish_threads: usize,
 }
@@ -117,6 +119,7 @@ impl Plan {
             readers: found.effort.readers,
             workers: found.effort.computing.workers,
             threads: found.effort.computing.threads,
+            layers: request.layers,
             finish_threads: found.effort.finish_threads,
             geometry,
         })
@@ -131,6 +134,16 @@ impl Plan {
     #[must_use]
     pub fn tiles(&self) -> usize {
         self.swaths.iter().map(TileGrid::len).sum()
+    }
+
+    /// How many of the tiles have pixels of the scene's area in what the network sees of them: the others are neither read nor run.
+    ///
+    /// # Errors
+    /// If the area cannot be read.
+    pub fn tiles_within(&self, scene: &Scene) -> Result<usize> {
+        let windows =
+            self.swaths.iter().flat_map(TileGrid::tiles).map(|tile| self.layout.reach(&tile).within(self.layout.raster));
+        Ok(scene.touched(windows)?.into_iter().filter(|touched| *touched).count())
     }
 
     /// Whether the labels are what the network would give for the whole scene at once.

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use object_store::{Error, GetOptions, GetRange, GetResult, ObjectMeta, ObjectStoreExt as _};
+use object_store::{Error, GetOptions, GetRange, GetResult, ObjectStoreExt as _};
 
 use super::{Place, RemoteError};
 use crate::Version;
@@ -43,14 +43,14 @@ impl Object {
     /// that sends everything.
     pub(super) async fn look_up(place: Place, header: u64, whole: u64) -> Result<Found, RemoteError> {
         let options = GetOptions { range: Some(GetRange::Bounded(0..header)), ..GetOptions::default() };
-        let (meta, head, ranges) = match place.store.get_opts(&place.path, options).await {
+        let (meta, head, ranges) = match place.store.objects.get_opts(&place.path, options).await {
             Ok(got) => (got.meta.clone(), got.bytes().await?, Ranges::Served),
             // There is no first byte to ask for.
             Err(error) if says(&error, &["416 ", "Wanted range starting at"]) => {
-                (place.store.head(&place.path).await?, Bytes::new(), Ranges::Served)
+                (place.store.objects.head(&place.path).await?, Bytes::new(), Ranges::Served)
             }
             Err(error) if matches!(error, Error::NotSupported { .. }) || says(&error, &["non-partial response"]) => {
-                let got = place.store.get_opts(&place.path, GetOptions::default()).await?;
+                let got = place.store.objects.get_opts(&place.path, GetOptions::default()).await?;
                 (got.meta.clone(), everything(got, whole).await?, Ranges::Ignored)
             }
             Err(error) => return Err(error.into()),
@@ -58,7 +58,7 @@ impl Object {
         let object = Self {
             place,
             id: NEXT.fetch_add(1, Ordering::Relaxed),
-            version: version(&meta),
+            version: Version::from(&meta),
             // A weak etag never satisfies the condition.
             if_match: meta.e_tag.filter(|tag| !tag.starts_with("W/")),
             ranges,
@@ -74,8 +74,8 @@ impl Object {
             Ranges::Ignored => None,
         };
         let options = GetOptions { range, if_match: self.if_match.clone(), ..GetOptions::default() };
-        let got = self.place.store.get_opts(&self.place.path, options).await?;
-        if version(&got.meta) != self.version {
+        let got = self.place.store.objects.get_opts(&self.place.path, options).await?;
+        if Version::from(&got.meta) != self.version {
             return Err(RemoteError::Changed);
         }
         let bytes = got.bytes().await?;
@@ -94,12 +94,6 @@ async fn everything(got: GetResult, most: u64) -> Result<Bytes, RemoteError> {
         return Err(RemoteError::Other { reason });
     }
     Ok(got.bytes().await?)
-}
-
-/// What tells this content from another.
-fn version(meta: &ObjectMeta) -> Version {
-    let tag = meta.e_tag.clone().unwrap_or_else(|| meta.last_modified.to_rfc3339());
-    Version { size: meta.size, tag }
 }
 
 /// Whether one of its causes says so: the crate has no variants for these.

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::thread;
 
+use gdal::config::{clear_thread_local_config_option, set_thread_local_config_option};
 use gdal::raster::RasterCreationOptions;
 use gdal::{Dataset, DriverManager, Metadata};
 use swath_tiling::{Size, Window};
@@ -13,6 +14,9 @@ use crate::{Error, Georeference, Result};
 
 /// Width and height of a block, in pixels.
 const BLOCK: usize = 512;
+
+/// What makes GDAL read from files of values without its cache.
+const ONE_READ: &str = "GDAL_ONE_BIG_READ";
 
 /// What the pixels are, for choosing how to shrink and compress them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +36,9 @@ pub(super) fn create(scratch: &Dataset, part: &Path, pixels: Pixels, threads: us
         Pixels::Scores => ("AVERAGE", "YES"),
     };
     let gdal = |source| Error::Gdal { action: "create".into(), path: part.to_owned(), source };
-    watch(Heed::Failures, || {
+    // A scratch file's lines are as wide as the raster, and a block needs a little of many: only that much is read, rather than all of each.
+    set_thread_local_config_option(ONE_READ, "YES").map_err(gdal)?;
+    let created = watch(Heed::Failures, || {
         let mut options = RasterCreationOptions::new();
         options.set_name_value("COMPRESS", "DEFLATE")?;
         options.set_name_value("PREDICTOR", predictor)?;
@@ -41,8 +47,9 @@ pub(super) fn create(scratch: &Dataset, part: &Path, pixels: Pixels, threads: us
         options.set_name_value("OVERVIEW_RESAMPLING", resampling)?;
         options.set_name_value("NUM_THREADS", &threads.max(1).to_string())?;
         scratch.create_copy(&DriverManager::get_driver_by_name("COG")?, part, &options)?.close()
-    })
-    .map_err(gdal)?;
+    });
+    clear_thread_local_config_option(ONE_READ).map_err(gdal)?;
+    created.map_err(gdal)?;
     verify(scratch, part, threads.max(1), written)
 }
 

@@ -12,7 +12,8 @@ use super::cog::Pixels;
 use super::coverage::Coverage;
 use super::palette::colours;
 use super::publish::{Existing, Unpublished};
-use super::scratch::Scratch;
+use super::scratch::{Scratch, Start};
+use super::temporary::Temporary;
 use crate::{Error, Georeference, Result};
 
 /// What a label raster is to be.
@@ -36,8 +37,8 @@ pub struct LabelProduct {
 
 /// A label raster on its way: windows are written in any order, each pixel once, and `finish` publishes it.
 ///
-/// Dropped unfinished, it leaves nothing behind. Windows that are as wide as the raster and multiples of 512 rows high are the fastest,
-/// since each block of the scratch file is then written once.
+/// Dropped unfinished, it leaves nothing behind. Windows that are as wide as the raster are the fastest, since their rows lie together in the
+/// scratch file.
 #[derive(Debug)]
 pub struct LabelSink {
     product: LabelProduct,
@@ -62,6 +63,7 @@ pub struct LabelSummary {
 pub(crate) struct CompleteLabels {
     pub(crate) output: Unpublished,
     pub(crate) summary: LabelSummary,
+    pub(crate) scratch: Temporary,
 }
 
 impl LabelSink {
@@ -80,9 +82,14 @@ impl LabelSink {
     /// If the file exists and must stay, its folder is missing or not writable, the raster is empty or has more than one slice, a class
     /// has the value that is no data, or two classes have the same value.
     pub fn create(product: LabelProduct) -> Result<Self> {
+        Self::start(product, Start::Anew)
+    }
+
+    /// As [`LabelSink::create`], perhaps with what an earlier run wrote.
+    pub(crate) fn start(product: LabelProduct, start: Start) -> Result<Self> {
         check_classes(&product)?;
         let output = Unpublished::create(&product.path, product.existing)?;
-        let mut scratch = Scratch::create::<u8>(&product.path, product.size, 1, &product.georeference)?;
+        let mut scratch = Scratch::create::<u8>(&product.path, product.size, 1, &product.georeference, start)?;
         scratch.describe(|dataset| describe(dataset, &product))?;
         let coverage = Coverage::new(product.size);
         Ok(Self { product, scratch, output, coverage, counts: Box::new([0; 256]) })
@@ -100,20 +107,27 @@ impl LabelSink {
         if window.size().is_empty() {
             return Ok(());
         }
-        let mut counts = [0; 256];
-        for &label in labels {
-            counts[usize::from(label)] += 1;
-        }
+        let counts = count(labels);
         let known = |label: u8| label == self.product.nodata || self.product.classes.iter().any(|class| class.value == label);
         if let Some(label) = (0..=u8::MAX).find(|&label| counts[usize::from(label)] > 0 && !known(label)) {
             return Err(Error::UnknownLabel { path: path.to_owned(), window, label });
         }
-        self.scratch.write(1, window, labels.to_vec())?;
+        self.scratch.write(1, window, labels)?;
         self.coverage.add(window);
-        for (sum, count) in self.counts.iter_mut().zip(counts) {
-            *sum += count;
-        }
+        add(&mut self.counts, counts);
         Ok(())
+    }
+
+    /// Counts a window that an earlier run wrote as written.
+    pub(crate) fn recover(&mut self, window: Window) -> Result<()> {
+        self.scratch.recover(1, window, |labels| add(&mut self.counts, count(labels)))?;
+        self.coverage.add(window);
+        Ok(())
+    }
+
+    /// The file that windows go to.
+    pub(crate) fn scratch(&mut self) -> &mut Scratch {
+        &mut self.scratch
     }
 
     /// Builds the COG with its overviews, colours, class names and attribute table, verifies it and gives it its name.
@@ -122,7 +136,7 @@ impl LabelSink {
     ///
     /// If some pixel was never written, if the disk is full or GDAL fails otherwise, or if what is read back is not what was written.
     pub fn finish(self) -> Result<LabelSummary> {
-        let CompleteLabels { output, summary } = self.complete()?;
+        let CompleteLabels { output, summary, .. } = self.complete()?;
         output.publish()?;
         Ok(summary)
     }
@@ -131,7 +145,7 @@ impl LabelSink {
     pub(crate) fn complete(self) -> Result<CompleteLabels> {
         self.coverage.check_complete(self.output.path())?;
         let part = self.output.part();
-        self.scratch.into_cog(part, Pixels::Labels, self.product.threads)?;
+        let scratch = self.scratch.into_cog(part, Pixels::Labels, self.product.threads)?;
         let count = |value: u8| self.counts[usize::from(value)];
         let classes = &self.product.classes;
         let rows =
@@ -139,8 +153,21 @@ impl LabelSink {
         attributes::write(part, &rows.collect::<Vec<_>>())?;
         let counts = classes.iter().map(|class| count(class.value)).collect();
         let summary = LabelSummary { counts, nodata_count: count(self.product.nodata) };
-        Ok(CompleteLabels { output: self.output, summary })
+        Ok(CompleteLabels { output: self.output, summary, scratch })
     }
+}
+
+/// How often each value occurs.
+fn count(labels: &[u8]) -> [u64; 256] {
+    let mut counts = [0; 256];
+    for &label in labels {
+        counts[usize::from(label)] += 1;
+    }
+    counts
+}
+
+fn add(sums: &mut [u64; 256], counts: [u64; 256]) {
+    sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
 }
 
 fn check_classes(LabelProduct { path, classes, nodata, .. }: &LabelProduct) -> Result<()> {

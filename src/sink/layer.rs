@@ -8,7 +8,8 @@ use swath_tiling::{Size, Window};
 use super::cog::Pixels;
 use super::coverage::Coverage;
 use super::publish::{Existing, Unpublished};
-use super::scratch::Scratch;
+use super::scratch::{Scratch, Start};
+use super::temporary::Temporary;
 use crate::{Error, Georeference, Result};
 
 /// How scores are stored.
@@ -56,7 +57,23 @@ pub struct LayerSink {
     coverage: Coverage,
 }
 
+/// A layer that lacks nothing but its name.
+#[derive(Debug)]
+pub(crate) struct CompleteLayer {
+    pub(crate) output: Unpublished,
+    pub(crate) scratch: Temporary,
+}
+
 impl LayerEncoding {
+    /// The name on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::U8 => "u8",
+        }
+    }
+
     /// Bytes of a stored value.
     #[must_use]
     pub fn bytes(self) -> usize {
@@ -82,11 +99,16 @@ impl LayerSink {
     /// If the file exists and must stay, its folder is missing or not writable, the raster is empty or has more than one slice, or there
     /// is no band.
     pub fn create(product: LayerProduct) -> Result<Self> {
+        Self::start(product, Start::Anew)
+    }
+
+    /// As [`LayerSink::create`], perhaps with what an earlier run wrote.
+    pub(crate) fn start(product: LayerProduct, start: Start) -> Result<Self> {
         let LayerProduct { path, size, georeference, bands, encoding, existing, .. } = &product;
         let output = Unpublished::create(path, *existing)?;
         let mut scratch = match encoding {
-            LayerEncoding::F32 => Scratch::create::<f32>(path, *size, bands.len(), georeference)?,
-            LayerEncoding::U8 => Scratch::create::<u8>(path, *size, bands.len(), georeference)?,
+            LayerEncoding::F32 => Scratch::create::<f32>(path, *size, bands.len(), georeference, start)?,
+            LayerEncoding::U8 => Scratch::create::<u8>(path, *size, bands.len(), georeference, start)?,
         };
         scratch.describe(|dataset| describe(dataset, &product))?;
         let coverage = Coverage::new(*size);
@@ -116,19 +138,36 @@ impl LayerSink {
                     return Err(refused("a finite score", index));
                 }
                 for (band, scores) in (1..).zip(scores.chunks_exact(window.area())) {
-                    self.scratch.write(band, window, scores.to_vec())?;
+                    self.scratch.write(band, window, scores)?;
                 }
             }
             LayerEncoding::U8 => {
                 let step = |(index, &score)| step(score).ok_or_else(|| refused("a probability", index));
                 let steps = scores.iter().enumerate().map(step).collect::<Result<Vec<u8>>>()?;
                 for (band, steps) in (1..).zip(steps.chunks_exact(window.area())) {
-                    self.scratch.write(band, window, steps.to_vec())?;
+                    self.scratch.write(band, window, steps)?;
                 }
             }
         }
         self.coverage.add(window);
         Ok(())
+    }
+
+    /// Counts a window that an earlier run wrote as written.
+    pub(crate) fn recover(&mut self, window: Window) -> Result<()> {
+        for band in 1..=self.product.bands.len() {
+            match self.product.encoding {
+                LayerEncoding::F32 => self.scratch.recover::<f32>(band, window, |_| {})?,
+                LayerEncoding::U8 => self.scratch.recover::<u8>(band, window, |_| {})?,
+            }
+        }
+        self.coverage.add(window);
+        Ok(())
+    }
+
+    /// The file that windows go to.
+    pub(crate) fn scratch(&mut self) -> &mut Scratch {
+        &mut self.scratch
     }
 
     /// Builds the COG with its overviews, verifies it and gives it its name.
@@ -137,14 +176,14 @@ impl LayerSink {
     ///
     /// If some pixel was never written, if the disk is full or GDAL fails otherwise, or if what is read back is not what was written.
     pub fn finish(self) -> Result<()> {
-        self.complete()?.publish()
+        self.complete()?.output.publish()
     }
 
     /// As [`LayerSink::finish`], but the name is still to be given.
-    pub(crate) fn complete(self) -> Result<Unpublished> {
+    pub(crate) fn complete(self) -> Result<CompleteLayer> {
         self.coverage.check_complete(self.output.path())?;
-        self.scratch.into_cog(self.output.part(), Pixels::Scores, self.product.threads)?;
-        Ok(self.output)
+        let scratch = self.scratch.into_cog(self.output.part(), Pixels::Scores, self.product.threads)?;
+        Ok(CompleteLayer { output: self.output, scratch })
     }
 }
 

@@ -19,6 +19,9 @@ pub enum Existing {
 /// attribute table that ArcGIS and QGIS read.
 const SIDECARS: [&str; 4] = [".aux.xml", ".ovr", ".msk", ".vat.dbf"];
 
+/// What the name of an output ends with until it is complete.
+const PART: &str = ".part";
+
 /// What GDAL writes beside `PATH.part`, and may leave there when it fails.
 const BESIDE: [&str; 4] = ["", ".aux.xml", ".ovr.tmp", ".msk.ovr.tmp"];
 
@@ -34,9 +37,16 @@ impl Unpublished {
     /// Creates an empty `PATH.part`, so that a folder that is missing or not writable shows at once.
     pub(crate) fn create(path: &Path, existing: Existing) -> Result<Self> {
         refuse(path, existing)?;
-        let part = Temporary::beside(path, ".part", &BESIDE);
+        let part = Temporary::beside(path, PART, &BESIDE);
+        // GDAL would take what a killed process left there for the new file's own.
+        part.clear()?;
         File::create(part.path()).map_err(|source| Error::File { action: "create", path: part.path().to_owned(), source })?;
         Ok(Self { path: path.to_owned(), part, existing })
+    }
+
+    /// Removes what a killed process may have left of the output `path`.
+    pub(crate) fn clear(path: &Path) -> Result<()> {
+        Temporary::beside(path, PART, &BESIDE).remove()
     }
 
     /// The file's final name.
@@ -70,10 +80,20 @@ impl Unpublished {
 /// # Errors
 /// If the file exists and must stay, or cannot be written.
 pub fn write_text(path: &Path, text: &str, existing: Existing) -> Result<()> {
+    prepare_text(path, text, existing)?.publish()
+}
+
+/// Writes a text file that has no name yet.
+pub(crate) fn prepare_text(path: &Path, text: &str, existing: Existing) -> Result<Unpublished> {
     let output = Unpublished::create(path, existing)?;
     let part = output.part();
     fs::write(part, text).map_err(|source| Error::File { action: "write", path: part.to_owned(), source })?;
-    output.publish()
+    Ok(output)
+}
+
+/// Where an output is written first.
+pub(crate) fn part_path(path: &Path) -> PathBuf {
+    suffixed(path, PART)
 }
 
 /// An error if there is a file already that must stay, or a folder.

@@ -1,5 +1,6 @@
 //! Which bands of a raster a network takes.
 
+use std::fmt;
 use std::str::FromStr;
 
 use super::RasterProfile;
@@ -20,6 +21,15 @@ impl FromStr for BandRequest {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let number = text.parse().ok().filter(|number: &usize| number.to_string() == text);
         Ok(number.map_or_else(|| Self::Name(text.to_owned()), Self::Number))
+    }
+}
+
+impl fmt::Display for BandRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Name(name) => name.fmt(f),
+        }
     }
 }
 
@@ -48,10 +58,7 @@ impl BandChoice {
 }
 
 fn find(profile: &RasterProfile, request: &BandRequest) -> Result<usize> {
-    let name = match request {
-        BandRequest::Number(number) => number.to_string(),
-        BandRequest::Name(name) => name.clone(),
-    };
+    let name = request.to_string();
     let numbers = 1..=profile.bands.len();
     let mut fitting = numbers.clone().filter(|number| profile.bands[number - 1].is_called(&name));
     match (fitting.next(), fitting.next(), request) {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::Stack;
 use crate::{Location, Result, remote};
 
 /// What a scene is read from.
@@ -9,6 +10,10 @@ use crate::{Location, Result, remote};
 pub enum SceneInput {
     /// One raster, in any format that GDAL reads.
     Raster(Location),
+    /// One raster that somebody else named: in a manifest, or in another raster. It may not lead to files that are not its own.
+    Listed(Location),
+    /// Several rasters, each for a band. They are as [listed](SceneInput::Listed) ones.
+    Stack(Stack),
 }
 
 impl SceneInput {
@@ -16,7 +21,8 @@ impl SceneInput {
     #[must_use]
     pub fn shown(&self) -> PathBuf {
         match self {
-            Self::Raster(location) => location.shown(),
+            Self::Raster(location) | Self::Listed(location) => location.shown(),
+            Self::Stack(stack) => PathBuf::from(&stack.name),
         }
     }
 
@@ -26,23 +32,33 @@ impl SceneInput {
     /// If a remote raster is not there or cannot be read.
     pub(super) fn dataset_name(&self) -> Result<PathBuf> {
         match self {
-            Self::Raster(Location::Local(path)) => Ok(path.clone()),
-            Self::Raster(Location::Remote(uri)) => remote::dataset_name(uri),
+            Self::Raster(Location::Local(path)) | Self::Listed(Location::Local(path)) => Ok(path.clone()),
+            Self::Raster(Location::Remote(uri)) | Self::Listed(Location::Remote(uri)) => remote::dataset_name(uri),
+            // Its rasters are opened one by one.
+            Self::Stack(_) => Ok(self.shown()),
         }
     }
 
     /// Forgets what is known of remote rasters: what is opened next is what is there then.
     pub(super) fn forget(&self) {
-        match self {
-            Self::Raster(Location::Local(_)) => {}
-            Self::Raster(Location::Remote(uri)) => remote::forget(uri),
+        for location in self.locations() {
+            if let Location::Remote(uri) = location {
+                remote::forget(uri);
+            }
         }
     }
 
     /// Whether pixels come over the network.
     pub(crate) fn is_remote(&self) -> bool {
+        self.locations().into_iter().any(|location| matches!(location, Location::Remote(_)))
+    }
+
+    /// The rasters that it is made of, each once.
+    #[must_use]
+    pub fn locations(&self) -> Vec<&Location> {
         match self {
-            Self::Raster(location) => matches!(location, Location::Remote(_)),
+            Self::Raster(location) | Self::Listed(location) => vec![location],
+            Self::Stack(stack) => stack.locations(),
         }
     }
 }

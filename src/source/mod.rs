@@ -4,15 +4,22 @@
 //! [`Patch`]: pixels of the chosen bands and whether they are valid.
 
 mod ahead;
+mod area;
 mod bands;
 mod cache;
 mod files;
+mod guard;
 mod input;
 mod profile;
 mod reduced;
 mod reflect;
+mod resample;
 mod scene;
+mod stack;
+mod vrt;
+mod xml;
 
+pub use area::{Area, AreaFile};
 pub use bands::{BandChoice, BandRequest};
 pub(crate) use cache::limit_cache;
 pub use input::SceneInput;
@@ -21,6 +28,7 @@ pub use reduced::Reduced;
 pub(crate) use reflect::visible;
 pub use reflect::{Reach, read_extended};
 pub use scene::Scene;
+pub use stack::{Stack, StackBand};
 
 use swath_tiling::Window;
 
@@ -62,4 +70,6 @@ pub struct Patch {
     pub pixels: Vec<f32>,
     /// Whether each pixel is valid, `(height, width)`.
     pub valid: Vec<bool>,
+    /// Whether each pixel is to be labelled, `(height, width)`: `None` if all are. The others are there for the network to see.
+    pub wanted: Option<Vec<bool>>,
 }

@@ -73,10 +73,18 @@ impl WindowReader for ReducedReader<'_> {
         let (factor, bands) = (self.source.factor, self.source.scene.bands().numbers().len());
         let area = window.area();
         let (mut sums, mut counts) = (vec![0f64; bands * area], vec![0u32; area]);
+        // A pixel is wanted if one of its stored ones is.
+        let mut wanted: Option<Vec<bool>> = None;
         let step = (ROWS / factor).max(1);
         for start in (0..window.height).step_by(step) {
             let strip = Window { y: window.y + start, height: step.min(window.height - start), ..window };
-            let Patch { window: read, pixels, valid } = self.stored.read(self.source.stored(strip))?;
+            let Patch { window: read, pixels, valid, wanted: stored } = self.stored.read(self.source.stored(strip))?;
+            if let Some(stored) = stored {
+                let wanted = wanted.get_or_insert_with(|| vec![false; window.area()]);
+                for (at, _) in stored.iter().enumerate().filter(|(_, wanted)| **wanted) {
+                    wanted[(start + at / read.width / factor) * window.width + at % read.width / factor] = true;
+                }
+            }
             for (row, line) in valid.chunks_exact(read.width).enumerate() {
                 let to = (start + row / factor) * window.width;
                 for (column, _) in line.iter().enumerate().filter(|(_, valid)| **valid) {
@@ -90,7 +98,7 @@ impl WindowReader for ReducedReader<'_> {
         }
         let mean = |(sum, count): (&f64, &u32)| if *count == 0 { 0.0 } else { (sum / f64::from(*count)) as f32 };
         let pixels = sums.chunks_exact(area).flat_map(|band| band.iter().zip(&counts).map(mean)).collect();
-        Ok(Patch { window, pixels, valid: counts.iter().map(|count| *count > 0).collect() })
+        Ok(Patch { window, pixels, valid: counts.iter().map(|count| *count > 0).collect(), wanted })
     }
 
     fn prefetch(&mut self, coming: &mut dyn Iterator<Item = Window>, bytes: usize) {

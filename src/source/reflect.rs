@@ -18,6 +18,19 @@ pub struct Reach {
     pub width: usize,
 }
 
+impl Reach {
+    /// What of it lies within the raster.
+    #[must_use]
+    pub fn within(self, raster: Size) -> Window {
+        let span = |start: isize, len: usize, size: usize| {
+            let end = start.saturating_add_unsigned(len).clamp(0, size as isize) as usize;
+            Span::between((start.max(0) as usize).min(end), end)
+        };
+        let (y, x) = (span(self.y, self.height, raster.height), span(self.x, self.width, raster.width));
+        Window::plane(x.start, y.start, x.len, y.len)
+    }
+}
+
 /// Reads a window that may reach beyond the raster: there, pixels are mirrored at the edge pixel, which is not repeated, as often as it takes.
 ///
 /// The patch's window is the part of the raster that was read; its pixels are those of the whole reach.
@@ -36,10 +49,13 @@ pub fn read_extended(reader: &mut dyn WindowReader, raster: Size, reach: Reach) 
     let gather = |line: usize| columns.iter().map(move |column| line * x.len + column - x.start);
     let bands = patch.pixels.len() / window.area();
     let lines = (0..bands).flat_map(|band| rows.iter().map(move |row| band * y.len + row - y.start));
+    let pixels =
+        |flags: &[bool]| -> Vec<bool> { rows.iter().flat_map(|row| gather(row - y.start)).map(|at| flags[at]).collect() };
     Ok(Patch {
         window,
         pixels: lines.flat_map(gather).map(|at| patch.pixels[at]).collect(),
-        valid: rows.iter().flat_map(|row| gather(row - y.start)).map(|at| patch.valid[at]).collect(),
+        valid: pixels(&patch.valid),
+        wanted: patch.wanted.as_deref().map(pixels),
     })
 }
 

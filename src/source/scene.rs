@@ -6,8 +6,13 @@ use gdal::raster::{ColorInterpretation, GdalDataType, RasterBand};
 use gdal::{Dataset, DatasetOptions, GdalOpenFlags, Metadata};
 use swath_tiling::{Size, Window};
 
+use serde_json::{Map, Value, json};
+
 use super::ahead::{Ahead, Stored};
+use super::area::{Area, AreaFile, ReaderWithin};
 use super::files::version;
+use super::guard::Guard;
+use super::stack::{OpenStack, RESAMPLING};
 use super::{BandChoice, BandProfile, BandRequest, Patch, RasterProfile, RasterSource, SceneInput, WindowReader};
 use crate::{Error, Georeference, Result, Version, remote};
 
@@ -23,7 +28,19 @@ pub struct Scene {
     input: SceneInput,
     profile: RasterProfile,
     bands: BandChoice,
+    content: Content,
     version: Version,
+    /// The part of it that is labelled, if not all of it is.
+    area: Option<Area>,
+}
+
+/// What the pixels are in.
+#[derive(Debug)]
+enum Content {
+    /// One raster, and what GDAL may open it with.
+    Raster(Guard),
+    /// A raster for each band.
+    Stack(OpenStack),
 }
 
 impl Scene {
@@ -34,8 +51,15 @@ impl Scene {
     pub fn open(input: impl Into<SceneInput>, requests: &[BandRequest]) -> Result<Self> {
         let input = input.into();
         let path = &input.shown();
+        if let SceneInput::Stack(stack) = &input {
+            let stack = OpenStack::open(stack, requests)?;
+            let (profile, bands) = (stack.profile().clone(), stack.bands().clone());
+            let version = stack.version();
+            return Ok(Self { input, profile, bands, content: Content::Stack(stack), version, area: None });
+        }
         input.forget();
-        let dataset = open(&input)?;
+        let guard = Guard::new(&input)?;
+        let dataset = open(&input, &guard)?;
         let profile = profile(path, &dataset)?;
         let bands = BandChoice::resolve(&profile, requests)?;
         for number in bands.numbers() {
@@ -50,7 +74,56 @@ impl Scene {
         }
         let version = version(&dataset);
         heed_stores(path)?;
-        Ok(Self { input, profile, bands, version })
+        Ok(Self { input, profile, bands, content: Content::Raster(guard), version, area: None })
+    }
+
+    /// The scene with labels only within an area. The network sees all of it: labels within are those of the whole scene.
+    ///
+    /// # Errors
+    /// If the area cannot be read, is not made of polygons, or does not touch the scene, or one of both does not say where it is.
+    pub fn within(self, area: &AreaFile) -> Result<Self> {
+        let area = Some(Area::open(area, &self.profile)?);
+        Ok(Self { area, ..self })
+    }
+
+    /// The scene with a time of acquisition, where others know it: a catalogue knows better than the files.
+    #[must_use]
+    pub fn acquired(mut self, time: Option<jiff::Timestamp>) -> Self {
+        self.profile.acquired = time.or(self.profile.acquired);
+        self
+    }
+
+    /// The part of it that is labelled: `None` for all of it.
+    #[must_use]
+    pub fn area(&self) -> Option<&Area> {
+        self.area.as_ref()
+    }
+
+    /// Whether each of the windows has pixels to label, as far as the area says.
+    ///
+    /// # Errors
+    /// If the area cannot be read.
+    pub fn touched(&self, windows: impl Iterator<Item = Window>) -> Result<Vec<bool>> {
+        match &self.area {
+            None => Ok(windows.map(|_| true).collect()),
+            Some(area) => {
+                let area = area.reader()?;
+                windows.map(|window| Ok(area.read(window)?.is_some())).collect()
+            }
+        }
+    }
+
+    /// What a product says about how the scene was read: its area, and how the bands of a stack are brought onto one grid.
+    #[must_use]
+    pub fn parameters(&self) -> Map<String, Value> {
+        let mut parameters = Map::new();
+        if let Some(area) = &self.area {
+            parameters.insert("aoi".into(), area.parameters());
+        }
+        if let Content::Stack(stack) = &self.content {
+            parameters.insert("resampling".into(), json!({ "rule": RESAMPLING, "grid": stack.grid() }));
+        }
+        parameters
     }
 
     /// What it is read from.
@@ -78,14 +151,21 @@ impl RasterSource for Scene {
     }
 
     fn reader(&self) -> Result<Box<dyn WindowReader + '_>> {
-        let dataset = open(&self.input)?;
-        if version(&dataset) != self.version {
-            return Err(Error::SceneChanged { path: self.profile.path.clone() });
-        }
-        let masks = masks(&dataset, &self.profile, self.bands.numbers())?;
-        heed_stores(&self.profile.path)?;
-        let ahead = self.input.is_remote().then(|| Ahead::new(&dataset)).flatten();
-        Ok(Box::new(SceneReader { scene: self, dataset, masks, ahead, scratch: Vec::new() }))
+        let pixels: Box<dyn WindowReader + '_> = match &self.content {
+            Content::Stack(stack) => stack.reader()?,
+            Content::Raster(guard) => {
+                let dataset = open(&self.input, guard)?;
+                if version(&dataset) != self.version {
+                    return Err(Error::SceneChanged { path: self.profile.path.clone() });
+                }
+                let masks = masks(&dataset, &self.profile, self.bands.numbers())?;
+                heed_stores(&self.profile.path)?;
+                let ahead = self.input.is_remote().then(|| Ahead::new(&dataset)).flatten();
+                Box::new(SceneReader { scene: self, dataset, masks, ahead, scratch: Vec::new() })
+            }
+        };
+        let Some(area) = &self.area else { return Ok(pixels) };
+        Ok(Box::new(ReaderWithin { area: area.reader()?, pixels, bands: self.bands.numbers().len() }))
     }
 }
 
@@ -136,7 +216,7 @@ impl WindowReader for SceneReader<'_> {
         let profile = &self.scene.profile;
         let area = window.area();
         let numbers = self.scene.bands.numbers();
-        let mut patch = Patch { window, pixels: vec![0.0; numbers.len() * area], valid: vec![true; area] };
+        let mut patch = Patch { window, pixels: vec![0.0; numbers.len() * area], valid: vec![true; area], wanted: None };
         // A pixel has data when one band differs from its nodata value; a band without one always does.
         let mut has_data = vec![false; area];
         for (number, pixels) in numbers.iter().zip(patch.pixels.chunks_exact_mut(area)) {
@@ -202,13 +282,16 @@ fn heed_stores(path: &Path) -> Result<()> {
         .map_or(Ok(()), |source| Err(Error::Remote { action: "open".to_owned(), location: path.into(), source }))
 }
 
-fn open(input: &SceneInput) -> Result<Dataset> {
+fn open(input: &SceneInput, guard: &Guard) -> Result<Dataset> {
     remote::install();
     drop(remote::take_failure());
     // Without the flag, GDAL keeps to itself why it cannot.
     let open_flags = GdalOpenFlags::GDAL_OF_READONLY | GdalOpenFlags::GDAL_OF_VERBOSE_ERROR;
-    let options = DatasetOptions { open_flags, ..DatasetOptions::default() };
-    Dataset::open_ex(input.dataset_name()?, options).map_err(|source| fail("open", &input.shown(), source))
+    let drivers = guard.drivers();
+    let options = DatasetOptions { open_flags, allowed_drivers: drivers.as_deref(), ..DatasetOptions::default() };
+    let dataset = Dataset::open_ex(input.dataset_name()?, options).map_err(|source| fail("open", &input.shown(), source))?;
+    guard.check(&dataset, &input.shown())?;
+    Ok(dataset)
 }
 
 fn band<'d>(dataset: &'d Dataset, path: &Path, number: usize) -> Result<RasterBand<'d>> {

@@ -141,7 +141,7 @@ pub(super) fn resample(patch: &Patch, labels: &[u8], side: usize) -> Resampled {
     let pixels = bands.flat_map(|band| places().map(move |(y, x)| between(band, centre(y), centre(x)))).collect();
     let valid = places().map(|(y, x)| patch.valid[nearest(y) * from + nearest(x)]).collect();
     let labels = places().map(|(y, x)| labels[nearest(y) * from + nearest(x)]).collect();
-    Resampled { patch: Patch { window: patch.window, pixels, valid }, labels }
+    Resampled { patch: Patch { window: patch.window, pixels, valid, wanted: None }, labels }
 }
 
 #[cfg(test)]
@@ -154,7 +154,8 @@ mod tests {
     fn pixels_between_others_are_made_of_valid_ones() {
         let window = Window::plane(0, 0, 2, 2);
         for nothing in [f32::NAN, -9999.0] {
-            let patch = Patch { window, pixels: vec![4.0, nothing, 8.0, 8.0], valid: vec![true, false, true, true] };
+            let patch =
+                Patch { window, pixels: vec![4.0, nothing, 8.0, 8.0], valid: vec![true, false, true, true], wanted: None };
             let Resampled { patch, labels } = resample(&patch, &[0, 1, 2, 3], 4);
             #[rustfmt::skip]
             let valid = [
@@ -176,7 +177,7 @@ mod tests {
     #[test]
     fn what_is_not_varied_stays_and_the_rest_is_kept_within_its_type() {
         let pixels = vec![-7.0, 300.0, 0.1, 255.0];
-        let patch = Patch { window: Window::plane(0, 0, 2, 2), pixels: pixels.clone(), valid: vec![true; 4] };
+        let patch = Patch { window: Window::plane(0, 0, 2, 2), pixels: pixels.clone(), valid: vec![true; 4], wanted: None };
         let shaded = |contrast: f64, brightness: f64| {
             let mut patch = patch.clone();
             let variation = Variation { turns: 0, mirrored: false, contrast, brightness };

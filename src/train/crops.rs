@@ -217,7 +217,8 @@ mod tests {
         let range = BandRange::new(GdalDataType::UInt8, 1.0);
         let variation = Variation { turns: 0, mirrored: false, contrast: 2.0, brightness: 0.1 };
         let window = swath_tiling::Window::plane(0, 0, 4, 1);
-        let mut patch = Patch { window, pixels: vec![0.0, 100.0, 200.0, 7.0], valid: vec![true, true, true, false] };
+        let mut patch =
+            Patch { window, pixels: vec![0.0, 100.0, 200.0, 7.0], valid: vec![true, true, true, false], wanted: None };
         variation.shade(&mut patch, &[range]);
         assert_eq!(patch.pixels, [0.0, 125.5, 255.0, 7.0]);
     }

@@ -69,36 +69,6 @@ pub enum TrainError {
         /// The class.
         class: String,
     },
-    /// A vector layer that does not exist, or is not named although there are several.
-    #[error("expected one of the layers {layers} of {}, got {got}", path.display())]
-    Layer {
-        /// The file.
-        path: PathBuf,
-        /// The layers, as a list.
-        layers: String,
-        /// What is asked for.
-        got: String,
-    },
-    /// A vector layer without features.
-    #[error("layer `{layer}` of {} has no features", path.display())]
-    LayerEmpty {
-        /// The file.
-        path: PathBuf,
-        /// The layer.
-        layer: String,
-    },
-    /// A layer that cannot be brought onto a scene.
-    #[error("layer `{layer}` of {} cannot be laid on {}: {reason}", path.display(), scene.display())]
-    LayerUnplaced {
-        /// The file.
-        path: PathBuf,
-        /// The layer.
-        layer: String,
-        /// The scene.
-        scene: PathBuf,
-        /// What is missing.
-        reason: &'static str,
-    },
     /// A vector layer that lies beside all scenes that it is to label.
     #[error("layer `{layer}` of {} lies beside {}{}", path.display(), scene.display(), more(*.others))]
     LayerElsewhere {

@@ -1,22 +1,16 @@
 //! Labels in a vector layer.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use gdal::raster::rasterize;
-use gdal::spatial_ref::{CoordTransform, SpatialRef};
-use gdal::vector::{Feature, Geometry, Layer, LayerAccess as _};
-use gdal::{Dataset, DatasetOptions, Driver, DriverManager, GdalOpenFlags};
 use swath_models::train::Targets;
 use swath_tiling::Window;
 
 use super::TrainError;
 use super::recipe::Settings;
+use crate::Result;
+use crate::laid_layer::{Burn, LaidLayer, LaidLayerReader};
 use crate::source::RasterProfile;
-use crate::{Error, Georeference, Result};
-
-/// Points that an edge is divided into where a window's bounds are brought into another CRS, as GDAL recommends.
-const DENSIFY: i32 = 21;
 
 /// Features of a layer, burned on the pixels of a scene: a pixel has the class of the feature in which its centre lies.
 #[derive(Debug)]
@@ -27,15 +21,6 @@ pub(super) struct LabelVectors {
     is_beside: bool,
 }
 
-/// A layer, and the scene that it is laid on.
-#[derive(Debug)]
-struct LaidLayer {
-    path: PathBuf,
-    layer: String,
-    scene: PathBuf,
-    georeference: Georeference,
-}
-
 /// What is burned, in order: what is later lies above what is earlier.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Burns {
@@ -44,54 +29,33 @@ struct Burns {
     background: u8,
 }
 
-/// Features that have one class.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Burn {
-    class: u8,
-    /// OGR attribute filter; all features without one.
-    filter: Option<String>,
-}
-
 impl LabelVectors {
     /// Looks at a layer.
     pub(super) fn open(path: &Path, layer: Option<&str>, scene: &RasterProfile, settings: &Settings) -> Result<Self> {
-        let dataset = open(path)?;
-        let names: Vec<String> = dataset.layers().map(|layer| layer.name()).collect();
-        let chosen = match (layer, names.as_slice()) {
-            (Some(wanted), _) => names.iter().find(|name| *name == wanted),
-            (None, [only]) => Some(only),
-            (None, _) => None,
-        };
-        let Some(layer) = chosen.cloned() else {
-            let got = layer.map_or_else(|| "none".into(), |wanted| format!("`{wanted}`"));
-            return Err(TrainError::Layer { path: path.into(), layers: names.join(", "), got }.into());
-        };
-        let georeference = scene.georeference.clone();
-        let laid = LaidLayer { path: path.into(), layer, scene: scene.path.clone(), georeference };
-        let is_beside = laid.is_beside(&dataset, Window::all(scene.size))?;
+        let laid = LaidLayer::open(path, layer, scene)?;
+        let reader = laid.reader()?;
+        let is_beside = reader.is_beside(Window::all(scene.size))?;
         let burns = Burns::new(path, settings)?;
-        laid.check_filters(&dataset, &burns)?;
+        reader.check_filters(&burns.features)?;
+        drop(reader);
         Ok(Self { laid, burns, is_beside })
     }
 
     /// A reader for the calling thread.
     pub(super) fn reader(&self) -> Result<LabelVectorsReader<'_>> {
-        let dataset = open(&self.laid.path)?;
-        let ways = self.laid.ways(&dataset)?;
-        let memory = DriverManager::get_driver_by_name("MEM").map_err(|source| self.laid.fail("burn", source))?;
-        Ok(LabelVectorsReader { labels: self, dataset, ways, memory })
+        Ok(LabelVectorsReader { burns: &self.burns, laid: self.laid.reader()? })
     }
 
     /// An error if a layer lies beside all scenes that it is to label. It may lie beside some: these have none of its features.
     pub(super) fn check_all<'l>(all: impl Iterator<Item = &'l Self>) -> Result<(), TrainError> {
         let mut layers: BTreeMap<(&Path, &str), Vec<&Self>> = BTreeMap::new();
         for labels in all {
-            layers.entry((&labels.laid.path, &labels.laid.layer)).or_default().push(labels);
+            layers.entry((labels.laid.path(), labels.laid.layer())).or_default().push(labels);
         }
         match layers.values().find(|labels| labels.iter().all(|labels| labels.is_beside)) {
             Some(labels) => {
-                let LaidLayer { path, layer, scene, .. } = &labels[0].laid;
-                let (path, layer, scene) = (path.clone(), layer.clone(), scene.clone());
+                let laid = &labels[0].laid;
+                let (path, layer, scene) = (laid.path().to_owned(), laid.layer().to_owned(), laid.scene().to_owned());
                 Err(TrainError::LayerElsewhere { path, layer, scene, others: labels.len() - 1 })
             }
             None => Ok(()),
@@ -99,110 +63,16 @@ impl LabelVectors {
     }
 }
 
-impl LaidLayer {
-    /// Whether the layer's extent has nothing of the scene.
-    fn is_beside(&self, dataset: &Dataset, all: Window) -> Result<bool> {
-        let features = self.layer(dataset)?;
-        if features.feature_count() == 0 {
-            return Err(TrainError::LayerEmpty { path: self.path.clone(), layer: self.layer.clone() }.into());
-        }
-        let (ways, bounds) = (self.ways(dataset)?, self.bounds(all)?);
-        let fail = |source| self.fail("find the extent of", source);
-        let [left, bottom, right, top] = ways.back.transform_bounds(&bounds, DENSIFY).map_err(fail)?;
-        let extent = features.get_extent().map_err(fail)?;
-        Ok(extent.MinX > right || extent.MaxX < left || extent.MinY > top || extent.MaxY < bottom)
-    }
-
-    fn check_filters(&self, dataset: &Dataset, burns: &Burns) -> Result<()> {
-        let mut features = self.layer(dataset)?;
-        for burn in &burns.features {
-            filter(&mut features, burn.filter.as_deref()).map_err(|source| self.fail("filter", source))?;
-        }
-        Ok(())
-    }
-
-    fn layer<'d>(&self, dataset: &'d Dataset) -> Result<Layer<'d>> {
-        dataset.layer_by_name(&self.layer).map_err(|source| self.fail("read", source))
-    }
-
-    /// How coordinates get from the layer's CRS to the scene's, and back.
-    fn ways(&self, dataset: &Dataset) -> Result<Ways> {
-        let crs = self.georeference.crs().ok_or_else(|| self.unplaced("the scene has no CRS"))?;
-        // Where a GeoPackage has none, newer versions of GDAL make one up that is called so.
-        let is_known = |crs: &SpatialRef| !crs.name().is_some_and(|name| name.starts_with("Undefined "));
-        let own = self.layer(dataset)?.spatial_ref().filter(is_known).ok_or_else(|| self.unplaced("the layer has no CRS"))?;
-        let way = |from, to| CoordTransform::new(from, to).map_err(|source| self.fail("transform", source));
-        Ok(Ways { there: way(&own, &crs)?, back: way(&crs, &own)? })
-    }
-
-    fn bounds(&self, window: Window) -> Result<[f64; 4]> {
-        Ok(self.georeference.bounds(window).ok_or_else(|| self.unplaced("the scene has no transform"))?)
-    }
-
-    fn unplaced(&self, reason: &'static str) -> TrainError {
-        let (path, layer, scene) = (self.path.clone(), self.layer.clone(), self.scene.clone());
-        TrainError::LayerUnplaced { path, layer, scene, reason }
-    }
-
-    fn fail(&self, action: &str, source: gdal::errors::GdalError) -> Error {
-        Error::Gdal { action: format!("{action} layer `{}` of", self.layer), path: self.path.clone(), source }
-    }
-}
-
-/// Between the CRS of a layer and that of a scene.
-struct Ways {
-    there: CoordTransform,
-    back: CoordTransform,
-}
-
-impl Ways {
-    /// Leaves a layer only those features that may be within bounds of the scene.
-    fn select(&self, layer: &mut Layer<'_>, bounds: [f64; 4]) -> gdal::errors::Result<()> {
-        let [left, bottom, right, top] = self.back.transform_bounds(&bounds, DENSIFY)?;
-        layer.set_spatial_filter_rect(left, bottom, right, top);
-        Ok(())
-    }
-}
-
 /// Burns the features of windows.
 pub(super) struct LabelVectorsReader<'l> {
-    labels: &'l LabelVectors,
-    dataset: Dataset,
-    ways: Ways,
-    memory: Driver,
+    burns: &'l Burns,
+    laid: LaidLayerReader<'l>,
 }
 
 impl LabelVectorsReader<'_> {
     /// As [`LabelReader::read`](super::labels::LabelReader::read).
     pub(super) fn read(&mut self, window: Window) -> Result<Vec<u8>> {
-        let laid = &self.labels.laid;
-        let bounds = laid.bounds(window)?;
-        self.burn(window, bounds).map_err(|source| laid.fail(&format!("burn {window} from"), source))
-    }
-
-    fn burn(&self, window: Window, bounds: [f64; 4]) -> gdal::errors::Result<Vec<u8>> {
-        let LabelVectors { laid, burns, .. } = self.labels;
-        let size = (window.width, window.height);
-        let mut raster = self.memory.create_with_band_type::<u8, _>("", size.0, size.1, 1)?;
-        if let Some(transform) = laid.georeference.window(window).transform {
-            raster.set_geo_transform(&transform)?;
-        }
-        raster.rasterband(1)?.fill(burns.background.into(), None)?;
-        let mut layer = self.dataset.layer_by_name(&laid.layer)?;
-        self.ways.select(&mut layer, bounds)?;
-        for burn in &burns.features {
-            filter(&mut layer, burn.filter.as_deref())?;
-            // A feature may have no geometry.
-            let own = |feature: Feature<'_>| Some(feature.geometry_by_index(0).ok()?.transform(&self.ways.there));
-            let geometries = layer.features().filter_map(own);
-            let geometries: Vec<Geometry> = geometries.collect::<Result<_, _>>()?;
-            if !geometries.is_empty() {
-                rasterize(&mut raster, &[1], &geometries, &vec![f64::from(burn.class); geometries.len()], None)?;
-            }
-        }
-        let mut classes = vec![0; window.area()];
-        raster.rasterband(1)?.read_into_slice((0, 0), size, size, &mut classes, None)?;
-        Ok(classes)
+        self.laid.burn(window, self.burns.background, &self.burns.features)
     }
 }
 
@@ -213,37 +83,24 @@ impl Burns {
         let background = places().find(|(class, _)| class.background).map_or(Targets::IGNORE, |(_, place)| place);
         let mut features: Vec<Burn> = places()
             .filter(|(class, _)| !class.background)
-            .map(|(class, place)| Burn { class: place, filter: class.filter.clone() })
+            .map(|(class, place)| Burn { value: place, filter: class.filter.clone() })
             .collect();
         // One class may have all features; two could not both.
         if let Some(burn) = features.iter().find(|burn| burn.filter.is_none()).filter(|_| features.len() > 1) {
-            let class = settings.classes[usize::from(burn.class)].name.clone();
+            let class = settings.classes[usize::from(burn.value)].name.clone();
             let expected = "`where` or `background = true`, as the labels are vectors";
             return Err(TrainError::ClassUnreadable { path: path.into(), expected, class }.into());
         }
-        features.extend(settings.ignore.filter.clone().map(|filter| Burn { class: Targets::IGNORE, filter: Some(filter) }));
+        features.extend(settings.ignore.filter.clone().map(|filter| Burn { value: Targets::IGNORE, filter: Some(filter) }));
         Ok(Self { features, background })
     }
 }
 
-/// Leaves a layer only those features that an attribute filter lets pass.
-fn filter(layer: &mut Layer<'_>, filter: Option<&str>) -> gdal::errors::Result<()> {
-    let Some(filter) = filter else {
-        layer.clear_attribute_filter();
-        return Ok(());
-    };
-    layer.set_attribute_filter(filter)
-}
-
-fn open(path: &Path) -> Result<Dataset> {
-    let open_flags = GdalOpenFlags::GDAL_OF_READONLY | GdalOpenFlags::GDAL_OF_VECTOR | GdalOpenFlags::GDAL_OF_VERBOSE_ERROR;
-    let options = DatasetOptions { open_flags, ..DatasetOptions::default() };
-    Dataset::open_ex(path, options).map_err(|source| Error::Gdal { action: "open".into(), path: path.into(), source })
-}
-
 #[cfg(test)]
 mod tests {
-    use gdal::vector::{LayerOptions, OGRFieldType};
+    use gdal::spatial_ref::{CoordTransform, SpatialRef};
+    use gdal::vector::{Feature, Geometry, LayerAccess as _, LayerOptions, OGRFieldType};
+    use gdal::{Dataset, DatasetOptions, DriverManager, GdalOpenFlags};
 
     use super::super::labels::Labels;
     use super::super::paths::SceneFiles;

@@ -68,6 +68,12 @@ impl TileGrid {
         Size::from_axes(self.axes.each_ref().map(Axis::widest_overlap))
     }
 
+    /// First row of each row of tiles, from top to bottom.
+    #[must_use = "iterators are lazy"]
+    pub fn row_starts(&self) -> impl ExactSizeIterator<Item = usize> + '_ {
+        self.axes[1].starts.iter().copied()
+    }
+
     /// Number of tiles.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -47,7 +47,7 @@ pub(super) async fn list(raster: RemoteUri, name: String) -> Result<Vec<String>,
     let stem = leaf.rsplit_once('.').map_or(leaf, |(stem, _)| stem);
     let from: Path = folder.parts().chain([stem.into()]).collect();
     let mut names = Vec::new();
-    let mut entries = store.list_with_offset(Some(&folder), &from);
+    let mut entries = store.objects.list_with_offset(Some(&folder), &from);
     for _ in 0..MOST {
         let Some(entry) = entries.try_next().await? else { break };
         let mut below = entry.location.prefix_match(&folder).into_iter().flatten();

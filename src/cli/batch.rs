@@ -1,0 +1,204 @@
+//! `swath batch`.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use indicatif::ProgressBar;
+use serde_json::json;
+use swath::batch::{Batch, BatchObserver, Outcome, Patience, Summary};
+use swath::manifest::{AssetChoice, Manifest, ManifestOptions};
+use swath::plan::Plan;
+use swath::{Error, Existing, Segmenter};
+
+use super::args::{BatchArgs, ProgressStyle};
+use super::bytes::show_bytes;
+use super::fail::{self, AnyError, Exit};
+use super::progress::{Due, add_bar, suspended};
+use super::{interrupt, print};
+
+pub(super) fn run(args: &BatchArgs) -> Result<Exit, AnyError> {
+    interrupt::watch()?;
+    args.remote.set_up();
+    let segmenter = Segmenter::open(&args.model, args.tiles.arithmetic())?;
+    let scenes = Manifest::read(&args.manifest, &args.options(), &args.bands(&segmenter))?.scenes;
+    let is_own = |place: usize| args.shard.is_none_or(|shard| place % shard.count() == shard.index() - 1);
+    let scenes: Vec<_> = scenes.into_iter().enumerate().filter(|(place, _)| is_own(*place)).map(|(_, scene)| scene).collect();
+    let progress = Progress::new(args.progress, scenes.len());
+    let batch = Batch {
+        segmenter: &segmenter,
+        output: args.output.clone(),
+        scratch: args.remote.scratch(),
+        request: args.tiles.request(args.layers.layers())?,
+        bands: args.tiles.bands.clone(),
+        existing: if args.overwrite { Existing::Overwrite } else { Existing::Refuse },
+        jobs: args.jobs,
+        area: args.tiles.area(),
+        patience: args.patience(),
+    };
+    let summary = batch.run(scenes, &progress);
+    progress.clear();
+    let summary = summary?;
+    let shown = if args.json { print::line(summary.as_json()) } else { show(&summary) };
+    shown.map_err(|source| Error::File { action: "write", path: "standard output".into(), source })?;
+    Ok(match () {
+        () if interrupt::is_interrupted() => Exit::Interrupted,
+        () if summary.failed.is_empty() => Exit::Done,
+        () => Exit::SomeFailed,
+    })
+}
+
+impl BatchArgs {
+    /// What of the manifest is taken.
+    fn options(&self) -> ManifestOptions {
+        let assets = match &self.asset_role {
+            Some(role) => AssetChoice::Role(role.clone()),
+            None if self.asset.is_empty() => AssetChoice::All,
+            None => AssetChoice::Keys(self.asset.clone()),
+        };
+        ManifestOptions { assets, pattern: self.pattern.clone() }
+    }
+
+    /// The names of the bands that are looked for in items.
+    fn bands(&self, segmenter: &Segmenter) -> Vec<String> {
+        match &self.tiles.bands {
+            Some(bands) => bands.iter().map(ToString::to_string).collect(),
+            None => segmenter.card().bands.clone(),
+        }
+    }
+
+    fn patience(&self) -> Patience {
+        match self.max_failures {
+            _ if self.fail_fast => Patience::Failures(0),
+            Some(most) => Patience::Failures(most),
+            None => Patience::Endless,
+        }
+    }
+}
+
+/// Prints what became of a batch.
+fn show(summary: &Summary) -> io::Result<()> {
+    let seconds = summary.elapsed.as_secs_f64();
+    let mut facts = vec![
+        ("done", summary.done.to_string()),
+        ("skipped", format!("{} (done before)", summary.skipped)),
+        ("failed", summary.failed.len().to_string()),
+    ];
+    if summary.left > 0 {
+        facts.push(("left", summary.left.to_string()));
+    }
+    facts.extend([
+        ("time", format!("{seconds:.1} s")),
+        ("speed", format!("{:.2} Mpx/s, {:.3} km2/s", summary.megapixels_per_second(), summary.km2_per_second())),
+        ("read", show_bytes(summary.traffic.bytes_read)),
+        ("written", show_bytes(summary.traffic.bytes_written)),
+        ("requests", format!("{}, {} of them tried again", summary.traffic.requests, summary.traffic.failures)),
+    ]);
+    print::facts(&facts)?;
+    for failure in &summary.failed {
+        print::line(format!("failed: {}: {}", failure.scene, failure.error.with_causes()))?;
+    }
+    Ok(())
+}
+
+/// Shows how far a batch is, and hears of Ctrl-C.
+struct Progress {
+    style: ProgressStyle,
+    scenes: usize,
+    ended: AtomicUsize,
+    failed: AtomicUsize,
+    pixels: AtomicUsize,
+    started: Instant,
+    bar: Option<ProgressBar>,
+    due: Mutex<Due>,
+}
+
+impl Progress {
+    fn new(style: ProgressStyle, scenes: usize) -> Self {
+        let style = match style {
+            ProgressStyle::Auto if io::stderr().is_terminal() => ProgressStyle::Bar,
+            style => style,
+        };
+        let template = "{bar:32} {pos}/{len} scenes  {msg}  {eta} left";
+        Self {
+            style,
+            scenes,
+            ended: AtomicUsize::new(0),
+            failed: AtomicUsize::new(0),
+            pixels: AtomicUsize::new(0),
+            started: Instant::now(),
+            bar: (style == ProgressStyle::Bar).then(|| add_bar(scenes as u64, template, "")),
+            due: Due::new(Duration::from_secs(5), Duration::from_secs(5)),
+        }
+    }
+
+    fn clear(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+
+    /// Labelled megapixels per second.
+    fn rate(&self) -> f64 {
+        self.pixels.load(Ordering::Relaxed) as f64 / 1e6 / self.started.elapsed().as_secs_f64().max(1e-9)
+    }
+
+    fn event(&self, event: &serde_json::Value) {
+        suspended(|| {
+            // Whoever reads progress may go away; the batch goes on.
+            let _ = writeln!(io::stderr(), "{event}");
+        });
+    }
+}
+
+impl BatchObserver for Progress {
+    fn started(&self, scene: &str, plan: &Plan) {
+        tracing::debug!("{scene}: {} in {} tiles", plan.layout.window.size(), plan.tiles());
+    }
+
+    fn tile_done(&self, pixels: usize) {
+        self.pixels.fetch_add(pixels, Ordering::Relaxed);
+        if let Some(bar) = &self.bar {
+            bar.set_message(format!("{} failed, {:.2} Mpx/s", self.failed.load(Ordering::Relaxed), self.rate()));
+        }
+    }
+
+    fn ended(&self, scene: &str, outcome: &Outcome) {
+        let ended = self.ended.fetch_add(1, Ordering::Relaxed) + 1;
+        let word = match outcome {
+            Outcome::Labelled(_) => "done",
+            Outcome::Skipped => "skipped",
+            Outcome::Failed(error) => {
+                self.failed.fetch_add(1, Ordering::Relaxed);
+                tracing::error!("{scene}: {}", error.with_causes());
+                fail::show_hint(error);
+                "failed"
+            }
+        };
+        let failed = self.failed.load(Ordering::Relaxed);
+        match self.style {
+            ProgressStyle::Bar => self.bar.iter().for_each(|bar| bar.inc(1)),
+            ProgressStyle::Json => self.event(&json!({
+                "event": "scene",
+                "scene": scene,
+                "outcome": word,
+                "scenes": ended,
+                "scenes_total": self.scenes,
+                "failed": failed,
+                "mpx_per_s": self.rate(),
+                "seconds": self.started.elapsed().as_secs_f64(),
+            })),
+            ProgressStyle::Auto => {
+                if self.due.lock().is_ok_and(|mut due| due.is_due(2)) {
+                    tracing::info!("{ended} of {} scenes, {failed} failed, {:.2} Mpx/s", self.scenes, self.rate());
+                }
+            }
+            ProgressStyle::None => {}
+        }
+    }
+
+    fn is_cancelled(&self) -> bool {
+        interrupt::is_interrupted()
+    }
+}

@@ -1,0 +1,152 @@
+//! Finished files on their way into a store.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use object_store::PutPayload;
+use object_store::multipart::{MultipartStore, PartId};
+
+use super::objects::{mode, run};
+use super::stores::{Place, resolve};
+use super::{RemoteError, objects};
+use crate::storage::failed;
+use crate::{Error, Existing, RemoteUri, Result};
+
+/// Bytes of a part, and the most that go in one request: what fails is sent again. Stores want at least 5 MiB, and take 10,000 parts at most.
+const PART: u64 = 16 << 20;
+
+/// Most parts of an upload.
+const MOST_PARTS: u64 = 10_000;
+
+/// Parts that are on their way at once; each is held in memory.
+const AT_ONCE: usize = 4;
+
+/// Takes a finished file to where it belongs: in one request if it is small, else in parts, completed last.
+///
+/// A run that is killed in between leaves parts that cost money and that no listing shows. So the upload's number is kept beside the file, in
+/// `FILE.upload.part`, until it is over, and the next upload of the file aborts it first. Azure numbers no uploads: it drops parts that nobody
+/// completes after a week.
+///
+/// # Errors
+/// If an object is there already that must stay, the file cannot be read, or the store does not take it; no part of it stays there.
+pub(crate) fn upload(file: &Path, uri: &RemoteUri, existing: Existing) -> Result<()> {
+    let unreadable = |source| Error::File { action: "read", path: file.to_owned(), source };
+    let size = fs::metadata(file).map_err(unreadable)?.len();
+    let place = resolve(uri).map_err(failed("write", uri))?;
+    let journal = Journal::of(file);
+    journal.abort(&place, uri)?;
+    if size <= PART {
+        let payload = PutPayload::from(fs::read(file).map_err(unreadable)?);
+        return run(async move {
+            place.store.objects.put_opts(&place.path, payload, mode(existing).into()).await?;
+            Ok(())
+        })
+        .map_err(failed("write", uri));
+    }
+    let Some(parts) = place.store.parts.clone() else {
+        let reason = "this kind of store takes no large objects".to_owned();
+        return Err(failed("write", uri)(RemoteError::Other { reason }));
+    };
+    // Unlike a small object, one made of parts replaces what has come in the meantime.
+    if existing == Existing::Refuse && objects::version_of(uri).map_err(failed("write", uri))?.is_some() {
+        return Err(failed("write", uri)(RemoteError::Exists));
+    }
+    let path = place.path.clone();
+    let number = run({
+        let (parts, path) = (Arc::clone(&parts), path.clone());
+        async move { Ok(parts.create_multipart(&path).await?) }
+    })
+    .map_err(failed("write", uri))?;
+    journal.note(&number)?;
+    let opened = Arc::new(File::open(file).map_err(unreadable)?);
+    let sent = run({
+        let (parts, number) = (Arc::clone(&parts), number.clone());
+        async move { send(&*parts, &path, &number, opened, size).await }
+    });
+    match sent {
+        Ok(()) => journal.close(),
+        Err(error) => {
+            journal.abort(&place, uri)?;
+            Err(failed("write", uri)(error))
+        }
+    }
+}
+
+/// Sends all parts and completes the upload.
+async fn send(
+    parts: &dyn MultipartStore,
+    path: &object_store::path::Path,
+    number: &String,
+    file: Arc<File>,
+    size: u64,
+) -> std::result::Result<(), RemoteError> {
+    let part = PART.max(size.div_ceil(MOST_PARTS).next_multiple_of(1 << 20));
+    let sends = (0..size.div_ceil(part)).map(|index| {
+        let file = Arc::clone(&file);
+        async move {
+            let start = index * part;
+            let mut bytes = vec![0; part.min(size - start) as usize];
+            file.read_exact_at(&mut bytes, start)
+                .map_err(|error| RemoteError::Other { reason: format!("the file to send cannot be read: {error}") })?;
+            let payload = PutPayload::from(Bytes::from(bytes));
+            Ok::<PartId, RemoteError>(parts.put_part(path, number, index as usize, payload).await?)
+        }
+    });
+    let done: Vec<PartId> = stream::iter(sends).buffered(AT_ONCE).try_collect().await?;
+    parts.complete_multipart(path, number, done).await?;
+    Ok(())
+}
+
+/// The number of an upload that is under way, on disk.
+struct Journal {
+    path: PathBuf,
+}
+
+impl Journal {
+    fn of(file: &Path) -> Self {
+        let mut path = file.as_os_str().to_owned();
+        path.push(".upload.part");
+        Self { path: path.into() }
+    }
+
+    fn note(&self, number: &str) -> Result<()> {
+        let write = || -> io::Result<()> {
+            let mut file = File::create(&self.path)?;
+            file.write_all(number.as_bytes())?;
+            file.sync_all()
+        };
+        write().map_err(|source| Error::File { action: "write", path: self.path.clone(), source })
+    }
+
+    fn close(&self) -> Result<()> {
+        match fs::remove_file(&self.path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(Error::File { action: "remove", path: self.path.clone(), source })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Aborts the upload that is noted, if there is one.
+    fn abort(&self, place: &Place, uri: &RemoteUri) -> Result<()> {
+        let number = match fs::read_to_string(&self.path) {
+            Ok(number) => number,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(source) => return Err(Error::File { action: "read", path: self.path.clone(), source }),
+        };
+        if let Some(parts) = place.store.parts.clone().filter(|_| !number.is_empty()) {
+            let path = place.path.clone();
+            match run(async move { Ok(parts.abort_multipart(&path, &number).await?) }) {
+                // It was completed or aborted before the note of it was removed.
+                Ok(()) | Err(RemoteError::NotFound) => {}
+                Err(error) => return Err(failed("abort an earlier upload of", uri)(error)),
+            }
+        }
+        self.close()
+    }
+}

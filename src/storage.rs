@@ -1,0 +1,229 @@
+//! Files and objects alike: looking at them, reading and writing small ones, listing folders.
+
+use std::fs;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use url::Url;
+
+use crate::remote;
+use crate::{Error, Existing, Location, RemoteUri, Result, Version, write_text};
+
+/// A file or object in a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListEntry {
+    /// Its name from the folder on, with `/` between components.
+    pub name: String,
+    /// What it holds.
+    pub version: Version,
+}
+
+/// The longest name that is given to a file, in bytes: the limit of most file systems for a component.
+const NAME_BYTES: usize = 240;
+
+/// Whether a relative name stays below the folder that it is relative to: plain components, separated by `/`.
+fn is_safe(name: &str) -> bool {
+    let plain = |part: &str| {
+        !matches!(part, "" | "." | "..")
+            && part.len() <= NAME_BYTES
+            && !part.contains(['\\', '\0'])
+            && !part.contains(char::is_control)
+    };
+    name.split('/').all(plain)
+}
+
+impl Location {
+    /// Something in this folder; `name` may have several components.
+    ///
+    /// # Errors
+    /// If the name would lead out of the folder (`..`, an absolute one), or is none for a file.
+    pub fn join(&self, name: &str) -> Result<Self> {
+        if !is_safe(name) {
+            return Err(Error::Name { name: name.to_owned(), folder: self.shown() });
+        }
+        Ok(match self {
+            Self::Local(folder) => Self::Local(folder.join(name)),
+            Self::Remote(uri) => {
+                let folder = uri.key();
+                let folder = folder.trim_matches('/');
+                Self::Remote(uri.unsigned().with_key(&if folder.is_empty() {
+                    name.to_owned()
+                } else {
+                    format!("{folder}/{name}")
+                }))
+            }
+        })
+    }
+
+    /// The folder that it is in; of a file name alone the current one, of a bucket itself the bucket.
+    #[must_use]
+    pub fn parent(&self) -> Self {
+        match self {
+            Self::Local(path) => match path.parent() {
+                Some(folder) if folder.as_os_str().is_empty() => Self::Local(PathBuf::from(".")),
+                Some(folder) => Self::Local(folder.to_owned()),
+                None => self.clone(),
+            },
+            Self::Remote(uri) => {
+                let key = uri.key();
+                let folder = key.trim_end_matches('/').rsplit_once('/').map_or("", |(folder, _)| folder);
+                Self::Remote(uri.unsigned().with_key(&format!("{folder}/")))
+            }
+        }
+    }
+
+    /// The last component of its name; empty if it has none.
+    #[must_use]
+    pub fn file_name(&self) -> String {
+        match self {
+            Self::Local(path) => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            Self::Remote(uri) => uri.key().rsplit('/').next().unwrap_or_default().to_owned(),
+        }
+    }
+
+    /// Whether it names a folder: an existing local one, or a name that ends with `/`.
+    #[must_use]
+    pub fn is_folder(&self) -> bool {
+        match self {
+            Self::Local(path) => path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/"),
+            Self::Remote(uri) => uri.key().is_empty() || uri.key().ends_with('/'),
+        }
+    }
+
+    /// Which content is there; none if there is nothing.
+    ///
+    /// # Errors
+    /// If that cannot be found out.
+    pub fn version(&self) -> Result<Option<Version>> {
+        match self {
+            Self::Local(path) => match fs::metadata(path) {
+                Ok(metadata) => Ok(Some(Version::from(&metadata))),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+                Err(source) => Err(Error::File { action: "look at", path: path.clone(), source }),
+            },
+            Self::Remote(uri) => remote::version_of(uri).map_err(failed("look at", uri)),
+        }
+    }
+
+    /// All bytes of a file or object that has at most `most` of them.
+    ///
+    /// # Errors
+    /// If it is larger, or cannot be read.
+    pub fn read(&self, most: u64) -> Result<Vec<u8>> {
+        let too_large = || Error::TooLarge { path: self.shown(), most };
+        match self {
+            Self::Local(path) => {
+                let failed = |source| Error::File { action: "read", path: path.clone(), source };
+                let mut bytes = Vec::new();
+                fs::File::open(path).map_err(failed)?.take(most + 1).read_to_end(&mut bytes).map_err(failed)?;
+                if bytes.len() as u64 > most { Err(too_large()) } else { Ok(bytes) }
+            }
+            Self::Remote(uri) => remote::read(uri, most).map_err(failed("read", uri))?.ok_or_else(too_large),
+        }
+    }
+
+    /// Writes a small file or object; it appears whole or not at all.
+    ///
+    /// # Errors
+    /// If there is one already that must stay, or it cannot be written.
+    pub fn write(&self, text: &str, existing: Existing) -> Result<()> {
+        match self {
+            Self::Local(path) => write_text(path, text, existing),
+            Self::Remote(uri) => remote::write(uri, text.to_owned(), existing).map_err(failed("write", uri)),
+        }
+    }
+
+    /// Everything in this folder and those below, by name; nothing if there is no such folder.
+    ///
+    /// # Errors
+    /// If it cannot be listed.
+    pub fn list(&self) -> Result<Vec<ListEntry>> {
+        let mut entries = match self {
+            Self::Local(folder) => {
+                let mut entries = Vec::new();
+                if folder.exists() {
+                    list_folder(folder, "", &mut entries)?;
+                }
+                entries
+            }
+            Self::Remote(uri) => remote::list(uri).map_err(failed("list", uri))?,
+        };
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(entries)
+    }
+}
+
+impl RemoteUri {
+    /// The object's name in its store, decoded.
+    pub(crate) fn key(&self) -> String {
+        let decoded = decode(self.url());
+        decoded.trim_start_matches('/').to_owned()
+    }
+}
+
+/// A URL's path without percent-encoding; bytes that are no UTF-8 stay encoded.
+fn decode(url: &Url) -> String {
+    percent_encoding::percent_decode_str(url.path()).decode_utf8().map_or_else(|_| url.path().to_owned(), Into::into)
+}
+
+/// Names the object of a failure.
+pub(crate) fn failed(action: &'static str, uri: &RemoteUri) -> impl FnOnce(remote::RemoteError) -> Error {
+    let location = uri.to_string().into();
+    move |source| Error::Remote { action: action.to_owned(), location, source }
+}
+
+fn list_folder(folder: &Path, prefix: &str, entries: &mut Vec<ListEntry>) -> Result<()> {
+    let failed = |source| Error::File { action: "list", path: folder.to_owned(), source };
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+        // Links are followed, as GDAL does.
+        let metadata = match fs::metadata(entry.path()) {
+            Ok(metadata) => metadata,
+            // It vanished, or is a link to nothing.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(source) => return Err(Error::File { action: "look at", path: entry.path(), source }),
+        };
+        if metadata.is_dir() {
+            list_folder(&entry.path(), &format!("{name}/"), entries)?;
+        } else {
+            entries.push(ListEntry { name, version: Version::from(&metadata) });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_leads_out_of_a_folder() {
+        let folders: [Location; 3] = ["/data/out", "s3://bucket/out/", "s3://bucket"].map(|text| text.parse().unwrap());
+        for folder in &folders {
+            for name in ["..", "../a", "a/../../b", "/etc/passwd", "a//b", "", "a/", "a\\b", "a\nb", "."] {
+                assert!(matches!(folder.join(name), Err(Error::Name { .. })), "{name:?}");
+            }
+        }
+        let joined: Vec<String> = folders.iter().map(|folder| folder.join("x/a b%2.tif").unwrap().to_string()).collect();
+        assert_eq!(joined, ["/data/out/x/a b%2.tif", "s3://bucket/out/x/a%20b%252.tif", "s3://bucket/x/a%20b%252.tif"]);
+        let location = folders[1].join("x/a b%2.tif").unwrap();
+        assert_eq!(location.file_name(), "a b%2.tif");
+        assert_eq!(location.parent().join("c").unwrap().to_string(), "s3://bucket/out/x/c");
+    }
+
+    #[test]
+    fn a_folder_is_listed_with_those_below() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("b/c")).unwrap();
+        for name in ["z", "a", "b/c/d"] {
+            fs::write(folder.path().join(name), name).unwrap();
+        }
+        let location = Location::from(folder.path());
+        let names: Vec<String> = location.list().unwrap().into_iter().map(|entry| entry.name).collect();
+        assert_eq!(names, ["a", "b/c/d", "z"]);
+        assert_eq!(location.join("none").unwrap().list().unwrap(), []);
+        assert!(matches!(location.join("z").unwrap().read(0), Err(Error::TooLarge { most: 0, .. })));
+        assert_eq!(location.join("z").unwrap().read(1).unwrap(), b"z");
+    }
+}
