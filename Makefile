@@ -61,11 +61,11 @@ bench-training: setup $(BENCH)/venv-training/ready ## Time a step of training in
 	$(CARGO) build --release $(CARGO_FLAGS) --package swath-models --example training
 	@$(BENCH)/venv-training/bin/python benches/cpu/training.py $(TARGET)/release/examples/training $(BENCH) $(THREADS) $(ROUNDS)
 
-bench-remote: build ## Label SCENE=... with MODEL=... from disk, from a slow server and through /vsicurl/ in turn (THREADS, ROUNDS, LATENCY)
+bench-remote: build ## Label SCENE=... with MODEL=... from disk, from a slow server and through /vsicurl/ in turn (THREADS, ROUNDS, LATENCY, SEGMENT_FLAGS)
 	@test -f "$(SCENE)" -a -d "$(MODEL)" || { echo "expected SCENE=FILE and MODEL=FOLDER, got '$(SCENE)' and '$(MODEL)'" >&2; exit 1; }
 	@scripts/setup.sh python
 	@mkdir -p $(TARGET)/bench-remote
-	@python3 benches/remote/bench.py $(TARGET)/release/swath $(TARGET)/bench-remote "$(SCENE)" "$(MODEL)" $(THREADS) $(ROUNDS) $(LATENCY)
+	@python3 benches/remote/bench.py $(TARGET)/release/swath $(TARGET)/bench-remote "$(SCENE)" "$(MODEL)" $(THREADS) $(ROUNDS) $(LATENCY) $(SEGMENT_FLAGS)
 
 $(BENCH)/venv/ready: benches/cpu/requirements.txt
 $(BENCH)/venv-training/ready: benches/cpu/requirements-training.txt

@@ -7,12 +7,13 @@ mod support;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
-use servers::{Behaviour, Faults, SECRET, Servers};
+use servers::{Faults, SECRET, Servers};
 use support::{Linear, Run, files, program, run, write_noise};
 use tempfile::TempDir;
 
@@ -41,7 +42,7 @@ impl Place {
 
     fn command(&self, args: &str) -> Command {
         let mut command = program(self.root.path());
-        self.servers.introduce(&mut command);
+        command.envs(self.servers.environment());
         let common = "--model model --max-memory 2GiB --threads 2 --tile 64 --progress none --scratch";
         fs::create_dir_all(self.path("scratch")).unwrap();
         command.arg("batch").args(args.split_whitespace()).args(common.split_whitespace()).arg(self.path("scratch"));
@@ -70,7 +71,7 @@ impl Place {
         let left: Vec<String> = files(&self.path(folder)).into_iter().filter(|name| name.contains(".part")).collect();
         assert_eq!(left, Vec::<String>::new());
         assert_eq!(files(&self.path("scratch")), Vec::<String>::new());
-        assert_eq!(self.servers.unfinished_uploads(), Vec::<String>::new());
+        assert_eq!(self.servers.unfinished_uploads(), Vec::<PathBuf>::new());
     }
 }
 
@@ -194,7 +195,7 @@ fn failures_that_pass_cost_no_scene() {
     let rounds = std::env::var("SWATH_FAULT_SCENES").ok().and_then(|text| text.parse().ok()).unwrap_or(40);
     let place = Place::new(rounds, 100);
     place.batch("bucket/scenes --output local").succeeds();
-    place.servers.watch.behave(Behaviour { faults: Faults::passing(0.1), ..Behaviour::default() });
+    *place.servers.watch.faults.lock().unwrap() = Faults::passing(0.1);
     let (summary, code) = place.summary("s3://bucket/scenes/ --output s3://bucket/out --jobs 8");
     assert_eq!((count(&summary, "done"), code), (rounds as u64, Some(0)), "{summary}");
     assert!(count(&summary, "retries") > rounds as u64 / 4, "{summary}");
@@ -208,11 +209,11 @@ fn a_store_that_dies_is_an_error_and_what_is_done_stays() {
     place.batch("bucket/scenes --output local").succeeds();
     let (summary, _) = place.summary("s3://bucket/scenes/ --output s3://bucket/out --shard 1/2");
     assert_eq!(count(&summary, "done"), 3, "{summary}");
-    place.servers.watch.behave(Behaviour { faults: Faults::dead(), ..Behaviour::default() });
+    place.servers.watch.dead.store(true, Relaxed);
     let run = place.batch("s3://bucket/scenes/ --output s3://bucket/out");
     assert_eq!(run.code, Some(2), "{run:?}");
     assert!(run.stderr.contains("s3://bucket/scenes") && run.stderr.contains("not available"), "{}", run.stderr);
-    place.servers.watch.behave(Behaviour::default());
+    place.servers.watch.dead.store(false, Relaxed);
     let (summary, code) = place.summary("s3://bucket/scenes/ --output s3://bucket/out");
     assert_eq!((count(&summary, "done"), count(&summary, "skipped"), code), (3, 3, Some(0)), "{summary}");
     assert!(place.rasters("bucket/out") == place.rasters("local"));
@@ -230,7 +231,7 @@ fn a_killed_batch_goes_on() {
         let mut kills = 0;
         // Later each time, so that every phase is hit.
         while kills < 3 {
-            let mut child = place.command(&args).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
+            let mut child = place.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
             thread::sleep(Duration::from_millis(20 + 37 * ((round * 3 + kills) % 30)));
             child.kill().unwrap();
             child.wait().unwrap();
@@ -248,6 +249,7 @@ fn bands_of_an_item_lie_in_several_files() {
     let item = sentinel::write(&place.path("items"), "S2A_TEST", 1);
     let mut model = Linear::by_sum(3, 9_000.0, 20_000.0).model();
     model.card.bands = ["B04", "B11", "B01"].map(str::to_owned).to_vec();
+    fs::remove_dir_all(place.path("model")).unwrap();
     model.write(&place.path("model")).unwrap();
     let manifest = item.strip_prefix(place.root.path()).unwrap().display().to_string();
     let (summary, code) = place.summary(&format!("{manifest} --output out"));

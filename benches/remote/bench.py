@@ -1,8 +1,8 @@
 """Labels a scene from disk, from a slow server, and from the same server through GDAL's /vsicurl/, in turn: `make bench-remote SCENE=... MODEL=...`.
 
-    python bench.py SWATH FOLDER SCENE MODEL THREADS ROUNDS MILLISECONDS
+    python bench.py SWATH FOLDER SCENE MODEL THREADS ROUNDS MILLISECONDS [FLAG...]
 
-Labels are kept in FOLDER; each request to the server takes MILLISECONDS. The labels must be the same bytes from everywhere.
+Labels are kept in FOLDER; each request to the server takes MILLISECONDS. FLAGs go to `swath segment`. The labels must be the same bytes from everywhere.
 """
 
 import subprocess
@@ -38,17 +38,17 @@ class Way:
 
 
 def main() -> None:
-    swath, folder, scene, model, threads, rounds, milliseconds = sys.argv[1:]
+    swath, folder, scene, model, threads, rounds, milliseconds, *more = sys.argv[1:]
     path = Path(scene)
-    flags = ["--model", model, "--threads", threads]
+    flags = ["--model", model, "--threads", threads, *more]
     with serve(path.parent, int(milliseconds) / 1000) as server:
         url = server.url(path.name)
         ways = [Way("disk", scene), Way("HTTP", url), Way("/vsicurl/", f"/vsicurl/{url}")]
         for _ in range(int(rounds)):
             expected = None
             for way in ways:
-                print(way.name, file=sys.stderr, flush=True)
                 labels = way.run(server, swath, Path(folder), flags)
+                print(f"{way.name}: {way.seconds[-1]:.1f} s", file=sys.stderr, flush=True)
                 expected = expected or labels
                 if labels != expected:
                     sys.exit(f"{way.name}: other labels than from disk")

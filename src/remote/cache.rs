@@ -185,13 +185,14 @@ impl BlockCache {
             }
             match missing.last_mut() {
                 Some(run) if (index - run.end) * BLOCK <= GAP && (index + 1 - run.start) * BLOCK <= LONGEST => {
-                    run.end = index + 1
+                    run.end = index + 1;
                 }
                 _ => missing.push(index..index + 1),
             }
         }
         if object.ranges == Ranges::Ignored && !missing.is_empty() {
-            missing = vec![0..size.div_ceil(BLOCK)];
+            missing.clear();
+            missing.push(0..size.div_ceil(BLOCK));
         }
         for blocks in missing {
             let range = blocks.start * BLOCK..(blocks.end * BLOCK).min(size);

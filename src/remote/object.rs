@@ -9,6 +9,9 @@ use object_store::{Error, GetOptions, GetRange, GetResult, ObjectStoreExt as _};
 use super::{Place, RemoteError};
 use crate::Version;
 
+/// What tells the next object from all others.
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
 /// One object as it was when it was opened. All that is read of it is of the same version.
 #[derive(Debug)]
 pub(super) struct Object {
@@ -52,7 +55,6 @@ impl Object {
             }
             Err(error) => return Err(error.into()),
         };
-        static NEXT: AtomicU64 = AtomicU64::new(0);
         let object = Self {
             place,
             id: NEXT.fetch_add(1, Ordering::Relaxed),

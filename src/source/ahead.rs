@@ -66,39 +66,57 @@ impl Ahead {
             self.announced.pop_front();
         }
         let mut bytes: u64 = self.announced.iter().map(|announced| announced.bytes).sum();
+        let mut asked = Blocks::default();
         for window in coming.skip(self.announced.len()).take(MOST - self.announced.len().min(MOST)) {
             if bytes > most {
                 break;
             }
-            let asked = self.ask(dataset, stored, window);
-            bytes += asked;
-            self.announced.push_back(Announced { window, bytes: asked });
+            let blocks = self.blocks(dataset, stored, window);
+            self.announced.push_back(Announced { window, bytes: blocks.bytes() });
+            bytes += blocks.bytes();
+            asked.raster.extend(blocks.raster);
+            asked.mask.extend(blocks.mask);
+        }
+        // All at once, so that blocks beside each other share requests.
+        remote::warm(&self.raster, &asked.raster);
+        if let Some(file) = &self.mask {
+            remote::warm(file, &asked.mask);
         }
     }
 
-    /// Asks for the blocks of a window, and says how many bytes they have.
-    fn ask(&self, dataset: &Dataset, stored: &[Stored], window: Window) -> u64 {
-        let (mut raster, mut mask): (Vec<Range<u64>>, Vec<Range<u64>>) = Default::default();
-        let bands = stored.iter().filter(|stored| matches!(stored, Stored::Band(_)));
-        let bands = bands.take(if self.together { 1 } else { usize::MAX });
-        for stored in bands.chain(stored.iter().filter(|stored| matches!(stored, Stored::MaskOf(_)))) {
-            // Whatever is wrong with it shows when it is read.
+    /// Where the blocks of a window lie. Whatever is wrong with them shows when they are read.
+    fn blocks(&self, dataset: &Dataset, stored: &[Stored], window: Window) -> Blocks {
+        let mut blocks = Blocks::default();
+        let mut bands = 0;
+        for stored in stored {
             match stored {
+                Stored::Band(_) if self.together && bands > 0 => {}
                 Stored::Band(number) => {
-                    raster.extend(dataset.rasterband(*number).iter().flat_map(|band| remote::block_ranges(band, window)));
+                    bands += 1;
+                    let ranges = dataset.rasterband(*number).map(|band| remote::block_ranges(&band, window));
+                    blocks.raster.extend(ranges.unwrap_or_default());
                 }
                 Stored::MaskOf(number) => {
                     let ranges =
                         dataset.rasterband(*number).and_then(|band| Ok(remote::block_ranges(&band.open_mask_band()?, window)));
-                    if self.mask.is_some() { &mut mask } else { &mut raster }.extend(ranges.unwrap_or_default());
+                    let file = if self.mask.is_some() { &mut blocks.mask } else { &mut blocks.raster };
+                    file.extend(ranges.unwrap_or_default());
                 }
             }
         }
-        let bytes = raster.iter().chain(&mask).map(|range| range.end - range.start).sum();
-        remote::warm(&self.raster, &raster);
-        if let Some(file) = &self.mask {
-            remote::warm(file, &mask);
-        }
-        bytes
+        blocks
+    }
+}
+
+/// Bytes of blocks in the raster's file and in that of its mask.
+#[derive(Debug, Default)]
+struct Blocks {
+    raster: Vec<Range<u64>>,
+    mask: Vec<Range<u64>>,
+}
+
+impl Blocks {
+    fn bytes(&self) -> u64 {
+        self.raster.iter().chain(&self.mask).map(|range| range.end - range.start).sum()
     }
 }

@@ -1,6 +1,5 @@
 //! Requests that fail.
 
-use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -10,26 +9,26 @@ use http_body_util::BodyExt as _;
 use hyper::body::{Body, Frame, SizeHint};
 use hyper::{Response, StatusCode};
 
-use super::{AnyBody, Broken, empty};
+use super::{Answer, AnyBody, Failure, empty};
 
 /// Longer than any client waits.
 const STALL: Duration = Duration::from_secs(20);
 
 /// Which requests fail.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Faults {
+#[derive(Default)]
+pub struct Faults {
     /// The share of requests that fail, 0 to 1.
-    share: f64,
+    pub share: f64,
     /// How they fail, one after the other.
-    kinds: Vec<Fault>,
+    pub kinds: Vec<Fault>,
     /// Requests that failed.
-    made: usize,
+    pub made: u64,
     state: u64,
 }
 
 /// How a request fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub enum Fault {
     /// Answered with this status, and not done.
     Status(u16),
     /// The connection is closed without an answer.
@@ -42,14 +41,14 @@ pub(super) enum Fault {
 
 impl Faults {
     /// All kinds that pass, in turn, for that share of the requests.
-    pub(crate) fn passing(share: f64) -> Self {
+    pub fn passing(share: f64) -> Self {
         let kinds = vec![Fault::Status(500), Fault::Status(503), Fault::Reset, Fault::Short, Fault::Stall];
         Self { share, kinds, made: 0, state: 1 }
     }
 
-    /// From now on, no request is answered.
-    pub(crate) fn dead() -> Self {
-        Self { share: 1.0, kinds: vec![Fault::Reset], made: 0, state: 1 }
+    /// Every request is answered by this status.
+    pub fn always(status: u16) -> Self {
+        Self { share: 1.0, kinds: vec![Fault::Status(status)], made: 0, state: 1 }
     }
 
     /// How the next request fails, if it does.
@@ -60,13 +59,13 @@ impl Faults {
             return None;
         }
         self.made += 1;
-        Some(self.kinds[self.made % self.kinds.len()])
+        Some(self.kinds[self.made as usize % self.kinds.len()])
     }
 }
 
 impl Fault {
     /// What the client gets in the place of `answer`. An error closes the connection.
-    pub(super) async fn answer(self, answer: impl Future<Output = Response<AnyBody>>) -> Result<Response<AnyBody>, Broken> {
+    pub(super) async fn answer(self, answer: impl FnOnce() -> Answer) -> Result<Response<AnyBody>, Failure> {
         match self {
             Self::Status(status) => Ok(empty(StatusCode::from_u16(status)?)),
             Self::Reset => Err("reset".into()),
@@ -74,7 +73,7 @@ impl Fault {
                 tokio::time::sleep(STALL).await;
                 Err("stalled".into())
             }
-            Self::Short => Ok(answer.await.map(|body| ShortBody { body, left: 1000 }.boxed())),
+            Self::Short => Ok(answer().await.map(|body| ShortBody { body, left: 1000 }.boxed())),
         }
     }
 }
@@ -87,9 +86,9 @@ struct ShortBody {
 
 impl Body for ShortBody {
     type Data = Bytes;
-    type Error = Broken;
+    type Error = Failure;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
         if self.left == 0 {
             return Poll::Ready(Some(Err("broken off".into())));
         }

@@ -112,7 +112,7 @@ unsafe extern "C" fn stat(_: *mut c_void, name: *const c_char, out: *mut VSIStat
     guard(-1, || {
         // SAFETY: GDAL's name lives as long as the call.
         let Some(name) = (unsafe { text(name) }) else { return -1 };
-        let (size, mode) = match Mount::get().and_then(|mount| Ok((mount, mount.object(name)))) {
+        let (size, mode) = match Mount::get().map(|mount| (mount, mount.object(name))) {
             Ok((_, Ok(object))) => (object.version.size, libc::S_IFREG),
             Ok((mount, Err(RemoteError::NotFound))) if mount.is_folder(name) => (0, libc::S_IFDIR),
             Ok((_, Err(error))) | Err(error) => {

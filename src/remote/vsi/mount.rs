@@ -88,12 +88,10 @@ impl Mount {
     /// Forgets what is known of an object and of the files beside it: they may have changed.
     pub(in crate::remote) fn forget(&self, name: &str) {
         let mut known = self.known();
-        known.siblings.pop(name);
-        let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
-        let old: Vec<String> =
-            known.objects.iter().map(|(name, _)| name).filter(|known| known.starts_with(stem)).cloned().collect();
-        for name in old {
-            known.objects.pop(&name);
+        let beside = known.siblings.pop(name).unwrap_or_default();
+        let beside = beside.iter().map(|leaf| format!("{}/{leaf}", folder(name))).chain(sidecars(name));
+        for object in beside.chain([name.to_owned()]) {
+            known.objects.pop(&object);
         }
     }
 
