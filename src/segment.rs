@@ -233,7 +233,7 @@ impl Segmenter {
                 return Err(Error::OtherRun { path: outputs.labels, difference });
             }
             Some(found) if found.run.files != run.files => {
-                return Err(Error::OtherRun { path: outputs.labels, difference: "choice of output files".into() });
+                return Err(Error::OtherRun { path: outputs.labels, difference: "output files".into() });
             }
             Some(found) => {
                 // What has its name already then got it from that run.

@@ -126,22 +126,21 @@ fn another_model_scene_or_option_is_refused_and_overwrite_starts_anew() {
     let before = files(folder.path());
     let refused = |more: &str, words: &str| {
         let run = swath(folder.path(), &format!("{}{more}", arguments("labels")));
-        run.fails(2, &[&format!("labels.tif with another {words}"), "hint: --overwrite starts anew"]);
+        run.fails(2, &[&format!("labels.tif that differs in {words}"), "hint: --overwrite starts anew"]);
         assert_eq!(files(folder.path()), before);
     };
     let other = |from: &str, to: &str, words: &str| {
         let run = swath(folder.path(), &arguments("labels").replace(from, to));
-        run.fails(2, &[&format!("labels.tif with another {words}"), "hint: --overwrite starts anew"]);
+        run.fails(2, &[&format!("labels.tif that differs in {words}"), "hint: --overwrite starts anew"]);
         assert_eq!(files(folder.path()), before);
     };
-    other("--tile 128", "--tile 256", "options: ");
-    other("--tile 128", "--tile 256", "tile 128 -> 256");
+    other("--tile 128", "--tile 256", "options: overlap 32 x 32 -> 64 x 64, tile 128 -> 256");
     other("--bands 1,2,3", "--bands 3,2,1", "options: bands 1,2,3 -> 3,2,1");
     refused(" --blend flat", "options: blend hann -> flat");
     refused(" --window 0,0,500,600", "options: window 0,0,500,1400 -> 0,0,500,600");
     refused(" --probability-type u8", "options: probabilities f32 -> u8");
     other(" --confidence labels_c.tif", "", "options: confidence u8 -> none");
-    other("labels_p.tif", "other.tif", "choice of output files");
+    other("labels_p.tif", "other.tif", "output files");
 
     let scene = folder.path().join("scene.tif");
     let bytes = fs::read(&scene).unwrap();

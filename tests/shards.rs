@@ -133,7 +133,7 @@ fn shards_that_do_not_belong_together_are_refused() {
     labels("--shard 1/2").succeeds();
     labels("--shard 2/2 --blend flat").succeeds();
     let merge = || swath(folder.path(), "merge mixed/labels.tif");
-    merge().fails(2, &["labels.shard-2-of-2.json has another options: blend hann -> flat than ", "labels.shard-1-of-2.json"]);
+    merge().fails(2, &["labels.shard-1-of-2.json and ", "labels.shard-2-of-2.json differ in options: blend hann -> flat"]);
     // Nor is one of another option taken for the one that is asked for.
     labels("--shard 2/2").fails(1, &["options: blend flat -> hann", "hint: --overwrite"]);
     labels("--shard 2/2 --overwrite").succeeds();
@@ -151,7 +151,7 @@ fn shards_that_do_not_belong_together_are_refused() {
     let item = folder.path().join("mixed/labels.shard-2-of-2.json");
     let good = fs::read(&item).unwrap();
     edit_json(&item, |item| item["properties"]["swath:shard"]["first_row"] = 7.into());
-    merge().fails(2, &["labels.shard-2-of-2.json has another cut", "got row 7"]);
+    merge().fails(2, &["labels.shard-2-of-2.json differ in where they are cut", "got row 7"]);
     fs::write(&item, "{}").unwrap();
     merge().fails(2, &["labels.shard-2-of-2.json is not the item of a shard"]);
     fs::write(&item, good).unwrap();
