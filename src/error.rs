@@ -102,7 +102,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// What is unfinished is not what is asked for.
-    #[error("there is an unfinished run for {} with another {difference}", path.display())]
+    #[error("there is an unfinished run for {} that differs in {difference}", path.display())]
     OtherRun {
         /// The label raster.
         path: PathBuf,
@@ -144,7 +144,7 @@ pub enum Error {
         count: usize,
     },
     /// A shard does not fit the others.
-    #[error("{} has another {difference} than {}", path.display(), first.display())]
+    #[error("{} and {} differ in {difference}", first.display(), path.display())]
     ShardDiffers {
         /// The shard.
         path: PathBuf,

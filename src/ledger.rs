@@ -59,7 +59,7 @@ impl Run {
         if !difference.is_empty() {
             return Some(difference);
         }
-        (self.files != other.files).then(|| "choice of output files".into())
+        (self.files != other.files).then(|| "output files".into())
     }
 }
 

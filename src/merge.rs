@@ -45,7 +45,7 @@ pub fn merge(labels: &Path, existing: Existing, shards: Shards, observer: &dyn O
     match ledger.entries().filter(|_| existing == Existing::Refuse) {
         // What has its name already then got it from a merging that was killed.
         Some(found) if found.run == run => outputs.existing = Existing::Overwrite,
-        Some(_) => return Err(Error::OtherRun { path: labels.to_owned(), difference: "purpose than merging".into() }),
+        Some(_) => return Err(Error::OtherRun { path: labels.to_owned(), difference: "purpose: it labels".into() }),
         None => {}
     }
     outputs.refuse()?;
@@ -88,7 +88,7 @@ fn find(labels: &Path) -> Result<Vec<(PathBuf, ShardFacts)>> {
             if facts.shard != shard {
                 return Err(Error::ShardDiffers {
                     path: item,
-                    difference: "number than its name".into(),
+                    difference: "which shard it is".into(),
                     first: labels.to_owned(),
                 });
             }
@@ -119,7 +119,7 @@ fn find(labels: &Path) -> Result<Vec<(PathBuf, ShardFacts)>> {
     let mut row = 0;
     for (item, facts) in found.iter().filter(|(_, facts)| facts.rows > 0) {
         if facts.first_row != row {
-            return Err(differs(item, format!("cut: expected row {row}, got row {}", facts.first_row)));
+            return Err(differs(item, format!("where they are cut: expected row {row}, got row {}", facts.first_row)));
         }
         row += facts.rows;
     }

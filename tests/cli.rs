@@ -700,7 +700,7 @@ fn the_demo_does_not_replace_files() {
 }
 
 #[test]
-fn an_interrupted_run_leaves_nothing() {
+fn an_interrupted_run_publishes_nothing_and_keeps_what_it_did() {
     for signal in ["-INT", "-TERM"] {
         interrupt(signal);
     }
@@ -723,7 +723,12 @@ fn interrupt(signal: &str) {
         assert!(started.elapsed() < Duration::from_mins(1), "the run never began");
         thread::sleep(Duration::from_millis(20));
     }
-    thread::sleep(Duration::from_millis(500));
+    // The first row of tiles is on the disk.
+    let ledger = folder.path().join("labels.tif.ledger.part");
+    while fs::read_to_string(&ledger).map_or(0, |text| text.matches('\n').count()) < 2 {
+        assert!(started.elapsed() < Duration::from_mins(2), "no row of tiles was finished");
+        thread::sleep(Duration::from_millis(20));
+    }
     let asked = Instant::now();
     let kill = || Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
     assert!(kill().success());
@@ -735,7 +740,10 @@ fn interrupt(signal: &str) {
     assert!(asked.elapsed() < Duration::from_secs(20), "stopped after {:?}", asked.elapsed());
     assert!(stderr.contains("interrupted: finishing the current step"), "{stderr}");
     assert_eq!(output.stdout, b"");
-    assert_nothing_left(folder.path());
+    let kept = ["labels.tif.ledger.part", "labels.tif.scratch.part", "labels_c.tif.scratch.part"];
+    let ours = |name: &String| name.contains("labels");
+    assert_eq!(files(folder.path()).into_iter().filter(ours).collect::<Vec<_>>(), kept, "{stderr}");
+    assert!(stderr.contains("the same command goes on"), "{stderr}");
 }
 
 /// A scene of one tile needs no overlap, however much is asked for; an absurd one is an error at once.
