@@ -10,10 +10,13 @@ THREADS ?= $(shell nproc)
 bench-cpu: ROUNDS ?= 5
 bench-end-to-end: ROUNDS ?= 2
 bench-training: ROUNDS ?= 5
+bench-remote: ROUNDS ?= 3
+# Milliseconds of a request to the server of bench-remote.
+LATENCY ?= 100
 PRECISIONS ?= f32 bf16
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint doc check sanitize bench-cpu bench-end-to-end bench-training bundled-model clean
+.PHONY: help setup build demo test lint doc check sanitize bench-cpu bench-end-to-end bench-training bench-remote bundled-model clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -57,6 +60,12 @@ bench-end-to-end: build $(BENCH)/venv/ready ## Label SCENE=... with Swath and wi
 bench-training: setup $(BENCH)/venv-training/ready ## Time a step of training in Swath, candle and PyTorch in turn (THREADS, ROUNDS)
 	$(CARGO) build --release $(CARGO_FLAGS) --package swath-models --example training
 	@$(BENCH)/venv-training/bin/python benches/cpu/training.py $(TARGET)/release/examples/training $(BENCH) $(THREADS) $(ROUNDS)
+
+bench-remote: build ## Label SCENE=... with MODEL=... from disk, from a slow server and through /vsicurl/ in turn (THREADS, ROUNDS, LATENCY)
+	@test -f "$(SCENE)" -a -d "$(MODEL)" || { echo "expected SCENE=FILE and MODEL=FOLDER, got '$(SCENE)' and '$(MODEL)'" >&2; exit 1; }
+	@scripts/setup.sh python
+	@mkdir -p $(TARGET)/bench-remote
+	@python3 benches/remote/bench.py $(TARGET)/release/swath $(TARGET)/bench-remote "$(SCENE)" "$(MODEL)" $(THREADS) $(ROUNDS) $(LATENCY)
 
 $(BENCH)/venv/ready: benches/cpu/requirements.txt
 $(BENCH)/venv-training/ready: benches/cpu/requirements-training.txt

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use swath_tiling::{Size, Window};
 
+use crate::remote::RemoteError;
+
 /// A result whose error is this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -30,6 +32,16 @@ pub enum Error {
         path: PathBuf,
         /// Why.
         source: std::io::Error,
+    },
+    /// A store did not do what it was asked to.
+    #[error("cannot {action} {}", location.display())]
+    Remote {
+        /// What was tried: a verb, perhaps with its object ("open", "read window x 0 y 0 of 512 x 512 of").
+        action: String,
+        /// The object, or the raster that is made of it, without secrets.
+        location: PathBuf,
+        /// Why.
+        source: RemoteError,
     },
     /// Neither a path nor a URI of a store.
     #[error(
@@ -287,6 +299,12 @@ pub enum Error {
     #[error("{} has no raster bands", path.display())]
     NoBands {
         /// The dataset.
+        path: PathBuf,
+    },
+    /// A scene that is not the one that was opened.
+    #[error("{} was changed or replaced after it was opened", path.display())]
+    SceneChanged {
+        /// The scene.
         path: PathBuf,
     },
     /// A scene that is smaller than what becomes one pixel of it.

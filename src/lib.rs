@@ -48,6 +48,7 @@ pub mod source;
 mod stac;
 mod timings;
 pub mod train;
+mod version;
 
 pub use error::{Error, Result};
 pub use gdal::Gcp;
@@ -55,7 +56,9 @@ pub use georeference::Georeference;
 pub use location::{Location, RemoteUri, Scheme};
 pub use pipeline::{NoObserver, Observer, Scores, run};
 pub use preview::{Panels, preview};
+pub use remote::RemoteError;
 pub use segment::{Outputs, ProbabilityOutput, Report, Segmenter};
 pub use sink::{Existing, LabelProduct, LabelSink, LabelSummary, LayerEncoding, LayerProduct, LayerSink, write_text};
 pub use stac::{ItemDescription, LayerAsset, ModelReference, acquired};
 pub use timings::{Stage, Timings};
+pub use version::Version;

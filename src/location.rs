@@ -66,6 +66,21 @@ impl RemoteUri {
         &self.url
     }
 
+    /// The same without query and fragment: a signature is for one object.
+    pub(crate) fn unsigned(&self) -> Self {
+        let mut url = self.url.clone();
+        url.set_query(None);
+        url.set_fragment(None);
+        Self { url, ..*self }
+    }
+
+    /// Another object of the same store; `key` is not percent-encoded.
+    pub(crate) fn with_key(&self, key: &str) -> Self {
+        let mut url = self.url.clone();
+        url.set_path(&format!("/{}", key.replace('%', "%25")));
+        Self { url, ..*self }
+    }
+
     /// The URI without its secrets.
     fn shown(&self) -> Url {
         let mut url = self.url.clone();

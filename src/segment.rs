@@ -19,7 +19,7 @@ use crate::source::{BandRequest, RasterSource, Scene, SceneInput, limit_cache};
 use crate::stac::item_path;
 use crate::{
     Error, Existing, ItemDescription, LabelProduct, LabelSink, LabelSummary, LayerAsset, LayerEncoding, LayerProduct, LayerSink,
-    Location, ModelReference, Result, Stage, Timings,
+    Location, ModelReference, Result, Stage, Timings, remote,
 };
 
 /// A model that is ready to label scenes.
@@ -198,6 +198,9 @@ impl Segmenter {
     pub fn run(&self, scene: &Scene, plan: &Plan, outputs: &Outputs, observer: &dyn Observer) -> Result<Report> {
         let started = Instant::now();
         limit_cache(plan.memory.cache);
+        if plan.memory.remote > 0 {
+            remote::limit_cache(plan.memory.remote);
+        }
         let mut sinks = Sinks::create(&self.card, scene, plan, outputs)?;
         let labeller = Labeller::new(&self.card);
         let origin = plan.layout.window;

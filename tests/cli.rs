@@ -194,7 +194,7 @@ fn plan_says_what_would_be_done_and_does_nothing() {
     // The files are finished when the network has run: the larger of both counts.
     let part = |name: &str| plan["memory"][name].as_u64().unwrap();
     let stage = (part("tiles_waiting") + part("mosaic")).max(part("finishing"));
-    let loaded = part("block_cache") + part("blocks") + part("weights") + part("network") + stage;
+    let loaded = part("block_cache") + part("remote_blocks") + part("blocks") + part("weights") + part("network") + stage;
     assert_eq!(part("total"), part("program") + loaded.max(part("loading")));
     // A 5x5 and a 1x1 convolution with two operations for each multiplication; bias and softmax are a few more.
     let operations = plan["flops"].as_f64().unwrap() / (8.0 * 256.0 * 256.0);

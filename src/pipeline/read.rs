@@ -8,7 +8,7 @@ use swath_tiling::{Tile, TileGrid};
 use super::run::Run;
 use crate::Result;
 use crate::plan::Layout;
-use crate::source::{Patch, WindowReader, read_extended};
+use crate::source::{Patch, WindowReader, read_extended, visible};
 
 /// Patches that each reading thread has ready for the network.
 pub(crate) const PATCHES_AHEAD: usize = 1;
@@ -34,20 +34,26 @@ pub(super) fn start<'scope>(
     let readers = run.plan.readers.min(swath.len());
     let start = |first: usize| {
         let (send, receive) = sync_channel(PATCHES_AHEAD);
-        let tiles = (first..swath.len()).step_by(readers).map(|index| swath.tile(index));
-        scope.spawn(move || read(run, tiles, &send));
+        let tiles = (first..swath.len()).step_by(readers);
+        scope.spawn(move || read(run, swath, tiles, &send));
         receive
     };
     (0..readers).map(start).collect()
 }
 
-fn read(run: &Run<'_>, tiles: impl Iterator<Item = Tile>, send: &SyncSender<Result<Input>>) {
+fn read(run: &Run<'_>, swath: &TileGrid, tiles: impl Iterator<Item = usize>, send: &SyncSender<Result<Input>>) {
     let mut reader = match run.source.reader() {
         Ok(reader) => reader,
         Err(error) => return drop(send.send(Err(error))),
     };
-    for tile in tiles {
-        let input = read_tile(run, reader.as_mut(), tile);
+    let Layout { raster, .. } = run.plan.layout;
+    for index in tiles {
+        if run.plan.memory.remote > 0 {
+            let mut coming = (index..swath.len()).map(|index| visible(raster, run.plan.layout.reach(&swath.tile(index))));
+            // The other half holds what is being read.
+            reader.prefetch(&mut coming, run.plan.memory.remote / 2);
+        }
+        let input = read_tile(run, reader.as_mut(), swath.tile(index));
         let failed = input.is_err();
         let sent = run.clocks.reading.blocked.time(|| send.send(input));
         if sent.is_err() || failed {

@@ -16,6 +16,12 @@ pub(crate) const BASE: usize = 112 * MIB;
 /// GDAL's block cache where blocks are small.
 const CACHE: usize = 64 * MIB;
 
+/// The least that is kept of remote objects. It is taken from GDAL's block cache: tiles must not depend on where a scene is.
+pub(super) const REMOTE_LEAST: usize = 16 * MIB;
+
+/// The most that is kept of remote objects; half of it is asked for ahead of the readers.
+pub(super) const REMOTE_MOST: usize = 256 * MIB;
+
 /// Bytes held at the peak, by part. The files are finished when the network has run, so the larger of both counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryPlan {
@@ -23,6 +29,8 @@ pub struct MemoryPlan {
     pub base: usize,
     /// GDAL's cache of decoded blocks.
     pub cache: usize,
+    /// What is kept of a remote scene's files, as they are stored, read lately or asked for ahead; 0 for a local one.
+    pub remote: usize,
     /// Blocks that are being decoded, which count beside the cache if they are larger than it.
     pub blocks: usize,
     /// The network's weights, in whatever form the executor keeps them.
@@ -44,7 +52,7 @@ impl MemoryPlan {
     #[must_use]
     pub fn total(&self) -> usize {
         let stage = (self.waiting + self.mosaic).max(self.finish);
-        self.base + self.loading.max(self.cache + self.blocks + self.weights + self.network + stage)
+        self.base + self.loading.max(self.cache + self.remote + self.blocks + self.weights + self.network + stage)
     }
 
     /// Adds up what a layout holds when it is run swath by swath.
@@ -69,6 +77,7 @@ impl MemoryPlan {
         Ok(Self {
             base: BASE,
             cache: reading.cache,
+            remote: reading.remote,
             blocks: reading.blocks,
             weights: executor.resident_bytes(),
             // As they were read, and as they are rewritten.
@@ -88,6 +97,8 @@ pub(super) struct Reading {
     pub(super) readers: usize,
     /// Bytes of GDAL's block cache.
     pub(super) cache: usize,
+    /// Bytes that are kept of a remote scene's files.
+    pub(super) remote: usize,
     /// Bytes of cache that would keep all strips of a row of tiles; 0 where blocks are small.
     strips: usize,
     /// Bytes of the blocks that the readers decode at once, as they are stored and as they are read.
@@ -95,17 +106,18 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    /// `bytes` are those of a pixel in all bands read, `rows` those of a tile.
-    pub(super) fn new(readers: usize, profile: &RasterProfile, bytes: usize, rows: usize, limit: usize) -> Self {
+    /// `remote` are those kept of a remote scene's files, `bytes` those of a pixel in all bands read, `rows` those of a tile.
+    pub(super) fn new(readers: usize, remote: usize, profile: &RasterProfile, bytes: usize, rows: usize, limit: usize) -> Self {
         let RasterProfile { size: raster, block, .. } = *profile;
         // Strips are as wide as the raster: unless a row of tiles stays cached, each tile decodes all of it again.
         let strips = if block.width >= raster.width { raster.width * (rows + 2 * block.height) * bytes } else { 0 };
-        Self { readers, cache: CACHE.max(strips.min(limit / 4)), strips, blocks: 2 * readers * profile.block_bytes }
+        let cache = CACHE.max(strips.min(limit / 4)) - remote.min(REMOTE_LEAST);
+        Self { readers, cache, remote, strips, blocks: 2 * readers * profile.block_bytes }
     }
 
     /// The limit that would do for what is planned so: with it, the cache may be larger.
     pub(super) fn needed(&self, memory: &MemoryPlan) -> usize {
-        let rest = memory.total() - memory.cache;
+        let rest = memory.total() - memory.cache - memory.remote.min(REMOTE_LEAST);
         rest + CACHE.max(self.strips.min(rest.div_ceil(3)))
     }
 }

@@ -10,3 +10,4 @@ pub(crate) use memory::BASE;
 pub use memory::MemoryPlan;
 pub use request::{BlendChoice, Layers, PlanRequest, Tiles};
 pub use search::Plan;
+pub(crate) use search::Storage;

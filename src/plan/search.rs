@@ -4,10 +4,10 @@ use swath_models::{Arithmetic, Convolutions, Executor, Extent, Geometry, Reach};
 use swath_tiling::{Blend, TileGrid, Window};
 
 use super::layout::{self, Layout};
-use super::memory::{Computing, MemoryPlan, Reading, Writing};
+use super::memory::{Computing, MemoryPlan, REMOTE_LEAST, REMOTE_MOST, Reading, Writing};
 use super::{BlendChoice, PlanRequest, Tiles};
 use crate::source::RasterSource;
-use crate::source::{RasterProfile, Scene};
+use crate::source::{RasterProfile, Scene, visible};
 use crate::{Error, Result};
 
 /// Sides of tiles that are tried where neither user nor network say, largest first: large tiles lose less to overlap.
@@ -18,6 +18,9 @@ const MOST_OVERLAP: usize = i32::MAX as usize;
 
 /// Most threads that read: more wait for the network.
 const MOST_READERS: usize = 4;
+
+/// Threads that read a remote scene, however few compute: they wait for its store.
+const REMOTE_READERS: usize = 4;
 
 /// Everything that is decided before the first read. No usage error can come after it.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,12 +61,14 @@ impl Plan {
     pub fn new(scene: &Scene, executor: &dyn Executor, request: &PlanRequest) -> Result<Self> {
         let profile = scene.profile();
         let bytes = scene.bands().numbers().iter().map(|number| profile.bands[number - 1].bytes).sum();
-        Self::with_profile(profile, bytes, executor, request)
+        let storage = if scene.input().is_remote() { Storage::Remote } else { Storage::Local };
+        Self::with_profile(profile, storage, bytes, executor, request)
     }
 
     /// As [`Plan::new`], for any source of this profile; `bytes` are those of a pixel in all bands read.
     pub(crate) fn with_profile(
         profile: &RasterProfile,
+        storage: Storage,
         bytes: usize,
         executor: &dyn Executor,
         request: &PlanRequest,
@@ -84,7 +89,7 @@ impl Plan {
         if window.area() == 0 || !all.contains(window) {
             return Err(Error::WindowOutside { path: profile.path.clone(), window, size: profile.size });
         }
-        let search = Search { profile, window, geometry: &geometry, executor, request, fixed, bytes };
+        let search = Search { profile, window, geometry: &geometry, executor, request, fixed, bytes, storage };
         if let Some(workers) = request.workers.filter(|workers| !(1..=request.threads).contains(workers)) {
             return Err(Error::Workers { workers, threads: request.threads });
         }
@@ -134,7 +139,7 @@ impl Plan {
     /// If the area cannot be read.
     pub fn tiles_within(&self, scene: &Scene) -> Result<usize> {
         let windows =
-            self.swaths.iter().flat_map(TileGrid::tiles).map(|tile| self.layout.reach(&tile).within(self.layout.raster));
+            self.swaths.iter().flat_map(TileGrid::tiles).map(|tile| visible(self.layout.raster, self.layout.reach(&tile)));
         Ok(scene.touched(windows)?.into_iter().filter(|touched| *touched).count())
     }
 
@@ -159,6 +164,15 @@ impl Plan {
     }
 }
 
+/// Where a scene's pixels come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Storage {
+    /// The machine itself.
+    Local,
+    /// A store.
+    Remote,
+}
+
 /// A tiling, and what it holds in memory.
 struct Found {
     layout: Layout,
@@ -173,6 +187,8 @@ struct Found {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Effort {
     readers: usize,
+    /// Bytes that are kept of a remote scene's files.
+    remote: usize,
     computing: Computing,
     /// Threads that compress the finished files.
     finish_threads: usize,
@@ -187,6 +203,7 @@ struct Search<'a> {
     fixed: Option<Extent>,
     /// Bytes of a pixel in all bands read.
     bytes: usize,
+    storage: Storage,
 }
 
 impl Search<'_> {
@@ -245,7 +262,7 @@ impl Search<'_> {
     fn fit(&self, layout: &Layout, workers: Option<usize>) -> Result<Found> {
         let mut columns = self.window.width;
         let slowest = loop {
-            let slowest = self.found(layout, columns, Effort::least(workers))?;
+            let slowest = self.found(layout, columns, Effort::least(self.storage, workers))?;
             let narrowest = layout.blend == Blend::Crop || columns <= 2 * layout.grid.tile_size().width;
             if self.fits(&slowest) || narrowest {
                 break slowest;
@@ -256,7 +273,7 @@ impl Search<'_> {
             return Ok(slowest);
         }
         let tiles = slowest.swaths.iter().map(TileGrid::len).max().unwrap_or(1);
-        let mut effort = Effort::most(self.request.threads.max(1), workers, tiles);
+        let mut effort = Effort::most(self.storage, self.request.threads.max(1), workers, tiles);
         loop {
             let found = self.found(layout, columns, effort)?;
             if self.fits(&found) {
@@ -270,7 +287,8 @@ impl Search<'_> {
     }
 
     fn found(&self, layout: &Layout, columns: usize, effort: Effort) -> Result<Found> {
-        let reading = Reading::new(effort.readers, self.profile, self.bytes, layout.input.y, self.request.max_memory);
+        let reading =
+            Reading::new(effort.readers, effort.remote, self.profile, self.bytes, layout.input.y, self.request.max_memory);
         let classes = self.executor.graph().output_channels().max(2);
         let writing = Writing { layers: self.request.layers, classes, threads: effort.finish_threads };
         let swaths = layout.grid.swaths(columns);
@@ -282,21 +300,33 @@ impl Search<'_> {
 impl Effort {
     /// All threads. One tile per thread, since threads of different tiles do not wait for each other; but a worker that has no tile left when
     /// the others compute their last ones idles, so there are no more workers than keep idle time below a tenth.
-    fn most(threads: usize, workers: Option<usize>, tiles: usize) -> Self {
+    fn most(storage: Storage, threads: usize, workers: Option<usize>, tiles: usize) -> Self {
         let busy = |workers: &usize| 10 * workers * tiles.div_ceil(*workers) <= 11 * tiles;
         let workers = workers.or_else(|| (1..=threads).rev().find(busy)).unwrap_or(1);
-        Self { readers: threads.min(MOST_READERS), computing: Computing { workers, threads }, finish_threads: threads }
+        let (readers, remote) = match storage {
+            Storage::Local => (threads.min(MOST_READERS), 0),
+            Storage::Remote => (REMOTE_READERS, REMOTE_MOST),
+        };
+        Self { readers, remote, computing: Computing { workers, threads }, finish_threads: threads }
     }
 
     /// One of each; `workers`, if so many are asked for.
-    fn least(workers: Option<usize>) -> Self {
+    fn least(storage: Storage, workers: Option<usize>) -> Self {
         let workers = workers.unwrap_or(1);
-        Self { readers: 1, computing: Computing { workers, threads: workers }, finish_threads: 1 }
+        let remote = match storage {
+            Storage::Local => 0,
+            Storage::Remote => REMOTE_LEAST,
+        };
+        Self { readers: 1, remote, computing: Computing { workers, threads: workers }, finish_threads: 1 }
     }
 
     /// A little less of what costs the least time; none if there is nothing left to give up. `workers` stay if so many are asked for.
     fn less(mut self, memory: &MemoryPlan, workers: Option<usize>) -> Option<Self> {
-        let Self { readers, computing, finish_threads } = &mut self;
+        let Self { readers, remote, computing, finish_threads } = &mut self;
+        if *remote > REMOTE_LEAST {
+            *remote /= 2;
+            return Some(self);
+        }
         let finishing = memory.finish > memory.waiting + memory.mosaic;
         let given = if finishing && *finish_threads > 1 {
             finish_threads

@@ -86,6 +86,13 @@ impl WindowReader for ReaderWithin<'_> {
             }
         }
     }
+
+    fn prefetch(&mut self, coming: &mut dyn Iterator<Item = Window>, bytes: usize) {
+        let Self { area, pixels, .. } = self;
+        // What is wrong with the area shows when it is read.
+        let is_read = |window: &Window| area.laid.may_touch(*window).unwrap_or(true);
+        pixels.prefetch(&mut coming.filter(is_read), bytes);
+    }
 }
 
 /// Says which pixels of windows lie in an area.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::Stack;
-use crate::{Location, Result};
+use crate::{Location, Result, remote};
 
 /// What a scene is read from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,11 +29,11 @@ impl SceneInput {
     /// What GDAL opens.
     ///
     /// # Errors
-    /// If the store of a remote raster cannot be used.
+    /// If a remote raster is not there or cannot be read.
     pub(super) fn dataset_name(&self) -> Result<PathBuf> {
         match self {
             Self::Raster(Location::Local(path)) | Self::Listed(Location::Local(path)) => Ok(path.clone()),
-            Self::Raster(Location::Remote(uri)) | Self::Listed(Location::Remote(uri)) => Ok(uri.to_string().into()),
+            Self::Raster(Location::Remote(uri)) | Self::Listed(Location::Remote(uri)) => remote::dataset_name(uri),
             // Its rasters are opened one by one.
             Self::Stack(_) => Ok(self.shown()),
         }
@@ -46,6 +46,20 @@ impl SceneInput {
             Self::Raster(location) | Self::Listed(location) => vec![location],
             Self::Stack(stack) => stack.locations(),
         }
+    }
+
+    /// Forgets what is known of remote rasters: what is opened next is what is there then.
+    pub(super) fn forget(&self) {
+        for location in self.locations() {
+            if let Location::Remote(uri) = location {
+                remote::forget(uri);
+            }
+        }
+    }
+
+    /// Whether pixels come over the network.
+    pub(crate) fn is_remote(&self) -> bool {
+        self.locations().into_iter().any(|location| matches!(location, Location::Remote(_)))
     }
 }
 

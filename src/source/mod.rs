@@ -3,9 +3,11 @@
 //! A [`RasterSource`] tells what a raster is (its [`RasterProfile`]) and opens readers, one for each thread that reads. A reader gives a
 //! [`Patch`]: pixels of the chosen bands and whether they are valid.
 
+mod ahead;
 mod area;
 mod bands;
 mod cache;
+mod files;
 mod guard;
 mod input;
 mod profile;
@@ -20,9 +22,11 @@ mod xml;
 pub use area::{Area, AreaFile};
 pub use bands::{BandChoice, BandRequest};
 pub(crate) use cache::limit_cache;
+pub(crate) use guard::read as read_file;
 pub use input::SceneInput;
 pub use profile::{BandProfile, RasterProfile};
 pub use reduced::Reduced;
+pub(crate) use reflect::visible;
 pub use reflect::{Reach, read_extended};
 pub use scene::Scene;
 pub use stack::{Stack, StackBand};
@@ -50,6 +54,12 @@ pub trait WindowReader {
     /// # Errors
     /// If they cannot be read; the error names raster and window.
     fn read(&mut self, window: Window) -> Result<Patch>;
+
+    /// Tells which windows will be read, by this reader or others, the next one first. What comes over a network may be asked for now, as many
+    /// of the first windows as have `bytes` bytes. Nothing that is read depends on it.
+    fn prefetch(&mut self, coming: &mut dyn Iterator<Item = Window>, bytes: usize) {
+        let _ = (coming, bytes);
+    }
 }
 
 /// Pixels of a window.

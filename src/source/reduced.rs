@@ -100,6 +100,11 @@ impl WindowReader for ReducedReader<'_> {
         let pixels = sums.chunks_exact(area).flat_map(|band| band.iter().zip(&counts).map(mean)).collect();
         Ok(Patch { window, pixels, valid: counts.iter().map(|count| *count > 0).collect(), wanted })
     }
+
+    fn prefetch(&mut self, coming: &mut dyn Iterator<Item = Window>, bytes: usize) {
+        let Self { source, stored } = self;
+        stored.prefetch(&mut coming.map(|window| source.stored(window)), bytes);
+    }
 }
 
 #[cfg(test)]

@@ -18,19 +18,6 @@ pub struct Reach {
     pub width: usize,
 }
 
-impl Reach {
-    /// What of it lies within the raster.
-    #[must_use]
-    pub fn within(self, raster: Size) -> Window {
-        let span = |start: isize, len: usize, size: usize| {
-            let end = start.saturating_add_unsigned(len).clamp(0, size as isize) as usize;
-            Span::between((start.max(0) as usize).min(end), end)
-        };
-        let (y, x) = (span(self.y, self.height, raster.height), span(self.x, self.width, raster.width));
-        Window::plane(x.start, y.start, x.len, y.len)
-    }
-}
-
 /// Reads a window that may reach beyond the raster: there, pixels are mirrored at the edge pixel, which is not repeated, as often as it takes.
 ///
 /// The patch's window is the part of the raster that was read; its pixels are those of the whole reach.
@@ -41,7 +28,7 @@ pub fn read_extended(reader: &mut dyn WindowReader, raster: Size, reach: Reach) 
     let rows = mirrored(reach.y, reach.height, raster.height);
     let columns = mirrored(reach.x, reach.width, raster.width);
     let (y, x) = (hull(&rows), hull(&columns));
-    let window = Window::plane(x.start, y.start, x.len, y.len);
+    let window = visible(raster, reach);
     let patch = reader.read(window)?;
     if window.height == reach.height && window.width == reach.width && is_run(&rows) && is_run(&columns) {
         return Ok(patch);
@@ -57,6 +44,13 @@ pub fn read_extended(reader: &mut dyn WindowReader, raster: Size, reach: Reach) 
         valid: pixels(&patch.valid),
         wanted: patch.wanted.as_deref().map(pixels),
     })
+}
+
+/// The part of the raster that [`read_extended`] reads.
+pub(crate) fn visible(raster: Size, reach: Reach) -> Window {
+    let y = hull(&mirrored(reach.y, reach.height, raster.height));
+    let x = hull(&mirrored(reach.x, reach.width, raster.width));
+    Window::plane(x.start, y.start, x.len, y.len)
 }
 
 /// The positions `start..start + len`, mirrored into `0..size`.

@@ -8,11 +8,13 @@ use swath_tiling::{Size, Window};
 
 use serde_json::{Map, Value, json};
 
+use super::ahead::{Ahead, Stored};
 use super::area::{Area, AreaFile, ReaderWithin};
+use super::files::version;
 use super::guard::Guard;
 use super::stack::{OpenStack, RESAMPLING};
 use super::{BandChoice, BandProfile, BandRequest, Patch, RasterProfile, RasterSource, SceneInput, WindowReader};
-use crate::{Error, Georeference, Result};
+use crate::{Error, Georeference, Result, Version, remote};
 
 /// A scene that GDAL reads, and the bands of it that a network takes.
 ///
@@ -26,6 +28,7 @@ pub struct Scene {
     input: SceneInput,
     profile: RasterProfile,
     bands: BandChoice,
+    version: Version,
     content: Content,
     /// The part of it that is labelled, if not all of it is.
     area: Option<Area>,
@@ -50,9 +53,10 @@ impl Scene {
         let path = &input.shown();
         if let SceneInput::Stack(stack) = &input {
             let stack = OpenStack::open(stack, requests)?;
-            let (profile, bands) = (stack.profile().clone(), stack.bands().clone());
-            return Ok(Self { input, profile, bands, content: Content::Stack(stack), area: None });
+            let (profile, bands, version) = (stack.profile().clone(), stack.bands().clone(), stack.version());
+            return Ok(Self { input, profile, bands, version, content: Content::Stack(stack), area: None });
         }
+        input.forget();
         let guard = Guard::new(&input)?;
         let dataset = open(&input, &guard)?;
         let profile = profile(path, &dataset)?;
@@ -67,7 +71,9 @@ impl Scene {
             };
             return Err(Error::BandType { path: path.into(), band: *number, got });
         }
-        Ok(Self { input, profile, bands, content: Content::Raster(guard), area: None })
+        let version = version(&dataset);
+        heed_stores(path)?;
+        Ok(Self { input, profile, bands, version, content: Content::Raster(guard), area: None })
     }
 
     /// The scene with labels only within an area. The network sees all of it: labels within are those of the whole scene.
@@ -125,6 +131,12 @@ impl Scene {
         &self.input
     }
 
+    /// Which content it has: that of its raster, of a mask beside it, and of the rasters that it is made of.
+    #[must_use]
+    pub fn version(&self) -> &Version {
+        &self.version
+    }
+
     /// The bands that are read.
     #[must_use]
     pub fn bands(&self) -> &BandChoice {
@@ -142,8 +154,13 @@ impl RasterSource for Scene {
             Content::Stack(stack) => stack.reader()?,
             Content::Raster(guard) => {
                 let dataset = open(&self.input, guard)?;
+                if version(&dataset) != self.version {
+                    return Err(Error::SceneChanged { path: self.profile.path.clone() });
+                }
                 let masks = masks(&dataset, &self.profile, self.bands.numbers())?;
-                Box::new(SceneReader { scene: self, dataset, masks, scratch: Vec::new() })
+                heed_stores(&self.profile.path)?;
+                let ahead = self.input.is_remote().then(|| Ahead::new(&dataset)).flatten();
+                Box::new(SceneReader { scene: self, dataset, masks, ahead, scratch: Vec::new() })
             }
         };
         let Some(area) = &self.area else { return Ok(pixels) };
@@ -185,6 +202,8 @@ struct SceneReader<'s> {
     scene: &'s Scene,
     dataset: Dataset,
     masks: Vec<Mask>,
+    /// What was asked for of the windows that come next; none where that is a matter of the system.
+    ahead: Option<Ahead>,
     /// Values of one band in double precision, where single precision could not tell them from nodata.
     scratch: Vec<f64>,
 }
@@ -192,6 +211,7 @@ struct SceneReader<'s> {
 impl WindowReader for SceneReader<'_> {
     #[expect(clippy::float_cmp, reason = "nodata is one stored value, not a measurement near it")]
     fn read(&mut self, window: Window) -> Result<Patch> {
+        drop(remote::take_failure());
         let profile = &self.scene.profile;
         let area = window.area();
         let numbers = self.scene.bands.numbers();
@@ -230,17 +250,40 @@ impl WindowReader for SceneReader<'_> {
         }
         Ok(patch)
     }
+
+    fn prefetch(&mut self, coming: &mut dyn Iterator<Item = Window>, bytes: usize) {
+        let Self { scene, dataset, masks, ahead, .. } = self;
+        let Some(ahead) = ahead else { return };
+        let masks = masks.iter().map(|mask| match mask {
+            Mask::Alpha(number) => Stored::Band(*number),
+            Mask::Of(number) => Stored::MaskOf(*number),
+        });
+        let stored: Vec<_> = scene.bands.numbers().iter().map(|number| Stored::Band(*number)).chain(masks).collect();
+        ahead.announce(dataset, &stored, coming, bytes as u64);
+    }
 }
 
 fn mark(flags: &mut [bool], values: impl Iterator<Item = bool>) {
     flags.iter_mut().zip(values).for_each(|(flag, value)| *flag |= value);
 }
 
+/// What GDAL could not do; where a store is to blame, its failure is the cause.
 fn fail(action: impl Into<String>, path: &Path, source: gdal::errors::GdalError) -> Error {
-    Error::Gdal { action: action.into(), path: path.into(), source }
+    match remote::take_failure() {
+        Some(source) => Error::Remote { action: action.into(), location: path.into(), source },
+        None => Error::Gdal { action: action.into(), path: path.into(), source },
+    }
+}
+
+/// An error if a store failed while the raster was opened: GDAL does without a mask that it cannot read.
+fn heed_stores(path: &Path) -> Result<()> {
+    remote::take_failure()
+        .map_or(Ok(()), |source| Err(Error::Remote { action: "open".to_owned(), location: path.into(), source }))
 }
 
 fn open(input: &SceneInput, guard: &Guard) -> Result<Dataset> {
+    remote::install();
+    drop(remote::take_failure());
     // Without the flag, GDAL keeps to itself why it cannot.
     let open_flags = GdalOpenFlags::GDAL_OF_READONLY | GdalOpenFlags::GDAL_OF_VERBOSE_ERROR;
     let drivers = guard.drivers();

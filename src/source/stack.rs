@@ -7,13 +7,16 @@ use swath_tiling::Window;
 use super::resample::{Axis, Held, Plane, bilinear};
 use super::{BandChoice, BandProfile, BandRequest, Patch, RasterProfile, RasterSource as _, Scene, SceneInput, WindowReader};
 use crate::georeference::is_same_crs;
-use crate::{Error, Georeference, Location, Result};
+use crate::{Error, Georeference, Location, Result, Version};
 
 /// How coarser bands become finer.
 pub(super) const RESAMPLING: &str = "bilinear";
 
 /// Part of a pixel that origins and edges may differ by and still be the same.
 const TOLERANCE: f64 = 0.01;
+
+/// Most windows that are announced at once.
+const MOST_AHEAD: usize = 64;
 
 /// A scene whose bands lie in several rasters, such as one for each band.
 ///
@@ -119,6 +122,12 @@ impl OpenStack {
         &self.choice
     }
 
+    /// Which content its rasters have.
+    pub(super) fn version(&self) -> Version {
+        let versions: Vec<Version> = self.bands.iter().map(|band| band.scene.version().clone()).collect();
+        Version::of_all(&versions)
+    }
+
     /// The name of the band whose pixels the stack has.
     pub(super) fn grid(&self) -> &str {
         &self.grid
@@ -139,6 +148,15 @@ impl OpenBand {
             axes(own, grid).map_err(|reason| Error::Stacked { path: own.path.clone(), finest: grid.path.clone(), reason })?;
         let [rows, columns] = axes;
         Ok(Self { scene, rows, columns })
+    }
+
+    /// The band's own pixels that a window of the stack is made of.
+    fn needed(&self, window: Window) -> Window {
+        if self.rows.is_same() && self.columns.is_same() {
+            return window;
+        }
+        let (y, x) = (self.rows.needed(window.y, window.height), self.columns.needed(window.x, window.width));
+        Window::plane(x.start, y.start, x.len, y.len)
     }
 }
 
@@ -216,12 +234,8 @@ struct BandReader<'s> {
 impl BandReader<'_> {
     fn read(&mut self, window: Window) -> Result<Plane> {
         let OpenBand { rows, columns, .. } = self.band;
-        if rows.is_same() && columns.is_same() {
-            return self.raster.read(window);
-        }
-        let (y, x) = (rows.needed(window.y, window.height), columns.needed(window.x, window.width));
-        let stored = self.raster.read(Window::plane(x.start, y.start, x.len, y.len))?;
-        Ok(bilinear(&stored, window, *rows, *columns))
+        let stored = self.raster.read(self.band.needed(window))?;
+        Ok(if rows.is_same() && columns.is_same() { stored } else { bilinear(&stored, window, *rows, *columns) })
     }
 }
 
@@ -244,5 +258,14 @@ impl WindowReader for StackReader<'_> {
         }
         let valid = has_data.into_iter().zip(is_void).map(|(has_data, is_void)| has_data && !is_void).collect();
         Ok(Patch { window, pixels, valid, wanted: None })
+    }
+
+    fn prefetch(&mut self, coming: &mut dyn Iterator<Item = Window>, bytes: usize) {
+        // Bands of other resolutions have other windows; more than these are not asked for at once.
+        let coming: Vec<Window> = coming.take(MOST_AHEAD).collect();
+        let each = bytes / self.bands.len().max(1);
+        for BandReader { band, raster } in &mut self.bands {
+            raster.reader.prefetch(&mut coming.iter().map(|window| band.needed(*window)), each);
+        }
     }
 }

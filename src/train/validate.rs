@@ -13,7 +13,7 @@ use super::{TrainError, TrainObserver};
 use crate::evaluate::ConfusionMatrix;
 use crate::labels::Labeller;
 use crate::pipeline::{self, Observer};
-use crate::plan::{Plan, PlanRequest, Tiles};
+use crate::plan::{Plan, PlanRequest, Storage, Tiles};
 use crate::{Error, Result};
 
 /// Side of the tiles, in pixels, where the recipe does not say.
@@ -69,7 +69,11 @@ pub(super) fn plan(scenes: &[TrainingScene], model: &Model, effort: Effort) -> R
             tiles: Tiles::Keep,
             ..PlanRequest::new(effort.max_memory, effort.threads)
         };
-        Ok(HeldBack { scene, window, plan: Plan::with_profile(scenes[scene].profile(), bytes, &executor, &request)? })
+        Ok(HeldBack {
+            scene,
+            window,
+            plan: Plan::with_profile(scenes[scene].profile(), Storage::Local, bytes, &executor, &request)?,
+        })
     });
     plans.collect()
 }

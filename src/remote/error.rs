@@ -1,0 +1,113 @@
+//! What can go wrong between here and a store.
+
+use object_store::client::{HttpError, HttpErrorKind};
+
+/// Why a store did not do what it was asked to. The error around it names the object; no text holds a URL, let alone a secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RemoteError {
+    /// There is no such object.
+    #[error("there is no such object")]
+    NotFound,
+    /// The store does not know who asks, or does not let them.
+    #[error("access is denied: {reason}")]
+    Denied {
+        /// What the store said.
+        reason: String,
+    },
+    /// The object is no longer the one that was opened.
+    #[error("the object was replaced in the meantime")]
+    Changed,
+    /// An object of this name is there already.
+    #[error("the object exists already")]
+    Exists,
+    /// The store could not be reached, or failed again at every retry.
+    #[error("the store is not available: {reason}")]
+    Unavailable {
+        /// How it failed last.
+        reason: String,
+    },
+    /// Anything else.
+    #[error("{reason}")]
+    Other {
+        /// What the store or the client said.
+        reason: String,
+    },
+}
+
+impl From<&object_store::Error> for RemoteError {
+    fn from(error: &object_store::Error) -> Self {
+        use object_store::Error;
+        match error {
+            Error::NotFound { .. } => Self::NotFound,
+            Error::AlreadyExists { .. } => Self::Exists,
+            Error::Precondition { .. } => Self::Changed,
+            Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => Self::Denied { reason: reason(error) },
+            error if is_passing(error) => Self::Unavailable { reason: reason(error) },
+            error => Self::Other { reason: reason(error) },
+        }
+    }
+}
+
+impl From<object_store::Error> for RemoteError {
+    fn from(error: object_store::Error) -> Self {
+        Self::from(&error)
+    }
+}
+
+/// The causes of an error, the outermost first.
+fn chain<'e>(error: &'e object_store::Error) -> impl Iterator<Item = &'e (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error as &(dyn std::error::Error + 'static)), |error| error.source())
+}
+
+/// Whether it is of the kind that is retried, so that all retries were in vain.
+fn is_passing(error: &object_store::Error) -> bool {
+    chain(error).any(|cause| match cause.downcast_ref::<HttpError>() {
+        Some(http) => !matches!(http.kind(), HttpErrorKind::Decode | HttpErrorKind::Unknown),
+        // The status is nowhere but in the text.
+        None => status(&cause.to_string()).is_some_and(|status| status == 429 || status == 408 || status >= 500),
+    })
+}
+
+/// The status that a message tells of.
+fn status(text: &str) -> Option<u16> {
+    let (_, rest) = text.split_once("status code: ")?;
+    rest.get(..3)?.parse().ok()
+}
+
+/// What the innermost causes say, without URLs: they may be signed, and are named by who reports the error.
+fn reason(error: &object_store::Error) -> String {
+    let innermost = chain(error).last().map(ToString::to_string).unwrap_or_default();
+    let line = innermost.lines().next().unwrap_or_default();
+    let words = line.split_whitespace().map(|word| if word.contains("://") || word.contains('?') { "..." } else { word });
+    words.take(WORDS).collect::<Vec<_>>().join(" ")
+}
+
+/// Most words of what a server said: some answer with whole pages.
+const WORDS: usize = 40;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn generic(text: &str) -> object_store::Error {
+        object_store::Error::Generic { store: "S3", source: text.into() }
+    }
+
+    #[test]
+    fn failures_that_pass_are_told_from_others() {
+        let unavailable = |text: &str| matches!(RemoteError::from(generic(text)), RemoteError::Unavailable { .. });
+        assert!(unavailable("Server returned non-2xx status code: 503 Service Unavailable: "));
+        assert!(unavailable("Server returned non-2xx status code: 429 Too Many Requests: "));
+        assert!(!unavailable("Server returned non-2xx status code: 416 Range Not Satisfiable: "));
+        let source = HttpError::new(HttpErrorKind::Connect, std::io::Error::other("refused"));
+        let refused = object_store::Error::Generic { store: "S3", source: Box::new(source) };
+        assert_eq!(RemoteError::from(refused), RemoteError::Unavailable { reason: "refused".into() });
+    }
+
+    #[test]
+    fn texts_hold_no_url() {
+        let error = RemoteError::from(generic("Error performing GET https://me:pw@h/a.tif?sig=secret in 3 ms"));
+        assert_eq!(error.to_string(), "Error performing GET ... in 3 ms");
+    }
+}
