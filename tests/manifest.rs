@@ -230,8 +230,8 @@ fn what_is_no_manifest_is_an_error() {
 #[test]
 fn manifests_may_have_ten_thousands_of_scenes() {
     let folder = TempDir::new().unwrap();
-    let list: String = (0..50_000).map(|number| format!("s3://bucket/{number}.tif\n")).collect();
-    fs::write(folder.path().join("list.txt"), list).unwrap();
+    let list: Vec<String> = (0..50_000).map(|number| format!("s3://bucket/{number}.tif")).collect();
+    fs::write(folder.path().join("list.txt"), list.join("\n")).unwrap();
     let items: Vec<Value> = (0..10_000).map(|number| sentinel::item(&format!("item-{number}"), "s3://bucket/x")).collect();
     write_json(&folder.path().join("items.json"), &json!({ "type": "FeatureCollection", "features": items }));
     assert_eq!(read(&folder.path().join("list.txt"), &["1"]).iter().filter(|scene| scene.is_ok()).count(), 50_000);

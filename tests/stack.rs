@@ -40,7 +40,7 @@ fn golden() -> Golden {
 fn pixels(band: usize, side: usize) -> Vec<f32> {
     let pixel = |x: usize, y: usize| {
         let is_nothing = (x * 7 + y * 5 + band).is_multiple_of(11) || (side > 4 && x >= side / 2 && y >= side / 2);
-        let value = (x * 73_856_093 ^ y * 19_349_663 ^ band * 83_492_791) % 10_000 + 1;
+        let value = ((x * 73_856_093) ^ (y * 19_349_663) ^ (band * 83_492_791)) % 10_000 + 1;
         if is_nothing { NODATA } else { value as f32 }
     };
     (0..side * side).map(|at| pixel(at % side, at / side)).collect()

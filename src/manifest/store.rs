@@ -40,5 +40,5 @@ pub(super) fn read_text(location: &Location) -> Result<String> {
     if bytes.len() > MOST {
         return Err(ManifestError::TooLarge { path, most: MOST }.into());
     }
-    String::from_utf8(bytes).map_err(|_| ManifestError::NoText { path }.into())
+    String::from_utf8(bytes).map_err(|source| ManifestError::NoText { path, source }.into())
 }

@@ -77,14 +77,11 @@ pub(super) struct ReaderWithin<'s> {
 
 impl WindowReader for ReaderWithin<'_> {
     fn read(&mut self, window: Window) -> Result<Patch> {
-        match self.area.read(window)? {
-            Some(wanted) => Ok(Patch { wanted: Some(wanted), ..self.pixels.read(window)? }),
-            None => {
-                let nothing = vec![false; window.area()];
-                let pixels = vec![0.0; self.bands * window.area()];
-                Ok(Patch { window, pixels, valid: nothing.clone(), wanted: Some(nothing) })
-            }
+        if let Some(wanted) = self.area.read(window)? {
+            return Ok(Patch { wanted: Some(wanted), ..self.pixels.read(window)? });
         }
+        let nothing = vec![false; window.area()];
+        Ok(Patch { window, pixels: vec![0.0; self.bands * window.area()], valid: nothing.clone(), wanted: Some(nothing) })
     }
 
     fn prefetch(&mut self, coming: &mut dyn Iterator<Item = Window>, bytes: usize) {

@@ -31,7 +31,7 @@ pub struct Scene {
     version: Version,
     content: Content,
     /// The part of it that is labelled, if not all of it is.
-    area: Option<Area>,
+    area: Option<Box<Area>>,
 }
 
 /// What the pixels are in.
@@ -40,7 +40,7 @@ enum Content {
     /// One raster, and what GDAL may open it with.
     Raster(Guard),
     /// A raster for each band.
-    Stack(OpenStack),
+    Stack(Box<OpenStack>),
 }
 
 impl Scene {
@@ -52,7 +52,7 @@ impl Scene {
         let input = input.into();
         let path = &input.shown();
         if let SceneInput::Stack(stack) = &input {
-            let stack = OpenStack::open(stack, requests)?;
+            let stack = Box::new(OpenStack::open(stack, requests)?);
             let (profile, bands, version) = (stack.profile().clone(), stack.bands().clone(), stack.version());
             return Ok(Self { input, profile, bands, version, content: Content::Stack(stack), area: None });
         }
@@ -81,7 +81,7 @@ impl Scene {
     /// # Errors
     /// If the area cannot be read, is not made of polygons, or does not touch the scene, or one of both does not say where it is.
     pub fn within(self, area: &AreaFile) -> Result<Self> {
-        let area = Some(Area::open(area, &self.profile)?);
+        let area = Some(Box::new(Area::open(area, &self.profile)?));
         Ok(Self { area, ..self })
     }
 
@@ -95,7 +95,7 @@ impl Scene {
     /// The part of it that is labelled: `None` for all of it.
     #[must_use]
     pub fn area(&self) -> Option<&Area> {
-        self.area.as_ref()
+        self.area.as_deref()
     }
 
     /// Whether each of the windows has pixels to label, as far as the area says.
