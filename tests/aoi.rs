@@ -10,7 +10,9 @@ use std::process::Command;
 use gdal::Dataset;
 use serde_json::{Value, json};
 use support::{Linear, NODATA, count, read_labels, segment, swath, utm};
+use swath::source::{BandRequest, RasterSource as _, Scene};
 use swath_models::{Builder, Conv, Model, Rank, Scope};
+use swath_tiling::Window;
 use tempfile::TempDir;
 
 /// Of the scene: `utm` of `support` puts it there.
@@ -148,4 +150,60 @@ fn areas_that_cannot_be_are_errors() {
     support::write_noise(&folder.path().join("scene.tif"), 64, 64, 3);
     fails(&["the scene has no CRS"]);
     swath(folder.path(), "plan scene.tif --model model --aoi-layer a").fails(2, &["--aoi"]);
+}
+
+/// Writes 160 overlapping scenes of 40 x 40 in a grid 16 wide, and what GDAL makes of them: `mosaic.vrt` and, pixel by pixel, `merged.tif`.
+fn write_mosaic(folder: &Path) {
+    let mut names = Vec::new();
+    for number in 0..160_usize {
+        let (column, row) = (number % 16 * 30, number / 16 * 30);
+        let pixels = support::Pixels::new(40, 40, 3, |band, x, y| support::noise(band + 3 * number, x, y));
+        let name = format!("part{number}.tif");
+        pixels.write(&folder.join(&name), &["TILED=YES", "BLOCKXSIZE=16", "BLOCKYSIZE=16"], |dataset| {
+            utm(dataset);
+            let (x, y) = (CORNER[0] + PIXEL * column as f64, CORNER[1] - PIXEL * row as f64);
+            dataset.set_geo_transform(&[x, PIXEL, 0.0, y, 0.0, -PIXEL]).unwrap();
+        });
+        names.push(name);
+    }
+    let run = |program: &str, args: &[&str]| {
+        assert!(Command::new(program).current_dir(folder).arg("-q").args(args).status().unwrap().success(), "{program}");
+    };
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    run("gdalbuildvrt", &[&["mosaic.vrt"], &names[..]].concat());
+    run("gdal_translate", &["mosaic.vrt", "merged.tif"]);
+}
+
+#[test]
+fn a_mosaic_is_labelled_as_the_merged_raster_is() {
+    let folder = workplace(64, 64);
+    let path = |name: &str| folder.path().join(name);
+    write_mosaic(folder.path());
+    write(&path("aoi.geojson"), Some("EPSG:32633"), &[polygon(rectangle([35.0, 20.0, 300.0, 260.0]))]);
+    segment(folder.path(), "mosaic.vrt --tile 64 --model model --aoi aoi.geojson --output within.tif").succeeds();
+    segment(folder.path(), "merged.tif --tile 64 --model model --output whole.tif").succeeds();
+    let [whole, within] = ["whole", "within"].map(|name| read_labels(&path(&format!("{name}.tif"))));
+    let (width, height) = (15 * 30 + 40, 9 * 30 + 40);
+    assert_eq!(whole.len(), width * height);
+    let is_within = |at: usize| (35..300).contains(&(at % width)) && (20..260).contains(&(at / width));
+    let expected: Vec<u8> = (0..whole.len()).map(|at| if is_within(at) { whole[at] } else { NODATA }).collect();
+    assert!(within == expected);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_mosaic_does_not_hold_all_its_files_open() {
+    let folder = TempDir::new().unwrap();
+    write_mosaic(folder.path());
+    let scene = Scene::open(folder.path().join("mosaic.vrt"), &[BandRequest::Number(1)]).unwrap();
+    let mut reader = scene.reader().unwrap();
+    let mut most = 0;
+    for y in (0..310).step_by(31) {
+        reader.read(Window::plane(0, y, 490, 31)).unwrap();
+        let own = |entry: std::io::Result<fs::DirEntry>| {
+            fs::read_link(entry.unwrap().path()).is_ok_and(|to| to.starts_with(folder.path()))
+        };
+        most = most.max(fs::read_dir("/proc/self/fd").unwrap().map(own).filter(|own| *own).count());
+    }
+    assert!((1..=101).contains(&most), "{most} files are open");
 }

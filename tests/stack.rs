@@ -40,7 +40,7 @@ fn golden() -> Golden {
 fn pixels(band: usize, side: usize) -> Vec<f32> {
     let pixel = |x: usize, y: usize| {
         let is_nothing = (x * 7 + y * 5 + band).is_multiple_of(11) || (side > 4 && x >= side / 2 && y >= side / 2);
-        let value = (x * 73_856_093 ^ y * 19_349_663 ^ band * 83_492_791) % 10_000 + 1;
+        let value = ((x * 73_856_093) ^ (y * 19_349_663) ^ (band * 83_492_791)) % 10_000 + 1;
         if is_nothing { NODATA } else { value as f32 }
     };
     (0..side * side).map(|at| pixel(at % side, at / side)).collect()
@@ -96,7 +96,7 @@ fn coarse_bands_become_what_gdal_makes_of_them() {
         let patch = read(&scene, Window::all(scene.profile().size));
         // A pixel that has data in one band has a label: what the other one has there is its nodata value, as in one raster.
         assert!(patch.valid.iter().all(|valid| *valid));
-        assert!(case.fine.contains(&NODATA), "the corner without data is to be kept");
+        assert!(case.side == 4 || case.fine.contains(&NODATA), "the corner without data is to be kept");
         let stored = pixels(case.band, case.side);
         let factor = side / case.side;
         for (at, (own, golden)) in patch.pixels.iter().zip(&case.fine).enumerate() {

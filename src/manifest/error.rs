@@ -19,6 +19,8 @@ pub enum ManifestError {
     NoText {
         /// The manifest.
         path: PathBuf,
+        /// What is wrong.
+        source: std::string::FromUtf8Error,
     },
     /// It is not the JSON that it should be.
     #[error("expected a STAC item or item collection in {}", path.display())]

@@ -7,7 +7,7 @@ use glob::{MatchOptions, Pattern};
 
 use super::{BatchScene, ManifestError, ManifestOptions, SceneName};
 use crate::source::SceneInput;
-use crate::{Error, Location, Result};
+use crate::{Error, Location, RemoteError, Result};
 
 /// Files that are scenes unless the user says otherwise.
 const PATTERNS: [&str; 4] = ["*.tif", "*.tiff", "*.jp2", "*.vrt"];
@@ -53,7 +53,10 @@ fn list(folder: &Location) -> Result<Vec<Listed>> {
     let mut files = Vec::new();
     match folder {
         Location::Local(path) => walk(path, "", &mut files)?,
-        Location::Remote(_) => return Err(ManifestError::Empty { path: folder.shown() }.into()),
+        Location::Remote(_) => {
+            let source = RemoteError::Other { reason: "prefixes cannot be listed".into() };
+            return Err(Error::Remote { action: "list".into(), location: folder.shown(), source });
+        }
     }
     Ok(files)
 }

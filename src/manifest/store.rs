@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io::Read as _;
 
 use super::ManifestError;
-use crate::{Error, Location, Result};
+use crate::source::read_file;
+use crate::{Error, Location, Result, remote};
 
 /// Largest manifest, in bytes: ten thousands of items.
 pub(super) const MOST: usize = 256 << 20;
@@ -28,10 +29,16 @@ pub(super) fn read_text(location: &Location) -> Result<String> {
             file.take(MOST as u64 + 1).read_to_end(&mut bytes).map_err(fail("read"))?;
             bytes
         }
-        Location::Remote(_) => return Err(ManifestError::Empty { path: location.shown() }.into()),
+        Location::Remote(uri) => {
+            let name = remote::dataset_name(uri)?;
+            drop(remote::take_failure());
+            let bytes = read_file(&name, MOST + 1);
+            let failure = remote::take_failure();
+            failure.map_or(Ok(bytes), |source| Err(Error::Remote { action: "read".into(), location: path.clone(), source }))?
+        }
     };
     if bytes.len() > MOST {
         return Err(ManifestError::TooLarge { path, most: MOST }.into());
     }
-    String::from_utf8(bytes).map_err(|_| ManifestError::NoText { path }.into())
+    String::from_utf8(bytes).map_err(|source| ManifestError::NoText { path, source }.into())
 }

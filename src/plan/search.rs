@@ -7,7 +7,7 @@ use super::layout::{self, Layout};
 use super::memory::{Computing, MemoryPlan, REMOTE_LEAST, REMOTE_MOST, Reading, Writing};
 use super::{BlendChoice, Layers, PlanRequest, Tiles};
 use crate::source::RasterSource;
-use crate::source::{RasterProfile, Scene};
+use crate::source::{RasterProfile, Scene, visible};
 use crate::{Error, Result};
 
 /// Sides of tiles that are tried where neither user nor network say, largest first: large tiles lose less to overlap.
@@ -142,7 +142,7 @@ impl Plan {
     /// If the area cannot be read.
     pub fn tiles_within(&self, scene: &Scene) -> Result<usize> {
         let windows =
-            self.swaths.iter().flat_map(TileGrid::tiles).map(|tile| self.layout.reach(&tile).within(self.layout.raster));
+            self.swaths.iter().flat_map(TileGrid::tiles).map(|tile| visible(self.layout.raster, self.layout.reach(&tile)));
         Ok(scene.touched(windows)?.into_iter().filter(|touched| *touched).count())
     }
 

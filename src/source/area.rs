@@ -77,20 +77,18 @@ pub(super) struct ReaderWithin<'s> {
 
 impl WindowReader for ReaderWithin<'_> {
     fn read(&mut self, window: Window) -> Result<Patch> {
-        match self.area.read(window)? {
-            Some(wanted) => Ok(Patch { wanted: Some(wanted), ..self.pixels.read(window)? }),
-            None => {
-                let nothing = vec![false; window.area()];
-                let pixels = vec![0.0; self.bands * window.area()];
-                Ok(Patch { window, pixels, valid: nothing.clone(), wanted: Some(nothing) })
-            }
+        if let Some(wanted) = self.area.read(window)? {
+            return Ok(Patch { wanted: Some(wanted), ..self.pixels.read(window)? });
         }
+        let nothing = vec![false; window.area()];
+        Ok(Patch { window, pixels: vec![0.0; self.bands * window.area()], valid: nothing.clone(), wanted: Some(nothing) })
     }
 
     fn prefetch(&mut self, coming: &mut dyn Iterator<Item = Window>, bytes: usize) {
         let Self { area, pixels, .. } = self;
         // What is wrong with the area shows when it is read.
-        pixels.prefetch(&mut coming.filter(|window| area.may_touch(*window)), bytes);
+        let is_read = |window: &Window| area.laid.may_touch(*window).unwrap_or(true);
+        pixels.prefetch(&mut coming.filter(is_read), bytes);
     }
 }
 
@@ -101,11 +99,6 @@ pub(super) struct AreaReader<'a> {
 }
 
 impl AreaReader<'_> {
-    /// Whether a window may have pixels in the area.
-    fn may_touch(&self, window: Window) -> bool {
-        self.laid.may_touch(window).unwrap_or(false)
-    }
-
     /// Whether each pixel of a window lies in the area, `(height, width)`: `None` if none does.
     pub(super) fn read(&self, window: Window) -> Result<Option<Vec<bool>>> {
         if !self.laid.may_touch(window)? {

@@ -10,7 +10,7 @@ use gdal::{Dataset, DriverManager, Metadata as _};
 use gdal_sys::{VSIFCloseL, VSIFOpenL, VSIFReadL};
 
 use super::{SceneInput, vrt};
-use crate::{Error, Location, Result};
+use crate::{Error, Location, Result, remote};
 
 /// Drivers whose files say which other files or servers to read.
 const FOLLOWERS: [&str; 33] = [
@@ -85,6 +85,7 @@ impl Guard {
         if is_own {
             return Ok(Self::Open);
         }
+        remote::install();
         let (name, shown) = (input.dataset_name()?, input.shown());
         let refuse = |reason: &str| Error::Refused { path: shown.clone(), reason: reason.into() };
         if let SceneInput::Listed(Location::Local(path)) = input
@@ -92,11 +93,19 @@ impl Guard {
         {
             return Err(refuse("of GDAL's virtual file systems, only /vsizip/ and /vsitar/ may be named here"));
         }
-        check_sidecars(&name).map_err(refuse)?;
+        drop(remote::take_failure());
+        let sidecars = check_sidecars(&name);
+        let head = head(&name);
+        let vrt = if vrt::is_vrt(&head) { Some(vrt::check(&name)) } else { None };
+        // What could not be read was not looked at.
+        if let Some(source) = remote::take_failure() {
+            return Err(Error::Remote { action: "open".into(), location: shown, source });
+        }
+        sidecars.map_err(refuse)?;
         let mut drivers: Vec<String> = DriverManager::all().map(|driver| driver.short_name()).collect();
         drivers.retain(|driver| !FOLLOWERS.iter().any(|follower| follower.eq_ignore_ascii_case(driver)));
-        if vrt::is_vrt(&head(&name)) {
-            vrt::check(&name).map_err(|reason| Error::Refused { path: shown.clone(), reason })?;
+        if let Some(checked) = vrt {
+            checked.map_err(|reason| refuse(&reason))?;
             drivers.push("VRT".into());
         }
         Ok(Self::Closed(drivers))
@@ -169,7 +178,7 @@ pub(super) fn head(name: &Path) -> Vec<u8> {
 }
 
 /// At most so many bytes of a file, as GDAL sees it: empty if there is none.
-pub(super) fn read(name: &Path, most: usize) -> Vec<u8> {
+pub(crate) fn read(name: &Path, most: usize) -> Vec<u8> {
     let Ok(name) = CString::new(name.as_os_str().as_encoded_bytes()) else { return Vec::new() };
     // SAFETY: both texts end in a zero, and are not kept.
     let Some(file) = NonNull::new(unsafe { VSIFOpenL(name.as_ptr(), c"rb".as_ptr()) }) else { return Vec::new() };

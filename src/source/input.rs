@@ -39,6 +39,15 @@ impl SceneInput {
         }
     }
 
+    /// The rasters that it is made of, each once.
+    #[must_use]
+    pub fn locations(&self) -> Vec<&Location> {
+        match self {
+            Self::Raster(location) | Self::Listed(location) => vec![location],
+            Self::Stack(stack) => stack.locations(),
+        }
+    }
+
     /// Forgets what is known of remote rasters: what is opened next is what is there then.
     pub(super) fn forget(&self) {
         for location in self.locations() {
@@ -51,15 +60,6 @@ impl SceneInput {
     /// Whether pixels come over the network.
     pub(crate) fn is_remote(&self) -> bool {
         self.locations().into_iter().any(|location| matches!(location, Location::Remote(_)))
-    }
-
-    /// The rasters that it is made of, each once.
-    #[must_use]
-    pub fn locations(&self) -> Vec<&Location> {
-        match self {
-            Self::Raster(location) | Self::Listed(location) => vec![location],
-            Self::Stack(stack) => stack.locations(),
-        }
     }
 }
 

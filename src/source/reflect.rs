@@ -18,19 +18,6 @@ pub struct Reach {
     pub width: usize,
 }
 
-impl Reach {
-    /// What of it lies within the raster.
-    #[must_use]
-    pub fn within(self, raster: Size) -> Window {
-        let span = |start: isize, len: usize, size: usize| {
-            let end = start.saturating_add_unsigned(len).clamp(0, size as isize) as usize;
-            Span::between((start.max(0) as usize).min(end), end)
-        };
-        let (y, x) = (span(self.y, self.height, raster.height), span(self.x, self.width, raster.width));
-        Window::plane(x.start, y.start, x.len, y.len)
-    }
-}
-
 /// Reads a window that may reach beyond the raster: there, pixels are mirrored at the edge pixel, which is not repeated, as often as it takes.
 ///
 /// The patch's window is the part of the raster that was read; its pixels are those of the whole reach.

@@ -28,10 +28,10 @@ pub struct Scene {
     input: SceneInput,
     profile: RasterProfile,
     bands: BandChoice,
-    content: Content,
     version: Version,
+    content: Content,
     /// The part of it that is labelled, if not all of it is.
-    area: Option<Area>,
+    area: Option<Box<Area>>,
 }
 
 /// What the pixels are in.
@@ -40,7 +40,7 @@ enum Content {
     /// One raster, and what GDAL may open it with.
     Raster(Guard),
     /// A raster for each band.
-    Stack(OpenStack),
+    Stack(Box<OpenStack>),
 }
 
 impl Scene {
@@ -52,10 +52,9 @@ impl Scene {
         let input = input.into();
         let path = &input.shown();
         if let SceneInput::Stack(stack) = &input {
-            let stack = OpenStack::open(stack, requests)?;
-            let (profile, bands) = (stack.profile().clone(), stack.bands().clone());
-            let version = stack.version();
-            return Ok(Self { input, profile, bands, content: Content::Stack(stack), version, area: None });
+            let stack = Box::new(OpenStack::open(stack, requests)?);
+            let (profile, bands, version) = (stack.profile().clone(), stack.bands().clone(), stack.version());
+            return Ok(Self { input, profile, bands, version, content: Content::Stack(stack), area: None });
         }
         input.forget();
         let guard = Guard::new(&input)?;
@@ -74,7 +73,7 @@ impl Scene {
         }
         let version = version(&dataset);
         heed_stores(path)?;
-        Ok(Self { input, profile, bands, content: Content::Raster(guard), version, area: None })
+        Ok(Self { input, profile, bands, version, content: Content::Raster(guard), area: None })
     }
 
     /// The scene with labels only within an area. The network sees all of it: labels within are those of the whole scene.
@@ -82,7 +81,7 @@ impl Scene {
     /// # Errors
     /// If the area cannot be read, is not made of polygons, or does not touch the scene, or one of both does not say where it is.
     pub fn within(self, area: &AreaFile) -> Result<Self> {
-        let area = Some(Area::open(area, &self.profile)?);
+        let area = Some(Box::new(Area::open(area, &self.profile)?));
         Ok(Self { area, ..self })
     }
 
@@ -96,7 +95,7 @@ impl Scene {
     /// The part of it that is labelled: `None` for all of it.
     #[must_use]
     pub fn area(&self) -> Option<&Area> {
-        self.area.as_ref()
+        self.area.as_deref()
     }
 
     /// Whether each of the windows has pixels to label, as far as the area says.

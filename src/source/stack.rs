@@ -15,8 +15,8 @@ pub(super) const RESAMPLING: &str = "bilinear";
 /// Part of a pixel that origins and edges may differ by and still be the same.
 const TOLERANCE: f64 = 0.01;
 
-/// Most windows that are asked for ahead.
-const PREFETCHED: usize = 64;
+/// Most windows that are announced at once.
+const MOST_AHEAD: usize = 64;
 
 /// A scene whose bands lie in several rasters, such as one for each band.
 ///
@@ -122,9 +122,10 @@ impl OpenStack {
         &self.choice
     }
 
-    /// What all its rasters hold.
+    /// Which content its rasters have.
     pub(super) fn version(&self) -> Version {
-        Version::of_all(&self.bands.iter().map(|band| band.scene.version().clone()).collect::<Vec<_>>())
+        let versions: Vec<Version> = self.bands.iter().map(|band| band.scene.version().clone()).collect();
+        Version::of_all(&versions)
     }
 
     /// The name of the band whose pixels the stack has.
@@ -147,6 +148,15 @@ impl OpenBand {
             axes(own, grid).map_err(|reason| Error::Stacked { path: own.path.clone(), finest: grid.path.clone(), reason })?;
         let [rows, columns] = axes;
         Ok(Self { scene, rows, columns })
+    }
+
+    /// The band's own pixels that a window of the stack is made of.
+    fn needed(&self, window: Window) -> Window {
+        if self.rows.is_same() && self.columns.is_same() {
+            return window;
+        }
+        let (y, x) = (self.rows.needed(window.y, window.height), self.columns.needed(window.x, window.width));
+        Window::plane(x.start, y.start, x.len, y.len)
     }
 }
 
@@ -224,21 +234,8 @@ struct BandReader<'s> {
 impl BandReader<'_> {
     fn read(&mut self, window: Window) -> Result<Plane> {
         let OpenBand { rows, columns, .. } = self.band;
-        let stored = self.raster.read(self.stored(window))?;
-        if rows.is_same() && columns.is_same() {
-            return Ok(stored);
-        }
-        Ok(bilinear(&stored, window, *rows, *columns))
-    }
-
-    /// The band's own pixels that a window of the stack takes.
-    fn stored(&self, window: Window) -> Window {
-        let OpenBand { rows, columns, .. } = self.band;
-        if rows.is_same() && columns.is_same() {
-            return window;
-        }
-        let (y, x) = (rows.needed(window.y, window.height), columns.needed(window.x, window.width));
-        Window::plane(x.start, y.start, x.len, y.len)
+        let stored = self.raster.read(self.band.needed(window))?;
+        Ok(if rows.is_same() && columns.is_same() { stored } else { bilinear(&stored, window, *rows, *columns) })
     }
 }
 
@@ -264,12 +261,11 @@ impl WindowReader for StackReader<'_> {
     }
 
     fn prefetch(&mut self, coming: &mut dyn Iterator<Item = Window>, bytes: usize) {
-        // Of more windows than this, the blocks would not be held until they are read.
-        let coming: Vec<Window> = coming.take(PREFETCHED).collect();
-        let share = bytes / self.bands.len().max(1);
-        for band in &mut self.bands {
-            let stored: Vec<Window> = coming.iter().map(|window| band.stored(*window)).collect();
-            band.raster.reader.prefetch(&mut stored.into_iter(), share);
+        // Bands of other resolutions have other windows; more than these are not asked for at once.
+        let coming: Vec<Window> = coming.take(MOST_AHEAD).collect();
+        let each = bytes / self.bands.len().max(1);
+        for BandReader { band, raster } in &mut self.bands {
+            raster.reader.prefetch(&mut coming.iter().map(|window| band.needed(*window)), each);
         }
     }
 }

@@ -89,7 +89,7 @@ pub(super) fn check(name: &Path) -> Result<(), String> {
     if bytes.len() > MOST_BYTES {
         return Err(format!("expected a VRT of at most {MOST_BYTES} bytes"));
     }
-    let text = String::from_utf8(bytes).map_err(|_| "expected a VRT in UTF-8".to_owned())?;
+    let text = String::from_utf8(bytes).map_err(|error| format!("expected a VRT in UTF-8: {}", error.utf8_error()))?;
     let nodes = Node::parse(&text).ok_or("its XML is broken or nested too deeply")?;
     let mut sources = BTreeSet::new();
     for node in &nodes {

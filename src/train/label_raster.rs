@@ -98,7 +98,7 @@ mod tests {
     use crate::source::BandRequest;
 
     fn read(workplace: &Workplace, labels: &str, settings: &Settings) -> Result<Vec<u8>> {
-        let scene = Scene::open(&workplace.path("scene.tif"), &[BandRequest::Number(1)])?;
+        let scene = Scene::open(workplace.path("scene.tif"), &[BandRequest::Number(1)])?;
         let labels = LabelRaster::open(&workplace.path(labels), scene.profile(), settings)?;
         labels.reader()?.read(Window::plane(1, 0, 3, 2))
     }

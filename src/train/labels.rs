@@ -19,17 +19,18 @@ const PIXELS: usize = 4 << 20;
 /// The labels of a scene: a raster on its pixels, or vectors.
 #[derive(Debug)]
 pub(super) enum Labels {
-    Raster(LabelRaster),
-    Vectors(LabelVectors),
+    Raster(Box<LabelRaster>),
+    Vectors(Box<LabelVectors>),
 }
 
 impl Labels {
     /// Looks at the labels of a scene, and checks that they lie on it.
     pub(super) fn open(files: &SceneFiles, scene: &RasterProfile, settings: &Settings) -> Result<Self> {
         if is_raster(&files.labels) {
-            LabelRaster::open(&files.labels, scene, settings).map(Self::Raster)
+            LabelRaster::open(&files.labels, scene, settings).map(|raster| Self::Raster(Box::new(raster)))
         } else {
-            LabelVectors::open(&files.labels, files.layer.as_deref(), scene, settings).map(Self::Vectors)
+            LabelVectors::open(&files.labels, files.layer.as_deref(), scene, settings)
+                .map(|vectors| Self::Vectors(Box::new(vectors)))
         }
     }
 
