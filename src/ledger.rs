@@ -94,6 +94,11 @@ enum Line {
     Stage(Stage),
 }
 
+/// The ledger beside a label raster.
+pub(crate) fn ledger_path(labels: &Path) -> PathBuf {
+    suffixed(labels, ".ledger.part")
+}
+
 impl Finished {
     pub(crate) fn window(&self) -> Window {
         Window::plane(self.x, self.y, self.width, self.height)
@@ -106,7 +111,7 @@ impl Ledger {
     /// # Errors
     /// If another process has it, or it cannot be written.
     pub(crate) fn open(labels: &Path) -> Result<Self> {
-        let path = suffixed(labels, ".ledger.part");
+        let path = ledger_path(labels);
         let fail = |source| Error::File { action: "open", path: path.clone(), source };
         loop {
             let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(fail)?;

@@ -4,6 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::ledger::ledger_path;
 use crate::plan::Layers;
 use crate::sink::{part_path, refuse};
 use crate::stac::item_path;
@@ -57,6 +58,11 @@ impl Outputs {
         let mut files = self.rasters();
         files.insert(1, self.item());
         files
+    }
+
+    /// Whether a run of these outputs was begun, and can go on.
+    pub(crate) fn is_unfinished(&self) -> bool {
+        ledger_path(&self.labels).exists()
     }
 
     /// What is written beside the labels.

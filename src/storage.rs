@@ -177,16 +177,18 @@ fn list_folder(folder: &Path, prefix: &str, entries: &mut Vec<ListEntry>) -> Res
     for entry in fs::read_dir(folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
-        // Links are followed, as GDAL does.
+        // Links to folders are not followed, as they may lead in circles; those to files are, as GDAL does.
+        if entry.file_type().map_err(failed)?.is_dir() {
+            list_folder(&entry.path(), &format!("{name}/"), entries)?;
+            continue;
+        }
         let metadata = match fs::metadata(entry.path()) {
             Ok(metadata) => metadata,
             // It vanished, or is a link to nothing.
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(source) => return Err(Error::File { action: "look at", path: entry.path(), source }),
         };
-        if metadata.is_dir() {
-            list_folder(&entry.path(), &format!("{name}/"), entries)?;
-        } else {
+        if metadata.is_file() {
             entries.push(ListEntry { name, version: Version::from(&metadata) });
         }
     }

@@ -1,7 +1,7 @@
 //! Where the products of a scene go.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use crate::digest::Digest;
 use crate::{Error, Existing, Location, Result, remote, write_text};
@@ -22,10 +22,8 @@ pub struct Target {
 impl Target {
     /// Where the label raster `labels`, and what belongs to it, goes. What goes to a store is made in a folder of its own in `scratch`: the same
     /// one each time, so that an unfinished run is found.
-    ///
-    /// # Errors
-    /// If `labels` is no place for a file, or a folder cannot be created.
-    pub fn new(labels: &Location, scratch: &Path) -> Result<Self> {
+    #[must_use]
+    pub fn new(labels: &Location, scratch: &Path) -> Self {
         let folder = labels.parent();
         let workplace = match &folder {
             Location::Local(folder) => folder.clone(),
@@ -35,8 +33,16 @@ impl Target {
                 scratch.join(format!("swath-{}", &digest.hex()[..16]))
             }
         };
-        fs::create_dir_all(&workplace).map_err(|source| Error::File { action: "create", path: workplace.clone(), source })?;
-        Ok(Self { folder, workplace })
+        Self { folder, workplace }
+    }
+
+    /// Creates the folder that products are made in.
+    ///
+    /// # Errors
+    /// If it cannot be created.
+    pub fn create(&self) -> Result<()> {
+        let path = &self.workplace;
+        fs::create_dir_all(path).map_err(|source| Error::File { action: "create", path: path.clone(), source })
     }
 
     /// Where the product of this name is made.
@@ -88,7 +94,7 @@ impl Target {
         Ok(())
     }
 
-    /// Removes the staging folder; nothing is to be done for a local folder.
+    /// Removes the staging folder, if there is one; nothing is to be done for a local folder.
     ///
     /// # Errors
     /// If it cannot be removed.
@@ -97,7 +103,12 @@ impl Target {
             return Ok(());
         }
         let path = &self.workplace;
-        fs::remove_dir_all(path).map_err(|source| Error::File { action: "remove", path: path.clone(), source })
+        match fs::remove_dir_all(path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(Error::File { action: "remove", path: path.clone(), source })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Whether products are made elsewhere than they go.
@@ -106,7 +117,9 @@ impl Target {
         matches!(self.folder, Location::Remote(_))
     }
 
-    fn is_delivering(&self) -> bool {
+    /// Whether delivery was begun.
+    #[must_use]
+    pub fn is_delivering(&self) -> bool {
         self.made(DELIVERING).exists()
     }
 }

@@ -1,8 +1,8 @@
 //! One scene of a batch, from its place in the manifest to its receipt.
 
-use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
+use std::{fs, io};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -28,15 +28,18 @@ const RECEIPT_BYTES: u64 = 1 << 20;
 impl Run<'_> {
     /// Labels a scene, unless its receipt says that it was labelled so before.
     pub(super) fn label(&self, scene: &BatchScene) -> Result<Outcome> {
-        let started = Instant::now();
-        let name = &scene.name.to_string();
         let batch = self.batch;
+        let name = scene.name.as_str();
         let labels = batch.output.join(&format!("{name}.tif"))?;
         let identity = self.identity(scene)?;
+        let job = Job::new(name, &labels, &batch.scratch);
         let mut existing = batch.existing;
         if let Some(receipt) = self.receipt(name)? {
             match (difference(&receipt.identity, &identity), batch.existing) {
-                (same, _) if same.is_empty() && self.is_complete(name, &receipt) => return Ok(Outcome::Skipped),
+                (same, _) if same.is_empty() && self.is_complete(name, &receipt) => {
+                    // It may have been killed just after it was written.
+                    return job.clear().map(|()| Outcome::Skipped);
+                }
                 (difference, Existing::Refuse) if !difference.is_empty() => {
                     return Err(Error::OtherRun { path: labels.shown(), difference });
                 }
@@ -44,47 +47,47 @@ impl Run<'_> {
                 _ => existing = Existing::Overwrite,
             }
         }
-        let target = Target::new(&labels, &batch.scratch)?;
-        // The same names in the folder of the scene's products.
-        let stem = name.rsplit('/').next().unwrap_or(name);
-        let marker = target.made(&format!("{stem}{BEGUN}"));
-        match (begun(&marker), batch.existing) {
-            (Some(begun), Existing::Refuse) => {
-                let difference = difference(&begun, &identity);
-                if !difference.is_empty() {
-                    return Err(Error::OtherRun { path: labels.shown(), difference });
-                }
-                existing = Existing::Overwrite;
+        if let Some(begun) = job.begun() {
+            let difference = difference(&begun, &identity);
+            if !difference.is_empty() && batch.existing == Existing::Refuse {
+                return Err(Error::OtherRun { path: labels.shown(), difference });
             }
-            (Some(_), Existing::Overwrite) => existing = Existing::Overwrite,
-            (None, _) => {}
+            existing = Existing::Overwrite;
         }
-        let outputs = self.outputs(&target, stem, existing);
+        let outputs = self.outputs(&job, existing);
         if existing == Existing::Refuse {
             self.refuse(name, &outputs)?;
         }
-        write_text(&marker, &json!(identity).to_string(), Existing::Overwrite)?;
+        let labelled = self.run(scene, &job, &outputs, identity);
+        if labelled.is_err() && !job.is_worth_keeping(&outputs) {
+            job.clear()?;
+        }
+        labelled.map(Outcome::Labelled)
+    }
 
+    /// Labels a scene and writes its receipt.
+    fn run(&self, scene: &BatchScene, job: &Job, outputs: &Outputs, identity: Value) -> Result<Labelling> {
+        let started = Instant::now();
+        let batch = self.batch;
         let bands = batch.bands.as_deref().or(scene.bands.as_deref());
+        let name = scene.name.as_str();
         let scene = batch.segmenter.scene(scene.input.clone(), bands)?.acquired(scene.acquired);
         let scene = match &batch.area {
             Some(area) => scene.within(area)?,
             None => scene,
         };
         let plan = batch.segmenter.plan(&scene, &self.request())?;
+        job.begin(&identity)?;
         self.observer.started(name, &plan);
-        let report = batch.segmenter.run(&scene, &plan, &outputs, &Tally(self))?;
-        target.deliver(&report.files, existing)?;
+        let report = batch.segmenter.run(&scene, &plan, outputs, &Tally(self))?;
+        job.target.deliver(&report.files, outputs.existing)?;
 
         let receipt = self.describe(identity, &report, started.elapsed().as_secs_f64())?;
-        let text = format!("{:#}\n", json!(receipt));
-        target.delivered(&format!("{stem}{RECEIPT}"))?.write(&text, Existing::Overwrite)?;
-        fs::remove_file(&marker).map_err(|source| Error::File { action: "remove", path: marker, source })?;
-        target.clear()?;
-
+        job.target.delivered(&job.name(RECEIPT))?.write(&format!("{:#}\n", json!(receipt)), Existing::Overwrite)?;
+        job.clear()?;
         let pixels = plan.layout.window.area() as u64;
         let area_m2 = scene.profile().georeference.pixel_area_m2().map(|area| area * pixels as f64);
-        Ok(Outcome::Labelled(Labelling { labels, pixels, area_m2, network: report.timings.network.busy }))
+        Ok(Labelling { labels: job.labels.clone(), pixels, area_m2, network: report.timings.network.busy })
     }
 
     /// How each scene is planned: of what the batch may hold, an equal share.
@@ -93,9 +96,9 @@ impl Run<'_> {
         PlanRequest { max_memory: request.max_memory / self.batch.jobs, ..request }
     }
 
-    fn outputs(&self, target: &Target, stem: &str, existing: Existing) -> Outputs {
+    fn outputs(&self, job: &Job, existing: Existing) -> Outputs {
         let layers = self.batch.request.layers;
-        let made = |suffix: &str| target.made(&format!("{stem}{suffix}"));
+        let made = |suffix: &str| job.target.made(&job.name(suffix));
         Outputs {
             labels: made(".tif"),
             probabilities: layers.probabilities.map(|encoding| ProbabilityOutput { path: made("_probabilities.tif"), encoding }),
@@ -189,9 +192,53 @@ fn beside(name: &str, file: &str) -> String {
     }
 }
 
-/// What was begun, as the marker says. What a kill tore was not begun.
-fn begun(marker: &Path) -> Option<Value> {
-    serde_json::from_slice(&fs::read(marker).ok()?).ok()
+/// Where a scene's files are while they are made.
+struct Job {
+    labels: Location,
+    target: Target,
+    /// The scene's name without its folders.
+    stem: String,
+}
+
+impl Job {
+    fn new(name: &str, labels: &Location, scratch: &Path) -> Self {
+        let stem = name.rsplit('/').next().unwrap_or(name).to_owned();
+        Self { labels: labels.clone(), target: Target::new(labels, scratch), stem }
+    }
+
+    /// What a file of the scene is called.
+    fn name(&self, suffix: &str) -> String {
+        format!("{}{suffix}", self.stem)
+    }
+
+    fn marker(&self) -> PathBuf {
+        self.target.made(&self.name(BEGUN))
+    }
+
+    /// What was begun before, if anything was. What a kill tore was not begun.
+    fn begun(&self) -> Option<Value> {
+        serde_json::from_slice(&fs::read(self.marker()).ok()?).ok()
+    }
+
+    /// Notes what is begun.
+    fn begin(&self, identity: &Value) -> Result<()> {
+        self.target.create()?;
+        write_text(&self.marker(), &identity.to_string(), Existing::Overwrite)
+    }
+
+    /// Whether there is anything that the same command goes on with.
+    fn is_worth_keeping(&self, outputs: &Outputs) -> bool {
+        outputs.labels.exists() || outputs.is_unfinished() || self.target.is_delivering()
+    }
+
+    /// Removes what is there beside the products.
+    fn clear(&self) -> Result<()> {
+        let path = self.marker();
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(Error::File { action: "remove", path, source }),
+            _ => self.target.clear(),
+        }
+    }
 }
 
 /// Passes a scene's progress on to the batch.

@@ -206,7 +206,10 @@ impl Destination {
         // Shards that run on one machine do not share a staging folder.
         let own =
             args.shard.map_or_else(|| Ok(labels.clone()), |shard| labels.parent().join(&shard.file_name(&labels.file_name())))?;
-        let target = Target::new(&own, &args.remote.scratch())?;
+        let target = Target::new(&own, &args.remote.scratch());
+        if target.is_staged() {
+            target.create()?;
+        }
         let made = |location: &Location| match location {
             Location::Local(path) if !target.is_staged() => Ok(path.clone()),
             // An item names its files from its own folder on.

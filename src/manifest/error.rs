@@ -6,14 +6,6 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ManifestError {
-    /// It is too large to be read at once.
-    #[error("expected a manifest of at most {most} bytes, got more in {}", path.display())]
-    TooLarge {
-        /// The manifest.
-        path: PathBuf,
-        /// Bytes allowed.
-        most: usize,
-    },
     /// It is no text.
     #[error("expected a list of paths or URIs, or JSON, in UTF-8: {}", path.display())]
     NoText {

@@ -17,7 +17,6 @@ mod name;
 mod options;
 mod read;
 mod scene;
-mod store;
 
 pub use error::ManifestError;
 pub use name::SceneName;

@@ -2,8 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::{BatchScene, ManifestError, ManifestOptions, SceneName, folder, item, list, store};
+use super::{BatchScene, ManifestError, ManifestOptions, SceneName, folder, item, list};
 use crate::{Location, Result};
+
+/// Largest manifest, in bytes: ten thousands of items.
+const MOST: u64 = 256 << 20;
 
 /// The scenes of a batch. Those that are wrong are errors, and do not spoil the others.
 #[derive(Debug)]
@@ -20,10 +23,11 @@ impl Manifest {
     /// # Errors
     /// If it cannot be read, or has no scenes.
     pub fn read(location: &Location, options: &ManifestOptions, bands: &[String]) -> Result<Self> {
-        let mut scenes = if store::is_folder(location) {
+        let mut scenes = if location.is_folder() {
             folder::read(location, options)?
         } else {
-            let text = store::read_text(location)?;
+            let text = String::from_utf8(location.read(MOST)?);
+            let text = text.map_err(|source| ManifestError::NoText { path: location.shown(), source })?;
             let is_json = text.trim_start_matches('\u{feff}').trim_start().starts_with(['{', '[']);
             if is_json { item::read(location, &text, options, bands)? } else { list::read(location, &text) }
         };

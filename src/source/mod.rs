@@ -22,7 +22,6 @@ mod xml;
 pub use area::{Area, AreaFile};
 pub use bands::{BandChoice, BandRequest};
 pub(crate) use cache::limit_cache;
-pub(crate) use guard::read as read_file;
 pub use input::SceneInput;
 pub use profile::{BandProfile, RasterProfile};
 pub use reduced::Reduced;

@@ -1,0 +1,111 @@
+//! Objects in stores: writing, listing, uploads that break off.
+#![expect(clippy::unwrap_used, reason = "a helper that fails is a failed test")]
+
+mod servers;
+mod support;
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use servers::{KEY, SECRET, Servers};
+use support::{Linear, Run, program, run, write_noise};
+use tempfile::TempDir;
+
+struct Place {
+    root: TempDir,
+    servers: Servers,
+}
+
+impl Place {
+    fn new() -> Self {
+        let root = TempDir::new().unwrap();
+        fs::create_dir_all(root.path().join("bucket/out")).unwrap();
+        let servers = Servers::start(root.path());
+        let place = Self { root, servers };
+        write_noise(&place.path("bucket/scene.tif"), 300, 200, 2);
+        Linear::by_sum(2, 200.0, 500.0).write(&place.path("model"));
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
+    }
+
+    fn segment(&self, args: &str) -> Run {
+        let mut command = program(self.root.path());
+        command.envs(self.servers.environment()).args(["segment", "--model", "model", "--max-memory", "1GiB", "--threads", "2"]);
+        run(command.args(args.split_whitespace()))
+    }
+}
+
+#[test]
+fn labels_go_to_a_store_and_stay_what_they_are() {
+    let place = Place::new();
+    place.segment("bucket/scene.tif --output local.tif --confidence sure.tif").succeeds();
+    place.segment("bucket/scene.tif --output s3://bucket/out/labels.tif --confidence s3://bucket/out/sure.tif").succeeds();
+    for (local, remote) in [("local.tif", "labels.tif"), ("sure.tif", "sure.tif"), ("local.tif.aux.xml", "labels.tif.aux.xml")] {
+        assert!(fs::read(place.path(local)).unwrap() == fs::read(place.path("bucket/out").join(remote)).unwrap(), "{local}");
+    }
+    let item = fs::read_to_string(place.path("bucket/out/labels.json")).unwrap();
+    assert!(item.contains("\"./sure.tif\"") && !item.contains("/swath-"), "{item}");
+    // What is there stays; the item alone is enough to say so.
+    let again = "bucket/scene.tif --output s3://bucket/out/labels.tif";
+    place.segment(again).fails(2, &["s3://bucket/out/labels.tif exists already", "--overwrite"]);
+    fs::remove_file(place.path("bucket/out/labels.tif")).unwrap();
+    place.segment(again).fails(2, &["s3://bucket/out/labels.json exists already"]);
+    place.segment(&format!("{again} --overwrite")).succeeds();
+    place.segment("bucket/scene.tif --output s3://bucket/a.tif --confidence here.tif").fails(2, &["here.tif", "s3://bucket/a.tif"]);
+}
+
+#[test]
+fn a_large_product_goes_in_parts() {
+    let place = Place::new();
+    // Probabilities of noise in 32 bits do not shrink.
+    write_noise(&place.path("large.tif"), 1800, 1400, 2);
+    let args = "large.tif --tile 1024 --output OUT/labels.tif --probabilities OUT/scores.tif";
+    fs::create_dir(place.path("local")).unwrap();
+    place.segment(&args.replace("OUT", "local")).succeeds();
+    place.segment(&args.replace("OUT", "s3://bucket/out")).succeeds();
+    let [local, remote] = ["local", "bucket/out"].map(|folder| fs::read(place.path(folder).join("scores.tif")).unwrap());
+    assert!(local.len() > 16 << 20, "{} bytes", local.len());
+    assert!(local == remote);
+    assert_eq!(place.servers.unfinished_uploads(), Vec::<PathBuf>::new());
+    let puts = place.servers.watch.log.lock().unwrap().iter().filter(|line| line.starts_with("PUT") && line.contains("scores")).count();
+    assert!(puts >= 2, "{puts}");
+}
+
+#[test]
+fn refusals_are_errors_at_once_and_hold_no_secret() {
+    let place = Place::new();
+    let started = Instant::now();
+    place.segment("s3://bucket/none.tif --output a.tif").fails(2, &["s3://bucket/none.tif", "no such object"]);
+    place.segment("s3://nowhere/none.tif --output a.tif").fails(2, &["s3://nowhere/none.tif"]);
+    let mut wrong = program(place.root.path());
+    wrong.envs(place.servers.environment()).env("AWS_SECRET_ACCESS_KEY", "another-secret").env("RUST_LOG", "trace");
+    wrong.args("segment s3://bucket/scene.tif --model model --output a.tif".split(' '));
+    let run = run(&mut wrong);
+    assert_eq!(run.code, Some(2), "{run:?}");
+    assert!(run.stderr.contains("s3://bucket/scene.tif") && run.stderr.contains("denied"), "{}", run.stderr);
+    for secret in [SECRET, KEY, "another-secret", "Signature="] {
+        assert!(!run.stderr.contains(secret), "{secret} in {}", run.stderr);
+    }
+    assert!(started.elapsed() < Duration::from_secs(20), "none of these is tried again: {:?}", started.elapsed());
+}
+
+#[test]
+fn a_store_that_is_away_is_an_error_within_its_budget() {
+    let place = Place::new();
+    place.servers.watch.dead.store(true, Relaxed);
+    let started = Instant::now();
+    place
+        .segment(&format!("{} --output a.tif", place.servers.url("bucket/scene.tif?signature=hidden")))
+        .fails(2, &["/bucket/scene.tif", "the store is not available"]);
+    assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
+    let labels = place.segment("bucket/scene.tif --output s3://bucket/out/labels.tif --scratch scratch");
+    assert!(labels.code == Some(2) && labels.stderr.contains("s3://bucket/out/labels.tif"), "{labels:?}");
+    place.servers.watch.dead.store(false, Relaxed);
+    place.segment("bucket/scene.tif --output s3://bucket/out/labels.tif --scratch scratch").succeeds();
+    assert!(place.path("bucket/out/labels.tif").exists() && !place.path("bucket/out/labels.tif.upload.part").exists());
+}
