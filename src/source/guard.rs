@@ -156,7 +156,13 @@ fn is_plain_name(path: &Path) -> bool {
 
 /// An error if what GDAL takes for a raster's mask or overviews is no TIFF, and so may be anything.
 pub(super) fn check_sidecars(name: &Path) -> Result<(), &'static str> {
-    for ending in [".msk", ".ovr", ".MSK", ".OVR"] {
+    // Web servers list nothing: there, GDAL finds only what the mount asks for, and each question is a request.
+    let endings: &[&str] = if name.starts_with("/vsiswath/http") || name.starts_with("/vsiswath/https") {
+        &[".msk", ".ovr"]
+    } else {
+        &[".msk", ".ovr", ".MSK", ".OVR"]
+    };
+    for ending in endings {
         let mut sidecar = name.as_os_str().to_owned();
         sidecar.push(ending);
         let head = head(Path::new(&sidecar));

@@ -191,9 +191,9 @@ mod tests {
         assert!(error(&settings).ends_with("has no features"), "{}", error(&settings));
         write_polygons(&path, None, &[("house", vec![[1.0, 1.0], [1.1, 1.0], [1.1, 1.1], [1.0, 1.0]])]);
         let Ok(Labels::Vectors(elsewhere)) = open(&workplace, &settings) else { panic!("no vectors") };
-        let alone = LabelVectors::check_all([&elsewhere].into_iter()).unwrap_err().to_string();
+        let alone = LabelVectors::check_all([elsewhere.as_ref()].into_iter()).unwrap_err().to_string();
         assert!(alone.starts_with("layer `labels` of ") && alone.ends_with("scene.tif"), "{alone}");
-        let both = LabelVectors::check_all([&elsewhere, &elsewhere].into_iter()).unwrap_err().to_string();
+        let both = LabelVectors::check_all([elsewhere.as_ref(); 2].into_iter()).unwrap_err().to_string();
         assert!(both.ends_with("scene.tif and 1 more"), "{both}");
         write_polygons(&path, Some("EPSG:32633"), &[("house", rectangle([0.0, 0.0, 5.0, 5.0]))]);
         let mut unclear = settings.clone();
