@@ -118,7 +118,10 @@ impl Location {
                 fs::File::open(path).map_err(failed)?.take(most + 1).read_to_end(&mut bytes).map_err(failed)?;
                 if bytes.len() as u64 > most { Err(too_large()) } else { Ok(bytes) }
             }
-            Self::Remote(uri) => remote::read(uri, most).map_err(failed("read", uri))?.ok_or_else(too_large),
+            Self::Remote(uri) => {
+                let bytes = remote::read(uri, most).map_err(failed("read", uri))?;
+                bytes.map(Vec::from).ok_or_else(too_large)
+            }
         }
     }
 

@@ -4,15 +4,17 @@
 mod support;
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Lines};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use support::{Linear, program, run, write_noise};
 
 /// A running Azurite with one container, `tiles`.
 struct Azurite {
     process: Child,
+    /// Azurite ends when nobody takes what it prints.
+    _printed: Lines<BufReader<ChildStdout>>,
     url: String,
 }
 
@@ -27,9 +29,9 @@ impl Azurite {
             eprintln!("skipped: there is no {}; scripts/azurite.sh installs it", server.display());
             return None;
         };
-        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let url = lines.map(|line| line.unwrap()).find_map(|line| Some(line.split_once("listens on ")?.1.to_owned())).unwrap();
-        let azurite = Self { process, url };
+        let mut printed = BufReader::new(process.stdout.take().unwrap()).lines();
+        let url = printed.by_ref().find_map(|line| Some(line.unwrap().split_once("listens on ")?.1.to_owned())).unwrap();
+        let azurite = Self { process, _printed: printed, url };
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/azurite/create_container.mjs");
         assert!(Command::new("node").args([script, &azurite.url, "tiles"]).status().unwrap().success());
         Some(azurite)

@@ -35,7 +35,7 @@ impl Place {
 
     fn segment(&self, args: &str) -> Run {
         let mut command = program(self.root.path());
-        command.envs(self.servers.environment()).args(["segment", "--model", "model", "--max-memory", "1GiB", "--threads", "2"]);
+        command.env("TMPDIR", self.root.path()).envs(self.servers.environment()).args(["segment", "--model", "model", "--max-memory", "1GiB", "--threads", "2"]);
         run(command.args(args.split_whitespace()))
     }
 }

@@ -1,12 +1,13 @@
 //! Small objects, and lists of all.
 
+use bytes::Bytes;
 use futures::TryStreamExt as _;
 use object_store::path::Path;
-use object_store::{ObjectMeta, ObjectStoreExt as _, PutMode, PutPayload};
+use object_store::{ObjectMeta, ObjectStoreExt as _, PutMode, PutOptions};
 
 use super::RemoteError;
 use super::runtime::{runtime, wait};
-use super::stores::resolve;
+use super::stores::{Place, resolve};
 use crate::storage::ListEntry;
 use crate::{Existing, RemoteUri, Version};
 
@@ -37,33 +38,54 @@ pub(crate) fn version_of(uri: &RemoteUri) -> Result<Option<Version>, RemoteError
 }
 
 /// All bytes of an object; none if there are more than `most`.
-pub(crate) fn read(uri: &RemoteUri, most: u64) -> Result<Option<Vec<u8>>, RemoteError> {
+pub(crate) fn read(uri: &RemoteUri, most: u64) -> Result<Option<Bytes>, RemoteError> {
     let place = resolve(uri)?;
-    run(async move {
-        let got = place.store.objects.get(&place.path).await?;
-        if got.meta.size > most {
-            return Ok(None);
-        }
-        Ok(Some(got.bytes().await?.to_vec()))
-    })
+    run(async move { found(&place, most).await })
 }
 
 /// Writes a small object.
 pub(crate) fn write(uri: &RemoteUri, text: String, existing: Existing) -> Result<(), RemoteError> {
     let place = resolve(uri)?;
-    run(async move {
-        let payload = PutPayload::from(text.into_bytes());
-        place.store.objects.put_opts(&place.path, payload, mode(existing).into()).await?;
-        Ok(())
-    })
+    run(async move { put(&place, Bytes::from(text), existing).await })
 }
 
-/// How an object is put beside an earlier one of its name: with `If-None-Match: *`, if that must stay.
-pub(super) fn mode(existing: Existing) -> PutMode {
-    match existing {
+/// Writes an object in one request: with `If-None-Match: *`, if an earlier one must stay.
+///
+/// Such a request is not tried again by `object_store` if its answer was lost, as it may have been carried out. Whether it was is seen here.
+pub(super) async fn put(place: &Place, bytes: Bytes, existing: Existing) -> Result<(), RemoteError> {
+    let mode = match existing {
         Existing::Refuse => PutMode::Create,
         Existing::Overwrite => PutMode::Overwrite,
+    };
+    let mut tried = 0;
+    loop {
+        tried += 1;
+        let options = PutOptions::from(mode.clone());
+        let error = match place.store.objects.put_opts(&place.path, bytes.clone().into(), options).await {
+            Ok(_) => return Ok(()),
+            Err(error) => RemoteError::from(error),
+        };
+        let is_lost = matches!(error, RemoteError::Unavailable { .. });
+        if existing == Existing::Overwrite || !(is_lost || (tried > 1 && error == RemoteError::Exists)) {
+            return Err(error);
+        }
+        match found(place, bytes.len() as u64).await {
+            Ok(Some(found)) if found == bytes => return Ok(()),
+            Ok(Some(_)) => return Err(RemoteError::Exists),
+            Err(RemoteError::NotFound) if tried < PUTS => {}
+            Ok(None) => return Err(RemoteError::Exists),
+            Err(_) => return Err(error),
+        }
     }
+}
+
+/// Most requests for one object whose answers are lost.
+const PUTS: usize = 4;
+
+/// All bytes of an object; none if there are more than `most`.
+async fn found(place: &Place, most: u64) -> Result<Option<Bytes>, RemoteError> {
+    let got = place.store.objects.get(&place.path).await?;
+    Ok(if got.meta.size > most { None } else { Some(got.bytes().await?) })
 }
 
 /// All objects whose names begin with that of a folder.

@@ -11,7 +11,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use object_store::PutPayload;
 use object_store::multipart::{MultipartStore, PartId};
 
-use super::objects::{mode, run};
+use super::objects::{put, run};
 use super::stores::{Place, resolve};
 use super::{RemoteError, objects};
 use crate::storage::failed;
@@ -41,12 +41,8 @@ pub(crate) fn upload(file: &Path, uri: &RemoteUri, existing: Existing) -> Result
     let journal = Journal::of(file);
     journal.abort(&place, uri)?;
     if size <= PART {
-        let payload = PutPayload::from(fs::read(file).map_err(unreadable)?);
-        return run(async move {
-            place.store.objects.put_opts(&place.path, payload, mode(existing).into()).await?;
-            Ok(())
-        })
-        .map_err(failed("write", uri));
+        let bytes = Bytes::from(fs::read(file).map_err(unreadable)?);
+        return run(async move { put(&place, bytes, existing).await }).map_err(failed("write", uri));
     }
     let Some(parts) = place.store.parts.clone() else {
         let reason = "this kind of store takes no large objects".to_owned();
