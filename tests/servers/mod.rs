@@ -18,7 +18,7 @@ use bytes::Bytes;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Incoming};
-use hyper::service::{Service as _, service_fn};
+use hyper::service::{Service, service_fn};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use s3s::auth::SimpleAuth;
@@ -80,7 +80,7 @@ impl Servers {
         builder.set_auth(SimpleAuth::from_single(KEY, SECRET));
         let service = builder.build();
         let s3 = runtime.block_on(serve(Arc::clone(&watch), move |request| {
-            let answer = service.call(request);
+            let answer = Service::call(&service, request);
             Box::pin(async move {
                 match answer.await {
                     Ok(response) => response.map(|body| body.map_err(Failure::from).boxed()),
