@@ -11,7 +11,7 @@ use swath_tiling::{TileGrid, Window};
 use crate::digest::Digest;
 use crate::heap;
 use crate::identity::difference;
-use crate::labelled::say_kept;
+use crate::labelled::{say_kept, sync_folders};
 use crate::labels::Labeller;
 use crate::ledger::{self, Durability, Ledger};
 use crate::pipeline::{self, Observer};
@@ -196,7 +196,8 @@ impl Segmenter {
             return Ok(ShardReport::Empty(outputs.item()));
         };
         let labelled = self.label_part(scene, &part, &outputs, Some(&facts), observer)?;
-        self.finish(labelled, observer).map(ShardReport::Labelled)
+        let report = self.finish(labelled, observer)?;
+        Ok(ShardReport::Labelled(Box::new(report)))
     }
 
     /// Gives back the memory that the network took before the files are made.
@@ -277,6 +278,9 @@ impl Segmenter {
             }
         }
         let mut sinks = Sinks::start(&product, &outputs, plan.finish_threads, old)?;
+        if is_long {
+            sync_folders(&outputs.files())?;
+        }
         if ledger.is_worth_keeping() {
             sinks.keep();
         }
