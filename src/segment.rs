@@ -221,7 +221,7 @@ impl Segmenter {
     fn admit(&self, scene: &Scene, plan: &Plan, outputs: &Outputs) -> Result<Admission> {
         outputs.refuse_scene(&scene.profile().path)?;
         if outputs.layers() != plan.layers {
-            return Err(Error::Layers { path: outputs.labels.clone(), expected: format!("{:?}", plan.layers) });
+            return Err(Error::Layers { path: outputs.labels.clone(), expected: plan.layers.to_string() });
         }
         let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
         let files = outputs.files().into_iter().map(absolute).collect();
