@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::ledger::{self, Durability, Ledger};
 use crate::pipeline::Observer;
 use crate::product::{Complete, Product, Sinks};
-use crate::sink::{CompleteLabels, CompleteLayer, suffixed};
+use crate::sink::{CompleteLabels, CompleteLayer, Temporary, suffixed};
 use crate::{Error, LabelSummary, Outputs, Result, Stage, Timings};
 
 /// What a run made.
@@ -84,7 +84,7 @@ impl Labelled {
         let files = files(&outputs);
         sync_folders(&files)?;
         ledger.enter(ledger::Stage::Published)?;
-        scratches.into_iter().try_for_each(crate::sink::Temporary::remove)?;
+        scratches.into_iter().try_for_each(Temporary::remove)?;
         ledger.forget()?;
         let finishing = Stage { threads: 1, busy: started.elapsed(), ..Stage::default() };
         let timings = Timings { finishing, total: spent + started.elapsed(), ..timings };
@@ -105,7 +105,7 @@ fn files(outputs: &Outputs) -> Vec<PathBuf> {
 }
 
 /// Waits until the names of files are on the disk.
-fn sync_folders(files: &[PathBuf]) -> Result<()> {
+pub(crate) fn sync_folders(files: &[PathBuf]) -> Result<()> {
     let mut folders: Vec<&Path> = files.iter().filter_map(|file| file.parent()).collect();
     folders.sort_unstable();
     folders.dedup();

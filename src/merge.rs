@@ -86,11 +86,7 @@ fn find(labels: &Path) -> Result<Vec<(PathBuf, ShardFacts)>> {
         let Some(shard) = shard_of(&item, labels) else { continue };
         if let Some(facts) = ShardFacts::read(&item)? {
             if facts.shard != shard {
-                return Err(Error::ShardDiffers {
-                    path: item,
-                    difference: "which shard it is".into(),
-                    first: labels.to_owned(),
-                });
+                return Err(Error::ShardDiffers { path: item, difference: "which shard it is".into(), first: labels.to_owned() });
             }
             found.push((item, facts));
         }

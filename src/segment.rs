@@ -11,7 +11,7 @@ use swath_tiling::{TileGrid, Window};
 use crate::digest::Digest;
 use crate::heap;
 use crate::identity::difference;
-use crate::labelled::say_kept;
+use crate::labelled::{say_kept, sync_folders};
 use crate::labels::Labeller;
 use crate::ledger::{self, Durability, Ledger};
 use crate::pipeline::{self, Observer};
@@ -204,7 +204,8 @@ impl Segmenter {
             return Ok(ShardReport::Empty(outputs.item()));
         };
         let labelled = self.label_part(scene, &part, &outputs, Some(&facts), observer)?;
-        self.finish(labelled, observer).map(ShardReport::Labelled)
+        let report = self.finish(labelled, observer)?;
+        Ok(ShardReport::Labelled(Box::new(report)))
     }
 
     /// Gives back the memory that the network took before the files are made.
@@ -228,7 +229,7 @@ impl Segmenter {
     fn admit(&self, scene: &Scene, plan: &Plan, outputs: &Outputs) -> Result<Admission> {
         outputs.refuse_scene(&scene.profile().path)?;
         if outputs.layers() != plan.layers {
-            return Err(Error::Layers { path: outputs.labels.clone(), expected: format!("{:?}", plan.layers) });
+            return Err(Error::Layers { path: outputs.labels.clone(), expected: plan.layers.to_string() });
         }
         let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
         let files = outputs.files().into_iter().map(absolute).collect();
@@ -285,6 +286,9 @@ impl Segmenter {
             }
         }
         let mut sinks = Sinks::start(&product, &outputs, plan.finish_threads, old)?;
+        if is_long {
+            sync_folders(&outputs.files())?;
+        }
         if ledger.is_worth_keeping() {
             sinks.keep();
         }

@@ -23,7 +23,7 @@ pub struct Shard {
 #[derive(Clone, Debug, PartialEq)]
 pub enum ShardReport {
     /// It was labelled.
-    Labelled(Report),
+    Labelled(Box<Report>),
     /// An earlier run labelled it; its STAC item.
     Finished(PathBuf),
     /// The scene has fewer rows of tiles than there are shards, and none for this one; the item that says so.

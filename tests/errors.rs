@@ -61,7 +61,13 @@ fn a_truncated_scene() {
         let whole = fs::read(&scene).unwrap();
         for part in [whole.len() / 2, whole.len() - 100] {
             fs::write(&scene, &whole[..part]).unwrap();
-            let run = refused(&folder, "", 1, &["cannot read window x ", " of scene.tif: "]);
+            let run = segment(folder.path(), "scene.tif --model model --output labels.tif --confidence labels_c.tif --tile 64");
+            let run = run.fails(1, &["cannot read window x ", " of scene.tif: "]);
+            // What could be read is done: the rows are kept, and nothing is published.
+            assert!(files(folder.path()).iter().filter(|name| name.contains("labels")).all(|name| name.contains(".part")));
+            for name in files(folder.path()).iter().filter(|name| name.contains("labels")) {
+                fs::remove_file(folder.path().join(name)).unwrap();
+            }
             // GDAL's own words, once.
             assert_eq!(run.stderr.lines().filter(|line| line.contains("ERROR")).count(), 1, "{}", run.stderr);
         }
@@ -155,16 +161,18 @@ fn a_full_disk() {
     let pixels = Pixels::<u8>::new(1024, 512, 1, |band, x, y| support::noise(band, x, y) / 2);
     pixels.write(&folder.path().join("scene.tif"), &[], |_| {});
     let arguments = "segment scene.tif --model model --tile 256 --blend crop --output labels.tif --max-memory 1GiB --threads 2";
-    let refused = |bytes, options: &str, words: &[&str]| {
-        let run = on_a_full_disk(folder.path(), bytes, &format!("{arguments} {options}"));
-        run.fails(1, words);
-        assert_eq!(files(folder.path()), ["model", "scene.tif"], "{bytes} {options}");
-    };
-    // Half of the pixels fit.
-    refused(300_000, "", &["labels.tif.scratch.part", "File too large"]);
-    // All of them do, and so does the finished confidence; the finished labels do not, and it is not left without them.
-    refused(545_000, "--confidence labels_c.tif", &["labels.tif.part", "File too large"]);
-    on_a_full_disk(folder.path(), 700_000, arguments).succeeds();
+    // Half of the pixels fit: that shows before the first of them is labelled.
+    on_a_full_disk(folder.path(), 300_000, arguments)
+        .fails(1, &["cannot reserve room for labels.tif.scratch.part", "File too large"]);
+    assert_eq!(files(folder.path()), ["model", "scene.tif"]);
+    // All of them do, and so does the finished confidence; the finished labels do not, and it is not published without them.
+    let arguments = &format!("{arguments} --confidence labels_c.tif");
+    on_a_full_disk(folder.path(), 545_000, arguments)
+        .fails(1, &["labels.tif.part", "File too large", "the same command goes on"]);
+    let kept = ["labels.tif.ledger.part", "labels.tif.scratch.part", "labels_c.tif.scratch.part", "model", "scene.tif"];
+    assert_eq!(files(folder.path()), kept);
+    let run = on_a_full_disk(folder.path(), 700_000, arguments).succeeds();
+    assert!(run.stderr.contains("resuming at row 512 of 512"), "{}", run.stderr);
     assert!(support::read_labels(&folder.path().join("labels.tif")) == pixels.bands[0]);
 }
 

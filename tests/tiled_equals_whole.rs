@@ -92,6 +92,8 @@ impl Bench {
             probabilities: Some(ProbabilityOutput { path: probabilities.clone(), encoding: LayerEncoding::F32 }),
             ..Outputs::labels(path.clone(), Existing::Overwrite)
         };
+        // The tiles are those of a plan for labels alone.
+        let plan = Plan { layers: outputs.layers(), ..plan };
         self.segmenter.run(&scene, &plan, &outputs, &NoObserver).unwrap();
         Labelled {
             plan,

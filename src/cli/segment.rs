@@ -97,13 +97,13 @@ impl<'a> Job<'a> {
         );
         let progress = Progress::new(args.progress, name.to_string(), plan);
         let report = match args.shard {
-            None => segmenter.run(scene, plan, outputs, &progress).map(ShardReport::Labelled),
+            None => segmenter.run(scene, plan, outputs, &progress).map(|report| ShardReport::Labelled(Box::new(report))),
             Some(shard) => segmenter.run_shard(scene, whole, shard, outputs, &progress),
         };
         let report = report.and_then(|report| destination.deliver(&report).map(|()| report));
         progress.finish(&report);
         let report = match report? {
-            ShardReport::Labelled(report) => report,
+            ShardReport::Labelled(report) => *report,
             ShardReport::Finished(item) => {
                 tracing::info!("{}: the shard is finished already", item.display());
                 return Ok(());

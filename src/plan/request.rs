@@ -1,5 +1,7 @@
 //! What the user may decide.
 
+use std::fmt;
+
 use swath_models::Convolutions;
 use swath_tiling::{Blend, Taper, Window};
 
@@ -60,6 +62,14 @@ pub struct Layers {
     pub probabilities: Option<LayerEncoding>,
     /// One band.
     pub confidence: Option<LayerEncoding>,
+}
+
+impl fmt::Display for Layers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named = |name, encoding: Option<LayerEncoding>| encoding.map(|encoding| format!(", {name} as {}", encoding.name()));
+        let layers = [named("probabilities", self.probabilities), named("confidence", self.confidence)];
+        write!(f, "labels{}", layers.into_iter().flatten().collect::<String>())
+    }
 }
 
 /// What a plan may do where memory is short. Fewer workers, fewer threads and narrower swaths change no label; other tiles do.

@@ -114,13 +114,13 @@ impl LabelSink {
         }
         self.scratch.write(1, window, labels)?;
         self.coverage.add(window);
-        add(&mut self.counts, counts);
+        add(&mut self.counts, &counts);
         Ok(())
     }
 
     /// Counts a window that an earlier run wrote as written.
     pub(crate) fn recover(&mut self, window: Window) -> Result<()> {
-        self.scratch.recover(1, window, |labels| add(&mut self.counts, count(labels)))?;
+        self.scratch.recover(1, window, |labels| add(&mut self.counts, &count(labels)))?;
         self.coverage.add(window);
         Ok(())
     }
@@ -166,7 +166,7 @@ fn count(labels: &[u8]) -> [u64; 256] {
     counts
 }
 
-fn add(sums: &mut [u64; 256], counts: [u64; 256]) {
+fn add(sums: &mut [u64; 256], counts: &[u64; 256]) {
     sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
 }
 

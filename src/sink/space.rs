@@ -25,12 +25,11 @@ pub(crate) fn check(needs: &[Need]) -> Result<()> {
         };
         let error = |source| Error::File { action: "look for room in", path: folder.to_owned(), source };
         let device = fs::metadata(folder).map_err(error)?.dev();
-        match disks.iter_mut().find(|disk| disk.device == device) {
-            Some(disk) => disk.needed += bytes,
-            None => {
-                let free = free(folder).map_err(error)?;
-                disks.push(Disk { device, folder: folder.to_owned(), needed: *bytes, free });
-            }
+        if let Some(disk) = disks.iter_mut().find(|disk| disk.device == device) {
+            disk.needed += bytes;
+        } else {
+            let free = free(folder).map_err(error)?;
+            disks.push(Disk { device, folder: folder.to_owned(), needed: *bytes, free });
         }
     }
     match disks.into_iter().find(|disk| disk.needed > disk.free) {
