@@ -13,10 +13,12 @@ bench-training: ROUNDS ?= 5
 bench-remote: ROUNDS ?= 3
 # Milliseconds of a request to the server of bench-remote.
 LATENCY ?= 100
+# Scenes of bench-batch.
+SCENES ?= 1000
 PRECISIONS ?= f32 bf16
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint doc check sanitize bench-cpu bench-end-to-end bench-training bench-remote bundled-model clean
+.PHONY: help setup build demo test lint doc check sanitize bench-cpu bench-end-to-end bench-training bench-remote bench-batch bundled-model clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -66,6 +68,10 @@ bench-remote: build ## Label SCENE=... with MODEL=... from disk, from a slow ser
 	@scripts/setup.sh python
 	@mkdir -p $(TARGET)/bench-remote
 	@python3 benches/remote/bench.py $(TARGET)/release/swath $(TARGET)/bench-remote "$(SCENE)" "$(MODEL)" $(THREADS) $(ROUNDS) $(LATENCY) $(SEGMENT_FLAGS)
+
+bench-batch: build ## Label SCENES=1000 small scenes in one batch: what a scene costs beyond the network, and memory
+	@scripts/setup.sh python
+	@python3 benches/batch/bench.py $(TARGET)/release/swath $(TARGET)/bench-batch $(SCENES)
 
 $(BENCH)/venv/ready: benches/cpu/requirements.txt
 $(BENCH)/venv-training/ready: benches/cpu/requirements-training.txt

@@ -21,9 +21,9 @@ use crate::resume::recover;
 use crate::shard::ShardFacts;
 use crate::sink::Start;
 use crate::sink::space::{self, Need};
-use crate::source::{BandRequest, RasterSource, Scene, SceneInput, limit_cache};
+use crate::source::{BandRequest, DECODED, RasterSource, STORED, Scene, SceneInput};
 use crate::{
-    Error, Existing, Labelled, LayerEncoding, Location, Outputs, ProbabilityOutput, Report, Result, Shard, ShardReport, remote,
+    Error, Existing, Labelled, LayerEncoding, Location, Outputs, ProbabilityOutput, Report, Result, Shard, ShardReport,
 };
 
 /// A model that is ready to label scenes.
@@ -263,10 +263,8 @@ impl Segmenter {
         observer: &dyn Observer,
     ) -> Result<Labelled> {
         let started = Instant::now();
-        limit_cache(plan.memory.cache);
-        if plan.memory.remote > 0 {
-            remote::limit_cache(plan.memory.remote);
-        }
+        let _decoded = DECODED.share(plan.memory.cache);
+        let _stored = STORED.share(plan.memory.remote);
         let Admission { outputs, mut ledger, run, start } = self.admit(scene, plan, outputs)?;
         let product = self.product(scene, plan);
         // What is done within one row of tiles is not worth a ledger.

@@ -224,7 +224,7 @@ fn what_is_no_manifest_is_an_error() {
     assert!(error(b"\xff\xfe\0").contains("UTF-8"));
     assert!(error(&[b'['; 100_000]).contains("expected a STAC item"));
     fs::remove_file(&path).unwrap();
-    assert!(read_with(&path, &ManifestOptions::default(), &["1"]).unwrap_err().to_string().contains("cannot open"));
+    assert!(read_with(&path, &ManifestOptions::default(), &["1"]).unwrap_err().to_string().contains("cannot read"));
 }
 
 #[test]

@@ -6,11 +6,13 @@ mod support;
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::sync::atomic::Ordering::Relaxed;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use servers::{KEY, SECRET, Servers};
-use support::{Linear, Run, program, run, write_noise};
+use support::{Linear, Run, files, program, run, write_noise};
 use tempfile::TempDir;
 
 struct Place {
@@ -33,10 +35,15 @@ impl Place {
         self.root.path().join(name)
     }
 
-    fn segment(&self, args: &str) -> Run {
+    fn command(&self, args: &str) -> Command {
         let mut command = program(self.root.path());
-        command.env("TMPDIR", self.root.path()).envs(self.servers.environment()).args(["segment", "--model", "model", "--max-memory", "1GiB", "--threads", "2"]);
-        run(command.args(args.split_whitespace()))
+        command.env("TMPDIR", self.root.path()).envs(self.servers.environment());
+        command.args(["segment", "--model", "model", "--max-memory", "1GiB", "--threads", "2"]).args(args.split_whitespace());
+        command
+    }
+
+    fn segment(&self, args: &str) -> Run {
+        run(&mut self.command(args))
     }
 }
 
@@ -108,4 +115,36 @@ fn a_store_that_is_away_is_an_error_within_its_budget() {
     place.servers.watch.dead.store(false, Relaxed);
     place.segment("bucket/scene.tif --output s3://bucket/out/labels.tif --scratch scratch").succeeds();
     assert!(place.path("bucket/out/labels.tif").exists() && !place.path("bucket/out/labels.tif.upload.part").exists());
+}
+
+#[test]
+fn a_killed_run_goes_on_and_leaves_no_upload() {
+    let rounds: u64 = std::env::var("SWATH_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(4);
+    let place = Place::new();
+    write_noise(&place.path("large.tif"), 1500, 1500, 2);
+    let args = "large.tif --tile 256 --output OUT/labels.tif --probabilities OUT/scores.tif";
+    fs::create_dir(place.path("local")).unwrap();
+    place.segment(&args.replace("OUT", "local")).succeeds();
+    let started = Instant::now();
+    place.segment(&args.replace("OUT", "s3://bucket/out")).succeeds();
+    let whole = started.elapsed();
+    for round in 0..rounds {
+        fs::remove_dir_all(place.path("bucket/out")).unwrap();
+        let mut command = place.command(&args.replace("OUT", "s3://bucket/out"));
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        // Spread over the run, the upload at its end included.
+        thread::sleep(whole.mul_f64((round as f64 + 0.7) / rounds as f64));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let again = place.segment(&args.replace("OUT", "s3://bucket/out"));
+        // The kill may have come too late.
+        assert!(again.code == Some(0) || again.stderr.contains("exists already"), "round {round}: {again:?}");
+        for name in ["labels.tif", "scores.tif"] {
+            let [local, remote] = ["local", "bucket/out"].map(|folder| fs::read(place.path(folder).join(name)).unwrap());
+            assert!(local == remote, "round {round}: {name}");
+        }
+        assert_eq!(place.servers.unfinished_uploads(), Vec::<PathBuf>::new(), "round {round}");
+        let left = |name: &String| name.starts_with("swath-") || name.contains(".part");
+        assert_eq!(files(place.root.path()).into_iter().filter(left).collect::<Vec<_>>(), Vec::<String>::new(), "round {round}");
+    }
 }

@@ -38,8 +38,10 @@ impl Unpublished {
     pub(crate) fn create(path: &Path, existing: Existing) -> Result<Self> {
         refuse(path, existing)?;
         let part = Temporary::beside(path, PART, &BESIDE);
-        // GDAL would take what a killed process left there for the new file's own.
-        part.clear()?;
+        // GDAL would take what a killed process left beside it for the new file's own; the file itself is emptied below.
+        for suffix in BESIDE.iter().filter(|suffix| !suffix.is_empty()) {
+            remove(&suffixed(part.path(), suffix))?;
+        }
         File::create(part.path()).map_err(|source| Error::File { action: "create", path: part.path().to_owned(), source })?;
         Ok(Self { path: path.to_owned(), part, existing })
     }

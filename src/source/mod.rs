@@ -21,7 +21,7 @@ mod xml;
 
 pub use area::{Area, AreaFile};
 pub use bands::{BandChoice, BandRequest};
-pub(crate) use cache::limit_cache;
+pub(crate) use cache::{DECODED, STORED, limit_cache};
 pub use input::SceneInput;
 pub use profile::{BandProfile, RasterProfile};
 pub use reduced::Reduced;
