@@ -146,7 +146,7 @@ impl FromStr for Location {
             return Ok(Self::Local(text.into()));
         };
         let wrong = || Error::Location { scheme: name.to_owned() };
-        let url = Url::parse(text).map_err(|_| wrong())?;
+        let Ok(url) = Url::parse(text) else { return Err(wrong()) };
         if url.scheme() == "file" {
             return url.to_file_path().map(Self::Local).map_err(|()| wrong());
         }

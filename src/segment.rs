@@ -22,9 +22,7 @@ use crate::shard::ShardFacts;
 use crate::sink::Start;
 use crate::sink::space::{self, Need};
 use crate::source::{BandRequest, DECODED, RasterSource, STORED, Scene, SceneInput};
-use crate::{
-    Error, Existing, Labelled, LayerEncoding, Location, Outputs, ProbabilityOutput, Report, Result, Shard, ShardReport,
-};
+use crate::{Error, Existing, Labelled, LayerEncoding, Location, Outputs, ProbabilityOutput, Report, Result, Shard, ShardReport};
 
 /// A model that is ready to label scenes.
 pub struct Segmenter {

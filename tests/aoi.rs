@@ -38,7 +38,7 @@ fn write(path: &Path, crs: Option<&str>, geometries: &[Value]) {
     fs::write(path, file.to_string()).unwrap();
 }
 
-fn polygon(ring: Vec<[f64; 2]>) -> Value {
+fn polygon(ring: &[[f64; 2]]) -> Value {
     json!({ "type": "Polygon", "coordinates": [ring] })
 }
 
@@ -63,7 +63,7 @@ fn labels_within_are_those_of_the_whole_and_beside_there_are_none() {
     // A triangle, and an odd corner of a multipolygon far from it: no edge goes through a pixel's centre.
     let inner = ring(&[[60.3, 40.2], [200.7, 60.1], [90.4, 170.9], [60.3, 40.2]]);
     let other = json!({ "type": "MultiPolygon", "coordinates": [[rectangle([330.2, 210.2, 360.2, 500.0])]] });
-    write(&path("aoi.geojson"), Some("EPSG:32633"), &[polygon(inner), other]);
+    write(&path("aoi.geojson"), Some("EPSG:32633"), &[polygon(&inner), other]);
     let cross = |[ax, ay]: [f64; 2], [bx, by]: [f64; 2], [x, y]: [f64; 2]| (bx - ax) * (y - ay) - (by - ay) * (x - ax);
     let is_within = |at: usize| {
         let p = [(at % 400) as f64 + 0.5, (at / 400) as f64 + 0.5];
@@ -89,7 +89,7 @@ fn labels_within_are_those_of_the_whole_and_beside_there_are_none() {
 fn tiles_beside_are_neither_read_nor_run() {
     let folder = workplace(512, 512);
     let path = |name: &str| folder.path().join(name);
-    write(&path("aoi.geojson"), Some("EPSG:32633"), &[polygon(rectangle([10.0, 10.0, 40.0, 40.0]))]);
+    write(&path("aoi.geojson"), Some("EPSG:32633"), &[polygon(&rectangle([10.0, 10.0, 40.0, 40.0]))]);
     // All but the first block of the scene is broken: who reads more fails.
     let dataset = Dataset::open(path("scene.tif")).unwrap();
     assert_eq!(dataset.rasterband(1).unwrap().block_size(), (256, 256));
@@ -110,8 +110,8 @@ fn tiles_beside_are_neither_read_nor_run() {
 #[test]
 fn areas_in_another_crs_and_in_one_of_several_layers_are_taken() {
     let folder = workplace(200, 100);
-    write(&folder.path().join("a.geojson"), Some("EPSG:32633"), &[polygon(rectangle([20.0, 20.0, 50.0, 40.0]))]);
-    write(&folder.path().join("b.geojson"), Some("EPSG:32633"), &[polygon(rectangle([120.0, 20.0, 150.0, 60.0]))]);
+    write(&folder.path().join("a.geojson"), Some("EPSG:32633"), &[polygon(&rectangle([20.0, 20.0, 50.0, 40.0]))]);
+    write(&folder.path().join("b.geojson"), Some("EPSG:32633"), &[polygon(&rectangle([120.0, 20.0, 150.0, 60.0]))]);
     for (name, more) in [("a", ""), ("b", "-update")] {
         let mut command = Command::new("ogr2ogr");
         command.current_dir(folder.path()).args(["-f", "GPKG", "-t_srs", "EPSG:4326", "-nln", name]);
@@ -138,15 +138,15 @@ fn areas_that_cannot_be_are_errors() {
     fails(&["cannot open aoi.geojson"]);
     write(&path, Some("EPSG:32633"), &[]);
     fails(&["has no features"]);
-    write(&path, Some("EPSG:32633"), &[polygon(rectangle([100.0, 100.0, 110.0, 110.0]))]);
+    write(&path, Some("EPSG:32633"), &[polygon(&rectangle([100.0, 100.0, 110.0, 110.0]))]);
     fails(&["does not touch scene.tif", "hint:"]);
     // Round the scene, but not on it.
-    let far = [polygon(rectangle([-50.0, -50.0, -40.0, -40.0])), polygon(rectangle([90.0, 90.0, 99.0, 99.0]))];
+    let far = [polygon(&rectangle([-50.0, -50.0, -40.0, -40.0])), polygon(&rectangle([90.0, 90.0, 99.0, 99.0]))];
     write(&path, Some("EPSG:32633"), &far);
     fails(&["does not touch scene.tif"]);
     write(&path, Some("EPSG:32633"), &[json!({ "type": "Point", "coordinates": [CORNER[0] + 5.0, CORNER[1] - 5.0] })]);
     fails(&["expected polygons", "POINT"]);
-    write(&path, Some("EPSG:32633"), &[polygon(rectangle([1.0, 1.0, 9.0, 9.0]))]);
+    write(&path, Some("EPSG:32633"), &[polygon(&rectangle([1.0, 1.0, 9.0, 9.0]))]);
     support::write_noise(&folder.path().join("scene.tif"), 64, 64, 3);
     fails(&["the scene has no CRS"]);
     swath(folder.path(), "plan scene.tif --model model --aoi-layer a").fails(2, &["--aoi"]);
@@ -179,7 +179,7 @@ fn a_mosaic_is_labelled_as_the_merged_raster_is() {
     let folder = workplace(64, 64);
     let path = |name: &str| folder.path().join(name);
     write_mosaic(folder.path());
-    write(&path("aoi.geojson"), Some("EPSG:32633"), &[polygon(rectangle([35.0, 20.0, 300.0, 260.0]))]);
+    write(&path("aoi.geojson"), Some("EPSG:32633"), &[polygon(&rectangle([35.0, 20.0, 300.0, 260.0]))]);
     segment(folder.path(), "mosaic.vrt --tile 64 --model model --aoi aoi.geojson --output within.tif").succeeds();
     segment(folder.path(), "merged.tif --tile 64 --model model --output whole.tif").succeeds();
     let [whole, within] = ["whole", "within"].map(|name| read_labels(&path(&format!("{name}.tif"))));

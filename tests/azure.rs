@@ -1,5 +1,6 @@
 //! Azure's blob storage, as the emulator Azurite serves it. Skipped where that is not installed (`scripts/azurite.sh`).
 #![expect(clippy::unwrap_used, reason = "a helper that fails is a failed test")]
+#![expect(clippy::print_stderr, reason = "what is skipped is said")]
 
 mod support;
 
@@ -77,5 +78,6 @@ fn scenes_are_read_from_azure_and_labels_go_there() {
     assert!(support::read_labels(&path("single.tif")) == support::read_labels(&path("local/0.tif")));
     let run = swath(&format!("batch list.txt --output az://tiles/first {options} --json")).succeeds();
     assert_eq!(run.json()[0]["skipped"], 3);
-    swath(&format!("segment az://tiles/none.tif --output none.tif {options}")).fails(2, &["az://tiles/none.tif", "no such object"]);
+    swath(&format!("segment az://tiles/none.tif --output none.tif {options}"))
+        .fails(2, &["az://tiles/none.tif", "no such object"]);
 }

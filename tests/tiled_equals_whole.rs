@@ -77,7 +77,7 @@ impl Bench {
     }
 
     fn plan(&self, request: &PlanRequest) -> swath::Result<Plan> {
-        let scene = self.segmenter.scene(&self.path("scene.tif"), None).unwrap();
+        let scene = self.segmenter.scene(self.path("scene.tif"), None).unwrap();
         self.segmenter.plan(&scene, request)
     }
 
@@ -86,7 +86,7 @@ impl Bench {
     }
 
     fn run(&self, plan: Plan) -> Labelled {
-        let scene = self.segmenter.scene(&self.path("scene.tif"), None).unwrap();
+        let scene = self.segmenter.scene(self.path("scene.tif"), None).unwrap();
         let [path, probabilities] = ["labels.tif", "probabilities.tif"].map(|name| self.path(name));
         let outputs = Outputs {
             probabilities: Some(ProbabilityOutput { path: probabilities.clone(), encoding: LayerEncoding::F32 }),

@@ -143,13 +143,14 @@ impl Progress {
     fn rate(&self) -> f64 {
         self.pixels.load(Ordering::Relaxed) as f64 / 1e6 / self.started.elapsed().as_secs_f64().max(1e-9)
     }
+}
 
-    fn event(&self, event: &serde_json::Value) {
-        suspended(|| {
-            // Whoever reads progress may go away; the batch goes on.
-            let _ = writeln!(io::stderr(), "{event}");
-        });
-    }
+/// Writes a line of progress.
+fn show_event(event: &serde_json::Value) {
+    suspended(|| {
+        // Whoever reads progress may go away; the batch goes on.
+        let _ = writeln!(io::stderr(), "{event}");
+    });
 }
 
 impl BatchObserver for Progress {
@@ -179,7 +180,7 @@ impl BatchObserver for Progress {
         let failed = self.failed.load(Ordering::Relaxed);
         match self.style {
             ProgressStyle::Bar => self.bar.iter().for_each(|bar| bar.inc(1)),
-            ProgressStyle::Json => self.event(&json!({
+            ProgressStyle::Json => show_event(&json!({
                 "event": "scene",
                 "scene": scene,
                 "outcome": word,

@@ -80,6 +80,7 @@ fn hint(error: &Error) -> Option<String> {
         Error::Memory { needed, .. } => {
             format!("--max-memory {}MiB would do; a smaller --tile or no --probabilities need less", needed.div_ceil(1 << 20))
         }
+        Error::LayerEmpty { .. } => "one layer for several scenes need not have features on each, but it must have some".into(),
         Error::AreaElsewhere { .. } => "does the layer have the CRS that its coordinates are in?".into(),
         Error::Layer { .. } => "--aoi-layer names the layer of --aoi, `layer` that of a recipe's labels".into(),
         Error::Manifest(error) => match **error {

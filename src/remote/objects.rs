@@ -71,9 +71,8 @@ pub(super) async fn put(place: &Place, bytes: Bytes, existing: Existing) -> Resu
         }
         match found(place, bytes.len() as u64).await {
             Ok(Some(found)) if found == bytes => return Ok(()),
-            Ok(Some(_)) => return Err(RemoteError::Exists),
+            Ok(_) => return Err(RemoteError::Exists),
             Err(RemoteError::NotFound) if tried < PUTS => {}
-            Ok(None) => return Err(RemoteError::Exists),
             Err(_) => return Err(error),
         }
     }

@@ -21,14 +21,14 @@ use crate::location::{RemoteUri, Scheme};
 /// A store that cannot be connected to in this time is not there.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// A store that sends nothing for so long has stalled. object_store's own 30 s for a whole request would give up slow lines, and waits long on dead ones.
+/// A store that sends nothing for so long has stalled. `object_store`'s own 30 s for a whole request would give up slow lines, and waits long on dead ones.
 const SILENCE: Duration = Duration::from_secs(5);
 
 /// The longest that one request may take: 16 MiB at 2 Mbit/s.
-const REQUEST: Duration = Duration::from_secs(60);
+const REQUEST: Duration = Duration::from_mins(1);
 
 /// How often a request that failed is tried again, and for how long. A night's work rather loses one scene than three minutes for each of its blocks,
-/// as object_store's defaults (10 times, 3 minutes) would have it; one request in ten may fail, and in a million all six attempts do.
+/// as `object_store`'s defaults (10 times, 3 minutes) would have it; one request in ten may fail, and in a million all six attempts do.
 const RETRIES: usize = 5;
 const BUDGET: Duration = Duration::from_secs(45);
 
@@ -168,7 +168,7 @@ fn build(uri: &RemoteUri) -> Result<Store, RemoteError> {
     })
 }
 
-/// Whether an environment variable says yes, as object_store reads it.
+/// Whether an environment variable says yes, as `object_store` reads it.
 fn flag(name: &str) -> bool {
     std::env::var(name).is_ok_and(|value| matches!(value.to_ascii_lowercase().as_str(), "1" | "true" | "on" | "yes" | "y"))
 }

@@ -16,19 +16,19 @@ const STALL: Duration = Duration::from_secs(20);
 
 /// Which requests fail.
 #[derive(Default)]
-pub struct Faults {
+pub(crate) struct Faults {
     /// The share of requests that fail, 0 to 1.
-    pub share: f64,
+    pub(crate) share: f64,
     /// How they fail, one after the other.
-    pub kinds: Vec<Fault>,
+    pub(crate) kinds: Vec<Fault>,
     /// Requests that failed.
-    pub made: u64,
+    pub(crate) made: u64,
     state: u64,
 }
 
 /// How a request fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// Answered with this status, and not done.
     Status(u16),
     /// The connection is closed without an answer.
@@ -41,13 +41,13 @@ pub enum Fault {
 
 impl Faults {
     /// All kinds that pass, in turn, for that share of the requests.
-    pub fn passing(share: f64) -> Self {
+    pub(crate) fn passing(share: f64) -> Self {
         let kinds = vec![Fault::Status(500), Fault::Status(503), Fault::Reset, Fault::Short, Fault::Stall];
         Self { share, kinds, made: 0, state: 1 }
     }
 
     /// Every request is answered by this status.
-    pub fn always(status: u16) -> Self {
+    pub(crate) fn always(status: u16) -> Self {
         Self { share: 1.0, kinds: vec![Fault::Status(status)], made: 0, state: 1 }
     }
 

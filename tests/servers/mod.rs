@@ -26,11 +26,11 @@ use s3s::service::S3ServiceBuilder;
 use tokio::net::TcpListener;
 
 #[allow(unused_imports, reason = "each test uses some of it")]
-pub use faults::{Fault, Faults};
+pub(crate) use faults::{Fault, Faults};
 
 /// The credentials that the S3 server wants.
-pub const KEY: &str = "the-access-key";
-pub const SECRET: &str = "the-secret-of-the-access-key";
+pub(crate) const KEY: &str = "the-access-key";
+pub(crate) const SECRET: &str = "the-secret-of-the-access-key";
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 type AnyBody = BoxBody<Bytes, Failure>;
@@ -40,23 +40,23 @@ type Answer = Pin<Box<dyn Future<Output = Response<AnyBody>> + Send>>;
 
 /// What a server saw, and what it is to do.
 #[derive(Default)]
-pub struct Watch {
-    pub requests: AtomicU64,
+pub(crate) struct Watch {
+    pub(crate) requests: AtomicU64,
     /// Bytes of answers.
-    pub bytes: AtomicU64,
+    pub(crate) bytes: AtomicU64,
     /// What every request takes, at least.
-    pub latency_ms: AtomicU64,
+    pub(crate) latency_ms: AtomicU64,
     /// Which requests fail, and how.
-    pub faults: Mutex<Faults>,
+    pub(crate) faults: Mutex<Faults>,
     /// From now on, no connection is answered.
-    pub dead: AtomicBool,
+    pub(crate) dead: AtomicBool,
     /// Method, path and range of every request.
-    pub log: Mutex<Vec<String>>,
+    pub(crate) log: Mutex<Vec<String>>,
 }
 
 impl Watch {
     /// Forgets what was seen.
-    pub fn reset(&self) {
+    pub(crate) fn reset(&self) {
         self.requests.store(0, Relaxed);
         self.bytes.store(0, Relaxed);
         self.log.lock().unwrap().clear();
@@ -64,17 +64,17 @@ impl Watch {
 }
 
 /// Both servers.
-pub struct Servers {
+pub(crate) struct Servers {
     pub s3: SocketAddr,
-    pub http: SocketAddr,
-    pub watch: Arc<Watch>,
+    pub(crate) http: SocketAddr,
+    pub(crate) watch: Arc<Watch>,
     root: PathBuf,
     _runtime: tokio::runtime::Runtime,
 }
 
 impl Servers {
     /// Serves `root/BUCKET/KEY` both ways.
-    pub fn start(root: &Path) -> Self {
+    pub(crate) fn start(root: &Path) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let watch = Arc::new(Watch::default());
         let mut builder = S3ServiceBuilder::new(s3s_fs::FileSystem::new(root).unwrap());
@@ -98,7 +98,7 @@ impl Servers {
     }
 
     /// The environment in which a program finds the S3 server.
-    pub fn environment(&self) -> [(&'static str, String); 5] {
+    pub(crate) fn environment(&self) -> [(&'static str, String); 5] {
         [
             ("AWS_ENDPOINT", format!("http://{}", self.s3)),
             ("AWS_ALLOW_HTTP", "true".into()),
@@ -109,12 +109,12 @@ impl Servers {
     }
 
     /// The URL of an object at the plain server.
-    pub fn url(&self, name: &str) -> String {
+    pub(crate) fn url(&self, name: &str) -> String {
         format!("http://{}/{name}", self.http)
     }
 
     /// What the S3 server keeps of uploads that nobody completed or aborted.
-    pub fn unfinished_uploads(&self) -> Vec<PathBuf> {
+    pub(crate) fn unfinished_uploads(&self) -> Vec<PathBuf> {
         let files = std::fs::read_dir(&self.root).unwrap().map(|entry| entry.unwrap().path());
         files.filter(|path| path.is_file() && path.file_name().unwrap().to_string_lossy().starts_with(".upload")).collect()
     }
