@@ -67,6 +67,12 @@ pub enum Error {
         /// The most that it may have.
         most: u64,
     },
+    /// An output where nothing can be written.
+    #[error("expected a folder or a bucket for outputs, got {}: a plain web server takes none", path.display())]
+    ReadOnly {
+        /// The output's folder.
+        path: PathBuf,
+    },
     /// A layer that goes elsewhere than the labels, which the item beside them could not name.
     #[error("expected {} in the folder of {}: one in a store goes beside its labels", layer.display(), labels.display())]
     Apart {
@@ -74,12 +80,6 @@ pub enum Error {
         labels: PathBuf,
         /// The layer.
         layer: PathBuf,
-    },
-    /// A raster that is not there.
-    #[error("there is no {}", path.display())]
-    Missing {
-        /// The raster.
-        path: PathBuf,
     },
     /// A receipt that cannot be understood.
     #[error("{} is no receipt", path.display())]

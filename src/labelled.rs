@@ -54,15 +54,24 @@ impl Labelled {
     /// # Errors
     /// If a file cannot be written, what is read back is not what was written, something exists that must stay, or the observer cancels.
     pub fn finish(self, observer: &dyn Observer) -> Result<Report> {
+        self.finish_then(observer, |_| Ok(()))
+    }
+
+    /// The same; when everything has its name, `then` is called. Until it has returned, nobody else can begin to write the outputs, and what exists of
+    /// them is this run's own, should it be killed.
+    ///
+    /// # Errors
+    /// As [`Labelled::finish`], or if `then` fails.
+    pub fn finish_then(self, observer: &dyn Observer, then: impl FnOnce(&Report) -> Result<()>) -> Result<Report> {
         let kept = self.ledger.is_worth_keeping().then(|| self.outputs.labels.clone());
-        let report = self.publish(observer);
+        let report = self.publish(observer, then);
         if let (Err(_), Some(labels)) = (&report, kept) {
             say_kept(&labels);
         }
         report
     }
 
-    fn publish(self, observer: &dyn Observer) -> Result<Report> {
+    fn publish(self, observer: &dyn Observer, then: impl FnOnce(&Report) -> Result<()>) -> Result<Report> {
         let started = Instant::now();
         let Self { scene, product, outputs, sinks, mut ledger, run, shard, timings, spent } = self;
         let go_on = || if observer.is_cancelled() { Err(Error::Cancelled { path: scene.clone() }) } else { Ok(()) };
@@ -83,12 +92,14 @@ impl Labelled {
         item.publish()?;
         let files = files(&outputs);
         sync_folders(&files)?;
+        let finishing = Stage { threads: 1, busy: started.elapsed(), ..Stage::default() };
+        let timings = Timings { finishing, total: spent + started.elapsed(), ..timings };
+        let report = Report { path: outputs.labels.clone(), labels: summary, item: outputs.item(), files, timings };
+        then(&report)?;
         ledger.enter(ledger::Stage::Published)?;
         scratches.into_iter().try_for_each(Temporary::remove)?;
         ledger.forget()?;
-        let finishing = Stage { threads: 1, busy: started.elapsed(), ..Stage::default() };
-        let timings = Timings { finishing, total: spent + started.elapsed(), ..timings };
-        Ok(Report { path: outputs.labels.clone(), labels: summary, item: outputs.item(), files, timings })
+        Ok(report)
     }
 }
 

@@ -183,13 +183,14 @@ impl Ledger {
 
     /// Forgets a run, and removes its temporary files.
     pub(crate) fn forget(&mut self) -> Result<()> {
-        let entries = self.entries.take();
-        self.file.set_len(0).and_then(|()| self.file.rewind()).map_err(|source| self.error(source))?;
-        let files = entries.map(|entries| entries.run.files).unwrap_or_default();
+        // The list of files goes last: a kill in between leaves nothing that no one knows.
+        let files = self.entries.as_ref().map(|entries| entries.run.files.clone()).unwrap_or_default();
         files.iter().try_for_each(|file| {
             remove(&scratch_path(file))?;
             Unpublished::clear(file)
-        })
+        })?;
+        self.entries = None;
+        self.file.set_len(0).and_then(|()| self.file.rewind()).map_err(|source| self.error(source))
     }
 
     /// Writes a line.

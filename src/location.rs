@@ -124,15 +124,19 @@ impl Location {
         let stem = |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         match self {
             Self::Local(path) => stem(path),
-            Self::Remote(uri) => stem(Path::new(uri.url.path())),
+            Self::Remote(uri) => stem(Path::new(&uri.key())),
         }
     }
 
-    /// How messages and products name it: a path, or a URI without its secrets.
+    /// How messages and products name it: a path, or a URI without its secrets. Of a name that GDAL takes for a URL (`/vsicurl/https://...`), the query
+    /// is left out, too.
     #[must_use]
     pub fn shown(&self) -> PathBuf {
         match self {
-            Self::Local(path) => path.clone(),
+            Self::Local(path) => match path.to_str().and_then(|text| text.split_once('?')) {
+                Some((url, _)) if url.contains("://") => url.into(),
+                _ => path.clone(),
+            },
             Self::Remote(uri) => uri.to_string().into(),
         }
     }
@@ -146,7 +150,10 @@ impl FromStr for Location {
             return Ok(Self::Local(text.into()));
         };
         let wrong = || Error::Location { scheme: name.to_owned() };
-        let Ok(url) = Url::parse(text) else { return Err(wrong()) };
+        // Only what a web server has takes a query; elsewhere, these are characters of a name like others.
+        let is_web = Scheme::of(name) == Some(Scheme::Http);
+        let plain = if is_web { text.to_owned() } else { text.replace('?', "%3F").replace('#', "%23") };
+        let Ok(url) = Url::parse(&plain) else { return Err(wrong()) };
         if url.scheme() == "file" {
             return url.to_file_path().map(Self::Local).map_err(|()| wrong());
         }
@@ -212,7 +219,11 @@ mod tests {
         let location: Location = "https://me:secret@host/a.tif?X-Amz-Signature=secret#secret".parse().unwrap();
         assert_eq!(location.to_string(), "https://host/a.tif");
         assert!(!format!("{location:?}").contains("secret"));
-        let azure: Location = "abfs://tiles@account.dfs.core.windows.net/a.tif?sig=secret".parse().unwrap();
-        assert_eq!(azure.to_string(), "abfs://tiles@account.dfs.core.windows.net/a.tif");
+        assert_eq!(
+            Location::Local("/vsicurl/https://host/a.tif?token=secret".into()).shown(),
+            PathBuf::from("/vsicurl/https://host/a.tif")
+        );
+        let key: Location = "s3://bucket/a?b #1.tif".parse().unwrap();
+        assert_eq!((key.file_stem().as_str(), key.to_string().as_str()), ("a?b #1", "s3://bucket/a%3Fb%20%231.tif"));
     }
 }

@@ -26,8 +26,11 @@ pub enum Shards {
     Keep,
 }
 
-/// Rows that are copied at once: the height of a block.
+/// Most rows that are copied at once: the height of a block.
 const ROWS: usize = 512;
+
+/// Most values that are copied at once, where rows are long and classes many; they are held a few times over.
+const VALUES: usize = 8 << 20;
 
 /// Makes the product whose label raster is `labels` of its shards, which are beside it: byte for byte the rasters that one process would have made.
 ///
@@ -40,7 +43,9 @@ pub fn merge(labels: &Path, existing: Existing, shards: Shards, observer: &dyn O
     // The first shard is never empty.
     let (item, facts) = &found[0];
     let mut outputs = outputs(labels, existing, item, facts)?;
-    let run = Run { identity: json!({ "merging": facts.identity }), files: outputs.files() };
+    let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+    let files = outputs.files().into_iter().map(absolute).collect();
+    let run = Run { identity: json!({ "merging": facts.identity }), files };
     let mut ledger = Ledger::open(labels)?;
     match ledger.entries().filter(|_| existing == Existing::Refuse) {
         // What has its name already then got it from a merging that was killed.
@@ -61,14 +66,12 @@ pub fn merge(labels: &Path, existing: Existing, shards: Shards, observer: &dyn O
     let labelled = Labelled { scene, product, outputs: outputs_made, sinks, ledger, run, shard: None, timings, spent };
     let report = labelled.finish(observer)?;
     if shards == Shards::Remove {
-        for (item, facts) in &found {
-            let parts = facts.shard.outputs(&outputs);
-            for raster in parts.rasters() {
-                remove(&suffixed(&raster, ".aux.xml"))?;
-                remove(&raster)?;
-            }
-            remove(item)?;
+        for raster in found.iter().flat_map(|(_, facts)| facts.shard.outputs(&outputs).rasters()) {
+            remove(&suffixed(&raster, ".aux.xml"))?;
+            remove(&raster)?;
         }
+        // Items last: as long as all are there, so is the word of what there was.
+        found.iter().try_for_each(|(item, _)| remove(item))?;
     }
     Ok(report)
 }
@@ -153,11 +156,13 @@ fn outputs(labels: &Path, existing: Existing, item: &Path, facts: &ShardFacts) -
 fn copy(facts: &ShardFacts, parts: &Outputs, item: &Path, sinks: &mut Sinks, observer: &dyn Observer) -> Result<()> {
     check_digests(item, parts)?;
     let width = facts.whole.width;
-    for y in (0..facts.rows).step_by(ROWS) {
+    let bands = parts.probabilities.as_ref().map_or(1, |_| facts.whole.classes.len());
+    let rows = (VALUES / (width * bands)).clamp(1, ROWS);
+    for y in (0..facts.rows).step_by(rows) {
         if observer.is_cancelled() {
             return Err(Error::Cancelled { path: parts.labels.clone() });
         }
-        let from = Window::plane(0, y, width, ROWS.min(facts.rows - y));
+        let from = Window::plane(0, y, width, rows.min(facts.rows - y));
         let labels = read::<u8>(&parts.labels, from)?;
         let mut scores = Vec::new();
         if let Some(ProbabilityOutput { path, encoding }) = &parts.probabilities {

@@ -151,8 +151,23 @@ impl Segmenter {
     /// If something exists already, there is an unfinished run of another model, scene or option, the disk is too full, something cannot be read or
     /// written, or a score is not a number.
     pub fn run(&self, scene: &Scene, plan: &Plan, outputs: &Outputs, observer: &dyn Observer) -> Result<Report> {
+        self.run_then(scene, plan, outputs, observer, |_| Ok(()))
+    }
+
+    /// The same; when the outputs have their names, `then` is called, which may take them elsewhere. If it fails, the same run goes on there.
+    ///
+    /// # Errors
+    /// As [`Segmenter::run`], or if `then` fails.
+    pub fn run_then(
+        &self,
+        scene: &Scene,
+        plan: &Plan,
+        outputs: &Outputs,
+        observer: &dyn Observer,
+        then: impl FnOnce(&Report) -> Result<()>,
+    ) -> Result<Report> {
         let labelled = self.label(scene, plan, outputs, observer)?;
-        self.finish(labelled, observer)
+        self.finish(labelled, observer, then)
     }
 
     /// The first half of [`Segmenter::run`]: the network has run when it returns. [`Labelled::finish`] is the second.
@@ -166,7 +181,7 @@ impl Segmenter {
     /// Labels one of several parts of the scene that `plan` is for; `outputs` are the whole's. [`merge`](crate::merge) makes them of all shards.
     ///
     /// # Errors
-    /// As [`Segmenter::run`].
+    /// As [`Segmenter::run_then`].
     pub fn run_shard(
         &self,
         scene: &Scene,
@@ -174,18 +189,24 @@ impl Segmenter {
         shard: Shard,
         outputs: &Outputs,
         observer: &dyn Observer,
+        then: impl FnOnce(&Report) -> Result<()>,
     ) -> Result<ShardReport> {
-        let [whole, outputs] = [outputs, &shard.outputs(outputs)].map(Clone::clone);
+        let [whole, mut outputs] = [outputs, &shard.outputs(outputs)].map(Clone::clone);
         let identity = self.identity(scene, plan);
-        let is_complete = |found: &ShardFacts| found.rows == 0 || outputs.rasters().iter().all(|raster| raster.exists());
         let found = if outputs.existing == Existing::Refuse { ShardFacts::read(&outputs.item())? } else { None };
-        if let Some(found) = found.filter(is_complete) {
+        if let Some(found) = found {
             let difference = difference(&found.identity, &identity);
             if !difference.is_empty() {
                 return Err(Error::OtherRun { path: outputs.labels, difference });
             }
-            let item = outputs.item();
-            return Ok(if found.rows == 0 { ShardReport::Empty(item) } else { ShardReport::Finished(item) });
+            if found.rows == 0 {
+                return Ok(ShardReport::Empty(outputs.item()));
+            }
+            if outputs.rasters().iter().all(|raster| raster.exists()) {
+                return Ok(ShardReport::Finished(outputs.item()));
+            }
+            // A raster of it was lost; what is left is its own.
+            outputs.existing = Existing::Overwrite;
         }
         whole.refuse()?;
         let part = shard.part(plan);
@@ -202,15 +223,15 @@ impl Segmenter {
             return Ok(ShardReport::Empty(outputs.item()));
         };
         let labelled = self.label_part(scene, &part, &outputs, Some(&facts), observer)?;
-        let report = self.finish(labelled, observer)?;
+        let report = self.finish(labelled, observer, then)?;
         Ok(ShardReport::Labelled(Box::new(report)))
     }
 
     /// Gives back the memory that the network took before the files are made.
-    fn finish(&self, labelled: Labelled, observer: &dyn Observer) -> Result<Report> {
+    fn finish(&self, labelled: Labelled, observer: &dyn Observer, then: impl FnOnce(&Report) -> Result<()>) -> Result<Report> {
         self.executor.trim();
         heap::trim();
-        labelled.finish(observer)
+        labelled.finish_then(observer, then)
     }
 
     /// Whether a run could begin: an error if the outputs are not those of the plan, one of them is the scene, exists already, or has a folder that is
@@ -225,7 +246,11 @@ impl Segmenter {
 
     /// Locks the outputs and finds where to start.
     fn admit(&self, scene: &Scene, plan: &Plan, outputs: &Outputs) -> Result<Admission> {
-        outputs.refuse_scene(&scene.profile().path)?;
+        for location in scene.input().locations() {
+            if let Location::Local(path) = location {
+                outputs.refuse_scene(path)?;
+            }
+        }
         if outputs.layers() != plan.layers {
             return Err(Error::Layers { path: outputs.labels.clone(), expected: plan.layers.to_string() });
         }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use url::Url;
 
 use crate::remote;
+use crate::sink::remove;
 use crate::{Error, Existing, Location, RemoteUri, Result, Version, write_text};
 
 /// A file or object in a folder.
@@ -90,6 +91,22 @@ impl Location {
         }
     }
 
+    /// Whether it lies in a folder, or in one of those below.
+    #[must_use]
+    pub fn is_within(&self, folder: &Self) -> bool {
+        match (self, folder) {
+            (Self::Local(path), Self::Local(folder)) => {
+                let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+                absolute(path) != absolute(folder) && absolute(path).starts_with(absolute(folder))
+            }
+            (Self::Remote(uri), Self::Remote(folder)) => {
+                let (uri, folder) = (uri.to_string(), folder.to_string());
+                uri.strip_prefix(folder.trim_end_matches('/')).is_some_and(|rest| rest.len() > 1 && rest.starts_with('/'))
+            }
+            _ => false,
+        }
+    }
+
     /// Which content is there; none if there is nothing.
     ///
     /// # Errors
@@ -133,6 +150,34 @@ impl Location {
         match self {
             Self::Local(path) => write_text(path, text, existing),
             Self::Remote(uri) => remote::write(uri, text.to_owned(), existing).map_err(failed("write", uri)),
+        }
+    }
+
+    /// Copies it to a local file, which is replaced.
+    ///
+    /// # Errors
+    /// If it cannot be read, or the file not be written.
+    pub fn download(&self, to: &Path) -> Result<()> {
+        match self {
+            Self::Local(path) => {
+                fs::copy(path, to).map(drop).map_err(|source| Error::File { action: "copy", path: path.clone(), source })
+            }
+            Self::Remote(uri) => {
+                let file = fs::File::create(to);
+                let file = file.map_err(|source| Error::File { action: "create", path: to.to_owned(), source })?;
+                remote::download(uri, file).map_err(failed("read", uri))
+            }
+        }
+    }
+
+    /// Removes it, if it is there.
+    ///
+    /// # Errors
+    /// If it cannot be removed.
+    pub fn delete(&self) -> Result<()> {
+        match self {
+            Self::Local(path) => remove(path),
+            Self::Remote(uri) => remote::delete(uri).map_err(failed("remove", uri)),
         }
     }
 
@@ -215,6 +260,20 @@ mod tests {
         let location = folders[1].join("x/a b%2.tif").unwrap();
         assert_eq!(location.file_name(), "a b%2.tif");
         assert_eq!(location.parent().join("c").unwrap().to_string(), "s3://bucket/out/x/c");
+    }
+
+    #[test]
+    fn what_is_in_a_folder_is_known() {
+        let within = |inner: &str, outer: &str| inner.parse::<Location>().unwrap().is_within(&outer.parse().unwrap());
+        assert!(
+            within("s3://b/a/c.tif", "s3://b/a") && within("s3://b/a/c", "s3://b/a/") && within("a/b", "a") && within("a", ".")
+        );
+        assert!(
+            !within("s3://b/ab/c", "s3://b/a")
+                && !within("s3://b/a/", "s3://b/a")
+                && !within("ab", "a")
+                && !within("s3://b/a", "a")
+        );
     }
 
     #[test]

@@ -1,13 +1,17 @@
 //! Where the products of a scene go.
 
+use std::collections::HashSet;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 use crate::digest::Digest;
-use crate::{Error, Existing, Location, Result, remote, write_text};
+use crate::source::SceneInput;
+use crate::{Error, Existing, Location, RemoteError, Result, Scheme, remote};
 
-/// In the staging folder once delivery began: from then on, objects that lie where products go are this run's own.
-const DELIVERING: &str = "delivering";
+/// In the staging folder: a line for each product that is being delivered or was, `+NAME`, and one for each that was not taken as another object was
+/// there, `-NAME`. What is noted is this run's own, should it be killed.
+const DELIVERED: &str = "delivered";
 
 /// Where the products of a scene go: a local folder, or a prefix in a store. What goes to a store is made in a local staging folder, and delivered
 /// when all of it is finished.
@@ -59,42 +63,83 @@ impl Target {
         self.folder.join(name)
     }
 
-    /// An error if one of the files exists where it goes, and must stay. Those that an earlier run of the same target began to deliver need not.
+    /// An error if one of the files goes where the scene lies, or to a kind of store that takes none, or exists there and must stay. Those that an
+    /// earlier run of the same target delivered need not.
     ///
     /// # Errors
-    /// If one exists, or the store cannot be asked.
-    pub fn refuse(&self, files: &[PathBuf], existing: Existing) -> Result<()> {
-        if existing == Existing::Overwrite || self.is_delivering() || !self.is_staged() {
-            return Ok(());
+    /// As said, or if the store cannot be asked.
+    pub fn refuse(&self, files: &[PathBuf], scene: &SceneInput, existing: Existing) -> Result<()> {
+        let Location::Remote(folder) = &self.folder else { return Ok(()) };
+        if folder.scheme() == Scheme::Http {
+            return Err(Error::ReadOnly { path: self.folder.shown() });
         }
+        let own = self.delivered_before()?;
         for file in files {
             let location = self.delivered(&file_name(file))?;
-            if location.version()?.is_some() {
+            if let Some(scene) = scene.locations().into_iter().find(|scene| scene.shown() == location.shown()) {
+                return Err(Error::OutputIsScene { output: location.shown(), scene: scene.shown() });
+            }
+            if existing == Existing::Refuse && !own.contains(&file_name(file)) && location.version()?.is_some() {
                 return Err(Error::Exists { path: location.shown() });
             }
         }
         Ok(())
     }
 
-    /// Takes finished files to where they go, in this order, and removes the staging folder; nothing is to be done for a local folder.
+    /// Takes finished files to where they go, in this order; nothing is to be done for a local folder.
     ///
     /// # Errors
     /// If a file exists already and must stay, or the store does not take one.
     pub fn deliver(&self, files: &[PathBuf], existing: Existing) -> Result<()> {
-        if !self.is_staged() {
-            return Ok(());
-        }
-        let existing = if self.is_delivering() { Existing::Overwrite } else { existing };
-        write_text(&self.made(DELIVERING), "", Existing::Overwrite)?;
-        // The item says that all is there: it comes last, as it does on a disk.
+        let own = self.delivered_before()?;
         for file in files {
-            let Location::Remote(uri) = self.delivered(&file_name(file))? else { continue };
-            remote::upload(file, &uri, existing)?;
+            let name = file_name(file);
+            let Location::Remote(uri) = self.delivered(&name)? else { continue };
+            let is_own = own.contains(&name);
+            if existing == Existing::Refuse && !is_own && Location::Remote(uri.clone()).version()?.is_some() {
+                return Err(Error::Exists { path: uri.to_string().into() });
+            }
+            self.note('+', &name)?;
+            let delivered = remote::upload(file, &uri, if is_own { Existing::Overwrite } else { existing });
+            if let Err(Error::Remote { source: RemoteError::Exists, .. }) = &delivered {
+                self.note('-', &name)?;
+            }
+            delivered?;
         }
         Ok(())
     }
 
-    /// Removes the staging folder, if there is one; nothing is to be done for a local folder.
+    /// The names of products that were delivered, or may have been when a run was killed.
+    fn delivered_before(&self) -> Result<HashSet<String>> {
+        let path = self.made(DELIVERED);
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(HashSet::new()),
+            Err(source) => return Err(Error::File { action: "read", path, source }),
+        };
+        let mut names = HashSet::new();
+        for line in text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')) {
+            match line.split_at_checked(1) {
+                Some(("+", name)) => drop(names.insert(name.to_owned())),
+                Some(("-", name)) => drop(names.remove(name)),
+                _ => {}
+            }
+        }
+        Ok(names)
+    }
+
+    /// Adds a line to what is noted; it is on the disk when this returns.
+    fn note(&self, sign: char, name: &str) -> Result<()> {
+        let path = self.made(DELIVERED);
+        let append = || {
+            let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
+            writeln!(file, "{sign}{name}")?;
+            file.sync_data()
+        };
+        append().map_err(|source| Error::File { action: "write", path: path.clone(), source })
+    }
+
+    /// Removes the staging folder, if there is one, at once: what a kill leaves of it is under another name. Nothing is to be done for a local folder.
     ///
     /// # Errors
     /// If it cannot be removed.
@@ -102,13 +147,10 @@ impl Target {
         if !self.is_staged() {
             return Ok(());
         }
-        let path = &self.workplace;
-        match fs::remove_dir_all(path) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                Err(Error::File { action: "remove", path: path.clone(), source })
-            }
-            _ => Ok(()),
-        }
+        let gone = self.workplace.with_extension("gone");
+        unless_missing("remove", &gone, fs::remove_dir_all(&gone))?;
+        unless_missing("remove", &self.workplace, fs::rename(&self.workplace, &gone))?;
+        unless_missing("remove", &gone, fs::remove_dir_all(&gone))
     }
 
     /// Whether products are made elsewhere than they go.
@@ -117,10 +159,18 @@ impl Target {
         matches!(self.folder, Location::Remote(_))
     }
 
-    /// Whether delivery was begun.
+    /// Whether a run delivered a product, or may have.
     #[must_use]
-    pub fn is_delivering(&self) -> bool {
-        self.made(DELIVERING).exists()
+    pub fn is_begun(&self) -> bool {
+        self.made(DELIVERED).exists()
+    }
+}
+
+/// The result, in which nothing is wrong if there was nothing.
+fn unless_missing(action: &'static str, path: &Path, result: io::Result<()>) -> Result<()> {
+    match result {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(Error::File { action, path: path.to_owned(), source }),
+        _ => Ok(()),
     }
 }
 

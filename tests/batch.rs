@@ -135,6 +135,7 @@ fn what_changed_is_refused_and_named() {
     let (summary, code) = place.summary("bucket/scenes --output other");
     assert_eq!((count(&summary, "done"), code), (1, Some(1)), "{summary}");
     assert_eq!(fs::read(place.path("other/0.tif")).unwrap(), b"mine");
+    // Not at the second time, either.
     let (summary, _) = place.summary("bucket/scenes --output other");
     assert_eq!((count(&summary, "skipped"), summary["failed"].as_array().unwrap().len()), (1, 1), "{summary}");
 }
@@ -153,6 +154,22 @@ fn a_scene_that_fails_stops_no_other() {
     assert_eq!((count(&summary, "done"), count(&summary, "left"), code), (1, 2, Some(1)), "{summary}");
     let (summary, _) = place.summary("bucket/scenes --output second --max-failures 1 --jobs 1");
     assert_eq!((count(&summary, "done"), count(&summary, "left")), (3, 0), "{summary}");
+}
+
+#[test]
+fn products_are_neither_scenes_nor_each_others() {
+    let place = Place::new(2, 64);
+    fs::copy(place.path("bucket/scenes/0.tif"), place.path("bucket/scenes/1_confidence.tif")).unwrap();
+    let args = "bucket/scenes --output bucket/scenes/out --confidence";
+    let (summary, code) = place.summary(args);
+    assert_eq!((count(&summary, "done"), code), (2, Some(1)), "{summary}");
+    assert!(summary["failed"][0]["reason"].as_str().unwrap().contains("1_confidence.tif"), "{summary}");
+    let (summary, _) = place.summary(args);
+    assert_eq!((count(&summary, "done"), count(&summary, "skipped")), (0, 2), "{summary}");
+    // Labels never take the place of the scenes.
+    let (summary, code) = place.summary("s3://bucket/scenes/ --pattern 0.tif --output s3://bucket/scenes --overwrite");
+    assert_eq!((count(&summary, "done"), code), (0, Some(1)), "{summary}");
+    place.batch("bucket/scenes --output https://example.org/out").fails(2, &["a plain web server"]);
 }
 
 #[test]

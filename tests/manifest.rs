@@ -49,8 +49,7 @@ fn role(role: &str) -> ManifestOptions {
 fn a_list_has_a_scene_a_line() {
     let folder = TempDir::new().unwrap();
     let list = folder.path().join("list.txt");
-    let text =
-        "\u{feff}# scenes\n\na/one.tif\r\n /data/two.tif \ns3://bucket/three.tif?versionId=1\na/one.tif\tfour/4\nftp://x/y.tif\n";
+    let text = "\u{feff}# scenes\n\na/one.tif\r\n /data/two.tif \nhttps://host/three.tif?signature=1\na/one.tif\tfour/4\nftp://x/y.tif\n";
     fs::write(&list, text).unwrap();
     let scenes = read(&list, &["1"]);
     let named = names(&scenes);
@@ -59,7 +58,7 @@ fn a_list_has_a_scene_a_line() {
     let locations: Vec<String> =
         scenes.iter().flatten().map(|scene| scene.input.locations()[0].shown().display().to_string()).collect();
     let one = folder.path().join("a/one.tif").display().to_string();
-    assert_eq!(locations, [one.as_str(), "/data/two.tif", "s3://bucket/three.tif", one.as_str()]);
+    assert_eq!(locations, [one.as_str(), "/data/two.tif", "https://host/three.tif", one.as_str()]);
     assert!(scenes.iter().flatten().all(|scene| matches!(scene.input, SceneInput::Listed(_)) && scene.bands.is_none()));
 }
 

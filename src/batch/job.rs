@@ -1,8 +1,7 @@
 //! One scene of a batch, from its place in the manifest to its receipt.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
-use std::{fs, io};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -14,13 +13,14 @@ use crate::identity::difference;
 use crate::manifest::BatchScene;
 use crate::plan::{PlanRequest, Tiles};
 use crate::source::RasterSource as _;
-use crate::{Error, Existing, LayerEncoding, Location, Observer, Outputs, ProbabilityOutput, Report, Result, Target, write_text};
+use crate::{Error, Existing, LayerEncoding, Location, Observer, Outputs, ProbabilityOutput, Report, Result, Target};
 
 /// What a receipt is called, after the scene's name.
-const RECEIPT: &str = ".receipt.json";
+pub(super) const RECEIPT: &str = ".receipt.json";
 
-/// What says that a scene was begun, beside its products while they are made: without a receipt, what lies where they go is its own.
-const BEGUN: &str = ".begun.part";
+/// What layers are called, after the scene's name.
+pub(super) const PROBABILITIES: &str = "_probabilities.tif";
+pub(super) const CONFIDENCE: &str = "_confidence.tif";
 
 /// Most bytes of a receipt.
 const RECEIPT_BYTES: u64 = 1 << 20;
@@ -32,35 +32,38 @@ impl Run<'_> {
         let name = scene.name.as_str();
         let labels = batch.output.join(&format!("{name}.tif"))?;
         let identity = self.identity(scene)?;
-        let job = Job::new(name, &labels, &batch.scratch);
+        let job = Job::new(name, labels, &batch.scratch);
         let mut existing = batch.existing;
         if let Some(receipt) = self.receipt(name)? {
             match (difference(&receipt.identity, &identity), batch.existing) {
                 (same, _) if same.is_empty() && self.is_complete(name, &receipt) => {
-                    // It may have been killed just after it was written.
-                    return job.clear().map(|()| Outcome::Skipped);
+                    // The run that wrote it may have been killed right after.
+                    return job.target.clear().map(|()| Outcome::Skipped);
                 }
                 (difference, Existing::Refuse) if !difference.is_empty() => {
-                    return Err(Error::OtherRun { path: labels.shown(), difference });
+                    return Err(Error::OtherRun { path: job.labels.shown(), difference });
                 }
-                // Its products are gone or may be replaced.
-                _ => existing = Existing::Overwrite,
+                // Its products are gone or may be replaced. From here on, nothing must say that they are complete.
+                _ => {
+                    job.receipt()?.delete()?;
+                    existing = Existing::Overwrite;
+                }
             }
-        }
-        if let Some(begun) = job.begun() {
-            let difference = difference(&begun, &identity);
-            if !difference.is_empty() && batch.existing == Existing::Refuse {
-                return Err(Error::OtherRun { path: labels.shown(), difference });
-            }
-            existing = Existing::Overwrite;
         }
         let outputs = self.outputs(&job, existing);
-        if existing == Existing::Refuse {
-            self.refuse(name, &outputs)?;
-        }
+        job.target.refuse(
+            &outputs.files(),
+            &scene.input,
+            if self.is_present(name, &outputs) { existing } else { Existing::Overwrite },
+        )?;
+        job.target.create()?;
         let labelled = self.run(scene, &job, &outputs, identity);
-        if labelled.is_err() && !job.is_worth_keeping(&outputs) {
-            job.clear()?;
+        if labelled.is_err()
+            && !outputs.is_unfinished()
+            && !job.target.is_begun()
+            && let Err(error) = job.target.clear()
+        {
+            tracing::warn!("{}", error.with_causes());
         }
         labelled.map(Outcome::Labelled)
     }
@@ -77,17 +80,20 @@ impl Run<'_> {
             None => scene,
         };
         let plan = batch.segmenter.plan(&scene, &self.request())?;
-        job.begin(&identity)?;
         self.observer.started(name, &plan);
-        let report = batch.segmenter.run(&scene, &plan, outputs, &Tally(self))?;
-        job.target.deliver(&report.files, outputs.existing)?;
-
-        let receipt = self.describe(identity, &report, started.elapsed().as_secs_f64())?;
-        job.target.delivered(&job.name(RECEIPT))?.write(&format!("{:#}\n", json!(receipt)), Existing::Overwrite)?;
-        job.clear()?;
-        let pixels = plan.layout.window.area() as u64;
-        let area_m2 = scene.profile().georeference.pixel_area_m2().map(|area| area * pixels as f64);
-        Ok(Labelling { labels: job.labels.clone(), pixels, area_m2, network: report.timings.network.busy })
+        let report = batch.segmenter.run_then(&scene, &plan, outputs, &Tally(self), |report| {
+            job.target.deliver(&report.files, outputs.existing)?;
+            let receipt = self.describe(identity, report, started.elapsed().as_secs_f64())?;
+            job.receipt()?.write(&format!("{:#}\n", json!(receipt)), Existing::Overwrite)?;
+            job.target.clear()
+        })?;
+        let labelled: u64 = report.labels.counts.iter().sum();
+        Ok(Labelling {
+            labels: job.labels.clone(),
+            pixels: plan.layout.window.area() as u64,
+            area_m2: scene.profile().georeference.pixel_area_m2().map(|area| area * labelled as f64),
+            network: report.timings.network.busy,
+        })
     }
 
     /// How each scene is planned: of what the batch may hold, an equal share.
@@ -101,21 +107,16 @@ impl Run<'_> {
         let made = |suffix: &str| job.target.made(&job.name(suffix));
         Outputs {
             labels: made(".tif"),
-            probabilities: layers.probabilities.map(|encoding| ProbabilityOutput { path: made("_probabilities.tif"), encoding }),
-            confidence: layers.confidence.map(|_| made("_confidence.tif")),
+            probabilities: layers.probabilities.map(|encoding| ProbabilityOutput { path: made(PROBABILITIES), encoding }),
+            confidence: layers.confidence.map(|_| made(CONFIDENCE)),
             existing,
         }
     }
 
-    /// An error if a product lies in the output folder that no receipt knows.
-    fn refuse(&self, name: &str, outputs: &Outputs) -> Result<()> {
-        for file in outputs.files() {
-            let name = beside(name, &file.file_name().unwrap_or_default().to_string_lossy());
-            if self.present.contains_key(&name) {
-                return Err(Error::Exists { path: self.batch.output.join(&name)?.shown() });
-            }
-        }
-        Ok(())
+    /// Whether a product lay in the output folder when the batch began.
+    fn is_present(&self, name: &str, outputs: &Outputs) -> bool {
+        let names = outputs.files().into_iter().map(|file| beside(name, &Location::from(file).file_name()));
+        names.into_iter().any(|name| self.present.contains_key(&name))
     }
 
     /// The receipt of a scene, if there is one.
@@ -155,13 +156,13 @@ impl Run<'_> {
         let PlanRequest { tile, overlap, blend, window, layers, .. } = batch.request;
         let arithmetic = batch.segmenter.executor().arithmetic();
         let raster = |location: &Location| {
-            let version = location.version()?.ok_or_else(|| Error::Missing { path: location.shown() })?;
-            Ok(json!({ "raster": location.shown(), "version": version }))
+            // What GDAL takes for a name need not be a file; what is not there is an error when it is opened.
+            Ok(json!({ "raster": location.shown(), "version": location.version()? }))
         };
         let rasters = scene.input.locations().into_iter().map(raster).collect::<Result<Vec<_>>>()?;
         let area = match &batch.area {
-            Some(area) => Some(Location::from(&area.path).version()?),
-            None => None,
+            Some(area) => json!({ "layer": area.layer, "version": Location::from(&area.path).version()? }),
+            None => Value::Null,
         };
         let identity = json!({
             "model": batch.segmenter.digest(),
@@ -192,7 +193,7 @@ fn beside(name: &str, file: &str) -> String {
     }
 }
 
-/// Where a scene's files are while they are made.
+/// Where a scene's products go, and what they are called.
 struct Job {
     labels: Location,
     target: Target,
@@ -201,9 +202,9 @@ struct Job {
 }
 
 impl Job {
-    fn new(name: &str, labels: &Location, scratch: &Path) -> Self {
+    fn new(name: &str, labels: Location, scratch: &Path) -> Self {
         let stem = name.rsplit('/').next().unwrap_or(name).to_owned();
-        Self { labels: labels.clone(), target: Target::new(labels, scratch), stem }
+        Self { target: Target::new(&labels, scratch), labels, stem }
     }
 
     /// What a file of the scene is called.
@@ -211,33 +212,8 @@ impl Job {
         format!("{}{suffix}", self.stem)
     }
 
-    fn marker(&self) -> PathBuf {
-        self.target.made(&self.name(BEGUN))
-    }
-
-    /// What was begun before, if anything was. What a kill tore was not begun.
-    fn begun(&self) -> Option<Value> {
-        serde_json::from_slice(&fs::read(self.marker()).ok()?).ok()
-    }
-
-    /// Notes what is begun.
-    fn begin(&self, identity: &Value) -> Result<()> {
-        self.target.create()?;
-        write_text(&self.marker(), &identity.to_string(), Existing::Overwrite)
-    }
-
-    /// Whether there is anything that the same command goes on with.
-    fn is_worth_keeping(&self, outputs: &Outputs) -> bool {
-        outputs.labels.exists() || outputs.is_unfinished() || self.target.is_delivering()
-    }
-
-    /// Removes what is there beside the products.
-    fn clear(&self) -> Result<()> {
-        let path = self.marker();
-        match fs::remove_file(&path) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(Error::File { action: "remove", path, source }),
-            _ => self.target.clear(),
-        }
+    fn receipt(&self) -> Result<Location> {
+        self.target.delivered(&self.name(RECEIPT))
     }
 }
 
@@ -250,6 +226,6 @@ impl Observer for Tally<'_> {
     }
 
     fn is_cancelled(&self) -> bool {
-        self.0.is_stopped()
+        self.0.observer.is_cancelled()
     }
 }

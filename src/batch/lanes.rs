@@ -10,9 +10,10 @@ use std::thread;
 use std::time::Instant;
 use std::vec::IntoIter;
 
+use super::job::{CONFIDENCE, PROBABILITIES, RECEIPT};
 use super::{Outcome, Summary};
 use crate::manifest::BatchScene;
-use crate::plan::{Plan, PlanRequest};
+use crate::plan::{Layers, Plan, PlanRequest};
 use crate::source::{AreaFile, BandRequest};
 use crate::{Error, Existing, Location, Result, Segmenter, remote};
 
@@ -71,8 +72,9 @@ impl Batch<'_> {
     ///
     /// # Errors
     /// If the output cannot be listed.
-    pub fn run(&self, scenes: Vec<Result<BatchScene>>, observer: &dyn BatchObserver) -> Result<Summary> {
+    pub fn run(&self, mut scenes: Vec<Result<BatchScene>>, observer: &dyn BatchObserver) -> Result<Summary> {
         let started = Instant::now();
+        self.refuse_twins(&mut scenes);
         let before = remote::traffic();
         let all = scenes.len();
         let run = Run {
@@ -93,6 +95,29 @@ impl Batch<'_> {
         summary.elapsed = started.elapsed();
         summary.traffic = remote::traffic() - before;
         Ok(summary)
+    }
+
+    /// Scenes with a product that an earlier one has, too, are errors: the scene `a_confidence`, where `a` has a layer of that name.
+    fn refuse_twins(&self, scenes: &mut [Result<BatchScene>]) {
+        let mut owners: HashMap<String, PathBuf> = HashMap::new();
+        for place in scenes {
+            let Ok(scene) = &place else { continue };
+            let own = self.products(scene.name.as_str());
+            let twin = own.iter().find_map(|name| Some((name.clone(), owners.get(name)?.clone())));
+            let shown = scene.input.shown();
+            match twin {
+                Some((name, first)) => *place = Err(Error::SameOutput { first, second: shown, output: name.into() }),
+                None => owners.extend(own.into_iter().map(|name| (name, shown.clone()))),
+            }
+        }
+    }
+
+    /// The names of all products of a scene.
+    fn products(&self, name: &str) -> Vec<String> {
+        let Layers { probabilities, confidence } = self.request.layers;
+        let layers = [(probabilities, PROBABILITIES), (confidence, CONFIDENCE)];
+        let layers = layers.into_iter().filter_map(|(layer, suffix)| layer.map(|_| suffix));
+        [".tif", ".json", RECEIPT].into_iter().chain(layers).map(|suffix| format!("{name}{suffix}")).collect()
     }
 
     /// What lies in the output folder already: sizes by name. One listing instead of a question for each scene.
@@ -136,7 +161,7 @@ impl Run<'_> {
         }
     }
 
-    pub(super) fn is_stopped(&self) -> bool {
+    fn is_stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed) || self.observer.is_cancelled()
     }
 }

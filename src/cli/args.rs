@@ -130,7 +130,7 @@ pub(crate) struct RemoteArgs {
     /// Do not sign requests: for public buckets. Credentials and endpoints come from the environment (`AWS_*`, `GOOGLE_*`, `AZURE_*`)
     #[arg(long)]
     pub(crate) anonymous: bool,
-    /// Folder for what is made before it goes to a store; an unfinished run goes on from there [default: the system's folder for temporary files]
+    /// Folder for what is made before it goes to a store; an unfinished run goes on from there [default: $XDG_STATE_HOME/swath or ~/.local/state/swath]
     #[arg(long, value_name = "DIR")]
     pub(crate) scratch: Option<PathBuf>,
 }
@@ -254,8 +254,8 @@ pub(crate) struct BatchArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct MergeArgs {
-    /// Label raster to make, as it was given to `segment --shard`
-    pub(crate) output: PathBuf,
+    /// Label raster to make, as it was given to `segment --shard`: a path, or a URI in a store
+    pub(crate) output: Location,
     /// Keep the shards
     #[arg(long)]
     pub(crate) keep: bool,
@@ -265,6 +265,8 @@ pub(crate) struct MergeArgs {
     /// Print the result as JSON
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -10,7 +10,7 @@ use serde_json::json;
 use swath::batch::{Batch, BatchObserver, Outcome, Patience, Summary};
 use swath::manifest::{AssetChoice, Manifest, ManifestOptions};
 use swath::plan::Plan;
-use swath::{Error, Existing, Segmenter};
+use swath::{Error, Existing, Location, Segmenter};
 
 use super::args::{BatchArgs, ProgressStyle};
 use super::bytes::show_bytes;
@@ -22,7 +22,12 @@ pub(super) fn run(args: &BatchArgs) -> Result<Exit, AnyError> {
     interrupt::watch()?;
     args.remote.set_up();
     let segmenter = Segmenter::open(&args.model, args.tiles.arithmetic())?;
-    let scenes = Manifest::read(&args.manifest, &args.options(), &args.bands(&segmenter))?.scenes;
+    let mut scenes = Manifest::read(&args.manifest, &args.options(), &args.bands(&segmenter))?.scenes;
+    if args.output.is_within(&args.manifest) {
+        // Products of an earlier run are no scenes.
+        let is_product = |location: &Location| location.is_within(&args.output);
+        scenes.retain(|scene| scene.as_ref().map_or(true, |scene| !scene.input.locations().into_iter().all(is_product)));
+    }
     let is_own = |place: usize| args.shard.is_none_or(|shard| place % shard.count() == shard.index() - 1);
     let scenes: Vec<_> = scenes.into_iter().enumerate().filter(|(place, _)| is_own(*place)).map(|(_, scene)| scene).collect();
     let progress = Progress::new(args.progress, scenes.len());

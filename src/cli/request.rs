@@ -80,7 +80,7 @@ impl RemoteArgs {
 
     /// Where what goes to a store is made.
     pub(super) fn scratch(&self) -> PathBuf {
-        self.scratch.clone().unwrap_or_else(env::temp_dir)
+        self.scratch.clone().unwrap_or_else(own_folder)
     }
 }
 
@@ -112,6 +112,13 @@ impl ProbabilityType {
             Self::U8 => LayerEncoding::U8,
         }
     }
+}
+
+/// The user's own folder for what is not lost when the machine starts anew; where there is none, the one for temporary files.
+fn own_folder() -> PathBuf {
+    let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let state = set("XDG_STATE_HOME").or_else(|| set("HOME").map(|home| home.join(".local/state")));
+    state.map_or_else(env::temp_dir, |state| state.join("swath"))
 }
 
 /// All cores that the process may use.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use swath::plan::{Plan, PlanRequest};
-use swath::source::{RasterSource as _, Scene};
+use swath::source::{RasterSource as _, Scene, SceneInput};
 use swath::{Error, Existing, Location, Outputs, ProbabilityOutput, Report, Segmenter, Shard, ShardReport, Target};
 use swath_models::Class;
 
@@ -70,7 +70,10 @@ impl<'a> Job<'a> {
         }
         let scene = args.tiles.within(segmenter.scene(path, args.tiles.bands.as_deref())?)?;
         let plan = segmenter.plan(&scene, request)?;
-        destination.check(args.shard)?;
+        destination.check(args.shard, scene.input())?;
+        if destination.target.is_staged() {
+            destination.target.create()?;
+        }
         if args.shard.is_none() {
             segmenter.check(&scene, &plan, &destination.outputs)?;
         }
@@ -97,10 +100,13 @@ impl<'a> Job<'a> {
         );
         let progress = Progress::new(args.progress, name.to_string(), plan);
         let report = match args.shard {
-            None => segmenter.run(scene, plan, outputs, &progress).map(|report| ShardReport::Labelled(Box::new(report))),
-            Some(shard) => segmenter.run_shard(scene, whole, shard, outputs, &progress),
+            None => segmenter
+                .run_then(scene, plan, outputs, &progress, |report| destination.deliver(&report.files))
+                .map(|report| ShardReport::Labelled(Box::new(report))),
+            Some(shard) => {
+                segmenter.run_shard(scene, whole, shard, outputs, &progress, |report| destination.deliver(&report.files))
+            }
         };
-        let report = report.and_then(|report| destination.deliver(&report).map(|()| report));
         progress.finish(&report);
         let report = match report? {
             ShardReport::Labelled(report) => *report,
@@ -109,6 +115,7 @@ impl<'a> Job<'a> {
                 return Ok(());
             }
             ShardReport::Empty(item) => {
+                destination.deliver(std::slice::from_ref(&item))?;
                 tracing::info!("{}: the shard is empty, as there are fewer rows of tiles than shards", item.display());
                 return Ok(());
             }
@@ -116,10 +123,12 @@ impl<'a> Job<'a> {
         let megapixels = plan.layout.window.area() as f64 / 1e6;
         tracing::info!(
             "{}: {megapixels:.1} Mpx in {:.1} s ({:.2} Mpx/s)",
-            report.path.display(),
+            destination.shown(&report.path)?.display(),
             progress.seconds(),
             megapixels / progress.seconds()
         );
+        let [labels, item] = [&report.path, &report.item].map(|path| destination.shown(path));
+        let report = Report { path: labels?, item: item?, ..report };
         show(args, segmenter, scene, &report, progress.seconds())
     }
 }
@@ -192,7 +201,6 @@ fn destinations(args: &SegmentArgs) -> Result<Vec<Destination>, AnyError> {
 struct Destination {
     outputs: Outputs,
     target: Target,
-    existing: Existing,
 }
 
 impl Destination {
@@ -207,9 +215,6 @@ impl Destination {
         let own =
             args.shard.map_or_else(|| Ok(labels.clone()), |shard| labels.parent().join(&shard.file_name(&labels.file_name())))?;
         let target = Target::new(&own, &args.remote.scratch());
-        if target.is_staged() {
-            target.create()?;
-        }
         let made = |location: &Location| match location {
             Location::Local(path) if !target.is_staged() => Ok(path.clone()),
             // An item names its files from its own folder on.
@@ -220,29 +225,27 @@ impl Destination {
         };
         let encoding = args.layers.probability_type.encoding();
         let probabilities = probabilities.map(made).transpose()?.map(|path| ProbabilityOutput { path, encoding });
-        let outputs = Outputs {
-            labels: made(labels)?,
-            probabilities,
-            confidence: confidence.map(made).transpose()?,
-            // What lies in a staging folder is nobody's product.
-            existing: if target.is_staged() { Existing::Overwrite } else { existing },
-        };
-        Ok(Self { outputs, target, existing })
+        let outputs = Outputs { labels: made(labels)?, probabilities, confidence: confidence.map(made).transpose()?, existing };
+        Ok(Self { outputs, target })
     }
 
     /// An error if products exist where they go, and must stay.
-    fn check(&self, shard: Option<Shard>) -> swath::Result<()> {
+    fn check(&self, shard: Option<Shard>, scene: &SceneInput) -> swath::Result<()> {
         let outputs = shard.map(|shard| shard.outputs(&self.outputs));
-        self.target.refuse(&outputs.as_ref().unwrap_or(&self.outputs).files(), self.existing)
+        self.target.refuse(&outputs.as_ref().unwrap_or(&self.outputs).files(), scene, self.outputs.existing)
+    }
+
+    /// Where a file goes that is made here.
+    fn shown(&self, made: &Path) -> swath::Result<PathBuf> {
+        if !self.target.is_staged() {
+            return Ok(made.to_owned());
+        }
+        Ok(self.target.delivered(&made.file_name().unwrap_or_default().to_string_lossy())?.shown())
     }
 
     /// Takes finished files to where they go.
-    fn deliver(&self, report: &ShardReport) -> swath::Result<()> {
-        let files = match report {
-            ShardReport::Labelled(report) => &report.files[..],
-            ShardReport::Finished(item) | ShardReport::Empty(item) => std::slice::from_ref(item),
-        };
-        self.target.deliver(files, self.existing)?;
+    fn deliver(&self, files: &[PathBuf]) -> swath::Result<()> {
+        self.target.deliver(files, self.outputs.existing)?;
         self.target.clear()
     }
 }

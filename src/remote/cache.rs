@@ -60,7 +60,8 @@ struct Run {
     /// Where its bytes lie in the object.
     range: Range<u64>,
     reply: Reply<Bytes>,
-    failed: OnceLock<Instant>,
+    /// When its request failed for good.
+    failed: Arc<OnceLock<Instant>>,
     held: Arc<AtomicU64>,
 }
 
@@ -128,7 +129,7 @@ impl BlockCache {
     pub(super) fn keep_head(&self, object: &Object, head: Bytes) {
         let (bytes, size) = (head.len() as u64, object.version.size);
         let blocks = if bytes == size { bytes.div_ceil(BLOCK) } else { bytes / BLOCK };
-        let run = self.run(0..bytes, ready(Ok(head)).boxed().shared());
+        let run = self.run(0..bytes, ready(Ok(head)).boxed().shared(), Arc::default());
         let mut cached = self.blocks();
         for index in 0..blocks {
             cached.put(Block { object: object.id, index }, Arc::clone(&run));
@@ -147,9 +148,7 @@ impl BlockCache {
                 let Some(run) = runs.get(&(position / BLOCK)) else {
                     return Err(RemoteError::Other { reason: format!("byte {position} lies behind the object's end") });
                 };
-                let got = wait(run.reply.clone()).inspect_err(|_| {
-                    run.failed.get_or_init(Instant::now);
-                })?;
+                let got = wait(run.reply.clone())?;
                 let from = (position - run.range.start) as usize;
                 let count = (got.len() - from).min(bytes.len() - done).min((BLOCK - position % BLOCK) as usize);
                 bytes[done..done + count].copy_from_slice(&got[from..from + count]);
@@ -196,9 +195,14 @@ impl BlockCache {
         }
         for blocks in missing {
             let range = blocks.start * BLOCK..(blocks.end * BLOCK).min(size);
-            let (fetched, bytes) = (Arc::clone(object), range.clone());
-            let reply = self.send(async move { fetched.fetch(bytes).await });
-            let run = self.run(range, reply);
+            let (fetched, bytes, failed) = (Arc::clone(object), range.clone(), Arc::new(OnceLock::new()));
+            let noted = Arc::clone(&failed);
+            let reply = self.send(async move {
+                fetched.fetch(bytes).await.inspect_err(|_| {
+                    noted.get_or_init(Instant::now);
+                })
+            });
+            let run = self.run(range, reply, failed);
             for index in blocks {
                 cached.put(Block { object: object.id, index }, Arc::clone(&run));
                 runs.insert(index, Arc::clone(&run));
@@ -208,9 +212,9 @@ impl BlockCache {
         runs
     }
 
-    fn run(&self, range: Range<u64>, reply: Reply<Bytes>) -> Arc<Run> {
+    fn run(&self, range: Range<u64>, reply: Reply<Bytes>, failed: Arc<OnceLock<Instant>>) -> Arc<Run> {
         self.held.fetch_add(range.end - range.start, Ordering::Relaxed);
-        Arc::new(Run { range, reply, failed: OnceLock::new(), held: Arc::clone(&self.held) })
+        Arc::new(Run { range, reply, failed, held: Arc::clone(&self.held) })
     }
 
     fn evict(&self, cached: &mut LruCache<Block, Arc<Run>>) {

@@ -75,16 +75,29 @@ fn status(text: &str) -> Option<u16> {
     rest.get(..3)?.parse().ok()
 }
 
-/// What the innermost causes say, without URLs: they may be signed, and are named by who reports the error.
+/// What the innermost cause says, without URLs, which may be signed and are named by who reports the error, and without the server's answer, which
+/// may repeat a request with its credentials: of that, only the code of the error stays.
 fn reason(error: &object_store::Error) -> String {
     let innermost = chain(error).last().map(ToString::to_string).unwrap_or_default();
-    let line = innermost.lines().next().unwrap_or_default();
-    let words = line.split_whitespace().map(|word| if word.contains("://") || word.contains('?') { "..." } else { word });
-    words.take(WORDS).collect::<Vec<_>>().join(" ")
+    let said = innermost.split(['<', '{', '\n']).next().unwrap_or_default();
+    let words = said.split_whitespace().map(|word| if word.contains("://") || word.contains('?') { "..." } else { word });
+    let text = words.take(WORDS).collect::<Vec<_>>().join(" ");
+    let text = text.trim_end_matches(':').to_owned();
+    match code(&innermost) {
+        Some(code) => format!("{text}: {code}"),
+        None => text,
+    }
 }
 
-/// Most words of what a server said: some answer with whole pages.
+/// Most words of what a client says.
 const WORDS: usize = 40;
+
+/// The code in an answer of S3 or Azure: one word.
+fn code(answer: &str) -> Option<&str> {
+    let (_, rest) = answer.split_once("<Code>")?;
+    let (code, _) = rest.split_once("</Code>")?;
+    (code.len() <= 64 && code.chars().all(|c| c.is_ascii_alphanumeric())).then_some(code)
+}
 
 #[cfg(test)]
 mod tests {
@@ -109,5 +122,11 @@ mod tests {
     fn texts_hold_no_url() {
         let error = RemoteError::from(generic("Error performing GET https://me:pw@h/a.tif?sig=secret in 3 ms"));
         assert_eq!(error.to_string(), "Error performing GET ... in 3 ms");
+        let answer = "Server returned non-2xx status code: 403 Forbidden: <?xml?><Error><Code>SignatureDoesNotMatch</Code><AWSAccessKeyId>AKIA\
+                      </AWSAccessKeyId><CanonicalRequest>token:secret</CanonicalRequest></Error>";
+        let error = RemoteError::from(generic(answer));
+        assert_eq!(error.to_string(), "Server returned non-2xx status code: 403 Forbidden: SignatureDoesNotMatch");
+        let error = RemoteError::from(generic("status code: 400 Bad Request: {\"token\": \"secret\"}"));
+        assert_eq!(error.to_string(), "status code: 400 Bad Request");
     }
 }

@@ -1,15 +1,18 @@
 //! Small objects, and lists of all.
 
+use std::fs::File;
+use std::io::{self, Write as _};
+
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use object_store::path::Path;
-use object_store::{ObjectMeta, ObjectStoreExt as _, PutMode, PutOptions};
+use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStoreExt as _, PutMode, PutOptions};
 
 use super::RemoteError;
 use super::runtime::{runtime, wait};
 use super::stores::{Place, resolve};
 use crate::storage::ListEntry;
-use crate::{Existing, RemoteUri, Version};
+use crate::{Existing, RemoteUri, Scheme, Version};
 
 impl From<&ObjectMeta> for Version {
     fn from(meta: &ObjectMeta) -> Self {
@@ -30,7 +33,12 @@ pub(super) fn run<T: Send + 'static>(
 /// Which content an object has; none if there is no object.
 pub(crate) fn version_of(uri: &RemoteUri) -> Result<Option<Version>, RemoteError> {
     let place = resolve(uri)?;
-    match run(async move { Ok(place.store.objects.head(&place.path).await?) }) {
+    // A signature is for one method, and the one that everybody has is GET.
+    let options = match uri.url().query() {
+        Some(_) => GetOptions { range: Some(GetRange::Bounded(0..1)), ..GetOptions::default() },
+        None => GetOptions { head: true, ..GetOptions::default() },
+    };
+    match run(async move { Ok(place.store.objects.get_opts(&place.path, options).await?.meta) }) {
         Ok(meta) => Ok(Some(Version::from(&meta))),
         Err(RemoteError::NotFound) => Ok(None),
         Err(error) => Err(error),
@@ -41,6 +49,28 @@ pub(crate) fn version_of(uri: &RemoteUri) -> Result<Option<Version>, RemoteError
 pub(crate) fn read(uri: &RemoteUri, most: u64) -> Result<Option<Bytes>, RemoteError> {
     let place = resolve(uri)?;
     run(async move { found(&place, most).await })
+}
+
+/// Writes all bytes of an object to a file.
+pub(crate) fn download(uri: &RemoteUri, mut file: File) -> Result<(), RemoteError> {
+    let place = resolve(uri)?;
+    run(async move {
+        let mut parts = place.store.objects.get(&place.path).await?.into_stream();
+        let unwritten = |error: io::Error| RemoteError::Other { reason: format!("its bytes cannot be written: {error}") };
+        while let Some(part) = parts.try_next().await? {
+            file.write_all(&part).map_err(unwritten)?;
+        }
+        file.sync_all().map_err(unwritten)
+    })
+}
+
+/// Removes an object, if there is one.
+pub(crate) fn delete(uri: &RemoteUri) -> Result<(), RemoteError> {
+    let place = resolve(uri)?;
+    match run(async move { Ok(place.store.objects.delete(&place.path).await?) }) {
+        Err(RemoteError::NotFound) => Ok(()),
+        deleted => deleted,
+    }
 }
 
 /// Writes a small object.
@@ -61,12 +91,12 @@ pub(super) async fn put(place: &Place, bytes: Bytes, existing: Existing) -> Resu
     loop {
         tried += 1;
         let options = PutOptions::from(mode.clone());
-        let error = match place.store.objects.put_opts(&place.path, bytes.clone().into(), options).await {
+        let error = match place.store.writing()?.objects.put_opts(&place.path, bytes.clone().into(), options).await {
             Ok(_) => return Ok(()),
             Err(error) => RemoteError::from(error),
         };
-        let is_lost = matches!(error, RemoteError::Unavailable { .. });
-        if existing == Existing::Overwrite || !(is_lost || (tried > 1 && error == RemoteError::Exists)) {
+        // Also what is said to exist may be this object: an attempt before that `object_store` made, whose answer was a failure.
+        if existing == Existing::Overwrite || !matches!(error, RemoteError::Unavailable { .. } | RemoteError::Exists) {
             return Err(error);
         }
         match found(place, bytes.len() as u64).await {
@@ -89,6 +119,9 @@ async fn found(place: &Place, most: u64) -> Result<Option<Bytes>, RemoteError> {
 
 /// All objects whose names begin with that of a folder.
 pub(crate) fn list(uri: &RemoteUri) -> Result<Vec<ListEntry>, RemoteError> {
+    if uri.scheme() == Scheme::Http {
+        return Err(RemoteError::Other { reason: "a plain web server does not say what it has".to_owned() });
+    }
     let place = resolve(uri)?;
     run(async move {
         let objects: Vec<ObjectMeta> = place.store.objects.list(Some(&place.path)).try_collect().await?;

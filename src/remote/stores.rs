@@ -1,36 +1,49 @@
 //! Which store an object is in.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::num::NonZeroUsize;
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use object_store::aws::AmazonS3Builder;
-use object_store::azure::MicrosoftAzureBuilder;
-use object_store::gcp::GoogleCloudStorageBuilder;
+use lru::LruCache;
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
+use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::http::HttpBuilder;
 use object_store::multipart::MultipartStore;
 use object_store::path::Path;
-use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
-use url::{Position, Url};
+use object_store::{BackoffConfig, ClientConfigKey, ObjectStore, RetryConfig};
+use url::Position;
 
 use super::RemoteError;
+use super::runtime::runtime;
 use super::traffic::Counting;
 use crate::location::{RemoteUri, Scheme};
 
 /// A store that cannot be connected to in this time is not there.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// A store that sends nothing for so long has stalled. `object_store`'s own 30 s for a whole request would give up slow lines, and waits long on dead ones.
+/// A store that answers nothing for so long has stalled, where something is read. `object_store`'s own 30 s for a whole request would give up slow lines,
+/// and waits long on dead ones.
 const SILENCE: Duration = Duration::from_secs(5);
 
-/// The longest that one request may take: 16 MiB at 2 Mbit/s.
-const REQUEST: Duration = Duration::from_mins(1);
+/// The longest that one request may take. An answer begins only when all of what is written was sent, so that silence says nothing there: 8 MiB take
+/// two minutes at 0.6 Mbit/s.
+const REQUEST: Duration = Duration::from_mins(2);
 
 /// How often a request that failed is tried again, and for how long. A night's work rather loses one scene than three minutes for each of its blocks,
 /// as `object_store`'s defaults (10 times, 3 minutes) would have it; one request in ten may fail, and in a million all six attempts do.
 const RETRIES: usize = 5;
 const BUDGET: Duration = Duration::from_secs(45);
+
+/// The same for what is written: a part that took long may be sent again.
+const WRITING_BUDGET: Duration = Duration::from_mins(5);
+
+/// Most stores that are kept: a signed URL has one of its own.
+const KEPT: NonZeroUsize = match NonZeroUsize::new(64) {
+    Some(most) => most,
+    None => NonZeroUsize::MIN,
+};
 
 /// Whether requests are signed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,12 +63,19 @@ pub fn set_access(access: Access) {
     let _ = ACCESS.set(access);
 }
 
-/// A store as a folder of objects, and as a place for large ones in parts.
+/// A store, once for reading and once for writing.
 #[derive(Clone)]
 pub(crate) struct Store {
     pub(crate) objects: Arc<dyn ObjectStore>,
     /// None where objects cannot be written.
-    pub(super) parts: Option<Arc<dyn MultipartStore>>,
+    pub(super) writing: Option<Writing>,
+}
+
+/// A store that takes objects, small ones and those in parts.
+#[derive(Clone)]
+pub(super) struct Writing {
+    pub(super) objects: Arc<dyn ObjectStore>,
+    pub(super) parts: Arc<dyn MultipartStore>,
 }
 
 /// An object's store and its name there.
@@ -73,9 +93,19 @@ impl fmt::Debug for Store {
 }
 
 impl Store {
-    fn new<S: ObjectStore + MultipartStore>(store: S) -> Self {
-        let store = Arc::new(store);
-        Self { objects: Arc::clone(&store) as Arc<dyn ObjectStore>, parts: Some(store) }
+    fn new<S: ObjectStore + MultipartStore>(reading: S, writing: S) -> Self {
+        let writing = Arc::new(writing);
+        let parts = Arc::clone(&writing) as Arc<dyn MultipartStore>;
+        Self { objects: Arc::new(reading), writing: Some(Writing { objects: writing, parts }) }
+    }
+
+    /// The store for writing.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub(super) fn writing(&self) -> Result<&Writing, RemoteError> {
+        let reason = || RemoteError::Other { reason: "a plain web server takes no objects".to_owned() };
+        self.writing.as_ref().ok_or_else(reason)
     }
 }
 
@@ -84,91 +114,103 @@ impl Store {
 /// # Errors
 /// If the environment lacks what the store needs.
 pub(crate) fn resolve(uri: &RemoteUri) -> Result<Place, RemoteError> {
-    static STORES: Mutex<Option<HashMap<String, Store>>> = Mutex::new(None);
+    static STORES: LazyLock<Mutex<LruCache<String, Store>>> = LazyLock::new(|| Mutex::new(LruCache::new(KEPT)));
     let url = uri.url();
     let path = Path::from_url_path(url.path()).map_err(|error| RemoteError::Other { reason: error.to_string() })?;
     // A signature is for one object: each has a store of its own.
     let key = url[..if url.query().is_some() { Position::AfterQuery } else { Position::BeforePath }].to_owned();
-    let mut stores = STORES.lock().unwrap_or_else(PoisonError::into_inner);
-    let stores = stores.get_or_insert_default();
-    if let Some(store) = stores.get(&key) {
-        return Ok(Place { store: store.clone(), path: in_store(url, path) });
+    let path = if url.query().is_some() { Path::default() } else { path };
+    let known = || STORES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(store) = known().get(&key) {
+        return Ok(Place { store: store.clone(), path });
     }
+    // Outside the lock, as it takes a while; of two at once, the second one stays.
+    // It also chooses what encrypts.
+    runtime()?;
     let store = build(uri)?;
-    stores.insert(key, store.clone());
-    Ok(Place { store, path: in_store(url, path) })
+    known().put(key, store.clone());
+    Ok(Place { store, path })
 }
 
-/// A signed URL is the whole of its store: what is asked for there is the object with the empty name.
-fn in_store(url: &Url, path: Path) -> Path {
-    if url.query().is_some() { Path::default() } else { path }
+/// What requests of one kind have in common.
+#[derive(Clone, Copy, Debug)]
+enum Purpose {
+    Reading,
+    Writing,
+}
+
+impl Purpose {
+    fn retry(self) -> RetryConfig {
+        let retry_timeout = match self {
+            Self::Reading => BUDGET,
+            Self::Writing => WRITING_BUDGET,
+        };
+        let backoff = BackoffConfig { init_backoff: Duration::from_millis(100), max_backoff: Duration::from_secs(5), base: 2.0 };
+        RetryConfig { backoff, max_retries: RETRIES, retry_timeout }
+    }
+
+    /// Limits of a client, as options: what the environment says of proxies and certificates stays.
+    fn limits(self) -> Vec<(ClientConfigKey, String)> {
+        let seconds = |time: Duration| format!("{} seconds", time.as_secs());
+        let mut limits = vec![(ClientConfigKey::ConnectTimeout, seconds(CONNECT)), (ClientConfigKey::Timeout, seconds(REQUEST))];
+        if let Self::Reading = self {
+            limits.push((ClientConfigKey::ReadTimeout, seconds(SILENCE)));
+        }
+        limits
+    }
 }
 
 fn build(uri: &RemoteUri) -> Result<Store, RemoteError> {
-    // rustls has a provider once for all; another crate's choice is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let url = uri.url();
-    let anonymous = *ACCESS.get_or_init(Access::default) == Access::Anonymous;
-    let retry = RetryConfig {
-        backoff: BackoffConfig { init_backoff: Duration::from_millis(100), max_backoff: Duration::from_secs(5), base: 2.0 },
-        max_retries: RETRIES,
-        retry_timeout: BUDGET,
-    };
-    let options = |http: bool| {
-        ClientOptions::new().with_connect_timeout(CONNECT).with_read_timeout(SILENCE).with_timeout(REQUEST).with_allow_http(http)
-    };
     let base = &url[..Position::BeforePath];
+    let anonymous = *ACCESS.get_or_init(Access::default) == Access::Anonymous;
     Ok(match uri.scheme() {
         Scheme::S3 => {
-            let allow_http = flag("AWS_ALLOW_HTTP");
-            let mut builder = AmazonS3Builder::from_env()
-                .with_url(base)
-                .with_retry(retry)
-                .with_client_options(options(allow_http))
-                .with_http_connector(Counting);
-            if anonymous {
-                builder = builder.with_skip_signature(true);
-            }
-            Store::new(builder.build()?)
+            let store = |purpose: Purpose| {
+                let builder =
+                    AmazonS3Builder::from_env().with_url(base).with_retry(purpose.retry()).with_http_connector(Counting);
+                let builder = purpose
+                    .limits()
+                    .into_iter()
+                    .fold(builder, |builder, (key, value)| builder.with_config(AmazonS3ConfigKey::Client(key), value));
+                if anonymous { builder.with_skip_signature(true) } else { builder }.build()
+            };
+            Store::new(store(Purpose::Reading)?, store(Purpose::Writing)?)
         }
         Scheme::Gcs => {
-            let mut builder = GoogleCloudStorageBuilder::from_env()
-                .with_url(base)
-                .with_retry(retry)
-                .with_client_options(options(false))
-                .with_http_connector(Counting);
-            if anonymous {
-                builder = builder.with_skip_signature(true);
-            }
-            Store::new(builder.build()?)
+            let store = |purpose: Purpose| {
+                let builder = GoogleCloudStorageBuilder::from_env()
+                    .with_url(base)
+                    .with_retry(purpose.retry())
+                    .with_http_connector(Counting);
+                let builder = purpose
+                    .limits()
+                    .into_iter()
+                    .fold(builder, |builder, (key, value)| builder.with_config(GoogleConfigKey::Client(key), value));
+                if anonymous { builder.with_skip_signature(true) } else { builder }.build()
+            };
+            Store::new(store(Purpose::Reading)?, store(Purpose::Writing)?)
         }
         Scheme::Azure => {
-            let mut builder = MicrosoftAzureBuilder::from_env()
-                .with_url(base)
-                .with_retry(retry)
-                .with_client_options(options(flag("AZURE_ALLOW_HTTP")))
-                .with_http_connector(Counting);
-            if flag("AZURE_STORAGE_USE_EMULATOR") {
-                builder = builder.with_client_options(options(true));
-            }
-            if anonymous {
-                builder = builder.with_skip_signature(true);
-            }
-            Store::new(builder.build()?)
+            let store = |purpose: Purpose| {
+                let builder =
+                    MicrosoftAzureBuilder::from_env().with_url(base).with_retry(purpose.retry()).with_http_connector(Counting);
+                let builder = purpose
+                    .limits()
+                    .into_iter()
+                    .fold(builder, |builder, (key, value)| builder.with_config(AzureConfigKey::Client(key), value));
+                if anonymous { builder.with_skip_signature(true) } else { builder }.build()
+            };
+            Store::new(store(Purpose::Reading)?, store(Purpose::Writing)?)
         }
         Scheme::Http => {
             let whole = if url.query().is_some() { url.as_str() } else { base };
-            let builder = HttpBuilder::new()
-                .with_url(whole)
-                .with_retry(retry)
-                .with_client_options(options(url.scheme() == "http"))
-                .with_http_connector(Counting);
-            Store { objects: Arc::new(builder.build()?), parts: None }
+            let builder = HttpBuilder::new().with_url(whole).with_retry(Purpose::Reading.retry()).with_http_connector(Counting);
+            let builder =
+                Purpose::Reading.limits().into_iter().fold(builder, |builder, (key, value)| builder.with_config(key, value));
+            // The user wrote `http://`.
+            let builder = builder.with_config(ClientConfigKey::AllowHttp, (url.scheme() == "http").to_string());
+            Store { objects: Arc::new(builder.build()?), writing: None }
         }
     })
-}
-
-/// Whether an environment variable says yes, as `object_store` reads it.
-fn flag(name: &str) -> bool {
-    std::env::var(name).is_ok_and(|value| matches!(value.to_ascii_lowercase().as_str(), "1" | "true" | "on" | "yes" | "y"))
 }

@@ -1,24 +1,26 @@
 //! Finished files on their way into a store.
 
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use object_store::PutPayload;
 use object_store::multipart::{MultipartStore, PartId};
+use tokio::task::spawn_blocking;
 
 use super::objects::{put, run};
 use super::stores::{Place, resolve};
 use super::{RemoteError, objects};
+use crate::labelled::sync_folders;
+use crate::sink::remove;
 use crate::storage::failed;
-use crate::{Error, Existing, RemoteUri, Result};
+use crate::{Error, Existing, RemoteUri, Result, write_text};
 
 /// Bytes of a part, and the most that go in one request: what fails is sent again. Stores want at least 5 MiB, and take 10,000 parts at most.
-const PART: u64 = 16 << 20;
+const PART: u64 = 8 << 20;
 
 /// Most parts of an upload.
 const MOST_PARTS: u64 = 10_000;
@@ -44,33 +46,43 @@ pub(crate) fn upload(file: &Path, uri: &RemoteUri, existing: Existing) -> Result
         let bytes = Bytes::from(fs::read(file).map_err(unreadable)?);
         return run(async move { put(&place, bytes, existing).await }).map_err(failed("write", uri));
     }
-    let Some(parts) = place.store.parts.clone() else {
-        let reason = "this kind of store takes no large objects".to_owned();
-        return Err(failed("write", uri)(RemoteError::Other { reason }));
-    };
+    let before = objects::version_of(uri).map_err(failed("write", uri))?;
     // Unlike a small object, one made of parts replaces what has come in the meantime.
-    if existing == Existing::Refuse && objects::version_of(uri).map_err(failed("write", uri))?.is_some() {
+    if existing == Existing::Refuse && before.is_some() {
         return Err(failed("write", uri)(RemoteError::Exists));
     }
-    let path = place.path.clone();
+    let opened = Arc::new(File::open(file).map_err(unreadable)?);
+    let parts = Arc::clone(&place.store.writing().map_err(failed("write", uri))?.parts);
     let number = run({
-        let (parts, path) = (Arc::clone(&parts), path.clone());
+        let (parts, path) = (Arc::clone(&parts), place.path.clone());
         async move { Ok(parts.create_multipart(&path).await?) }
     })
     .map_err(failed("write", uri))?;
-    journal.note(&number)?;
-    let opened = Arc::new(File::open(file).map_err(unreadable)?);
-    let sent = run({
-        let (parts, number) = (Arc::clone(&parts), number.clone());
-        async move { send(&*parts, &path, &number, opened, size).await }
-    });
-    match sent {
-        Ok(()) => journal.close(),
-        Err(error) => {
-            journal.abort(&place, uri)?;
-            Err(failed("write", uri)(error))
+    let noted = journal.note(&number);
+    let sent = noted.and_then(|()| {
+        let (parts, path, number) = (Arc::clone(&parts), place.path.clone(), number.clone());
+        let sent = run(async move { send(&*parts, &path, &number, opened, size).await });
+        // The answer that it is complete may be lost, and asked again, the store does not know the upload any more.
+        let after = objects::version_of(uri).map_err(failed("write", uri))?;
+        let is_complete = after.as_ref().is_some_and(|after| after.size == size) && (sent.is_ok() || after != before);
+        match sent {
+            _ if is_complete => Ok(()),
+            Err(error) => Err(failed("write", uri)(error)),
+            Ok(()) => {
+                Err(failed("write", uri)(RemoteError::Other { reason: "the object is not as long as the file".to_owned() }))
+            }
         }
+    });
+    if let Err(error) = sent {
+        let path = place.path.clone();
+        // Whether or not it was noted: nobody else knows its number.
+        let aborted = run(async move { Ok(parts.abort_multipart(&path, &number).await?) });
+        if aborted.is_ok() {
+            journal.close()?;
+        }
+        return Err(error);
     }
+    journal.close()
 }
 
 /// Sends all parts and completes the upload.
@@ -86,11 +98,15 @@ async fn send(
         let file = Arc::clone(&file);
         async move {
             let start = index * part;
-            let mut bytes = vec![0; part.min(size - start) as usize];
-            file.read_exact_at(&mut bytes, start)
-                .map_err(|error| RemoteError::Other { reason: format!("the file to send cannot be read: {error}") })?;
-            let payload = PutPayload::from(Bytes::from(bytes));
-            Ok::<PartId, RemoteError>(parts.put_part(path, number, index as usize, payload).await?)
+            let read = move || {
+                let mut bytes = vec![0; part.min(size - start) as usize];
+                file.read_exact_at(&mut bytes, start).map(|()| Bytes::from(bytes))
+            };
+            let unreadable =
+                |error: io::Error| RemoteError::Other { reason: format!("the file to send cannot be read: {error}") };
+            // Disks are waited for elsewhere: two threads make all requests.
+            let bytes = spawn_blocking(read).await.map_err(io::Error::from).flatten().map_err(unreadable)?;
+            Ok::<PartId, RemoteError>(parts.put_part(path, number, index as usize, bytes.into()).await?)
         }
     });
     let done: Vec<PartId> = stream::iter(sends).buffered(AT_ONCE).try_collect().await?;
@@ -111,21 +127,12 @@ impl Journal {
     }
 
     fn note(&self, number: &str) -> Result<()> {
-        let write = || -> io::Result<()> {
-            let mut file = File::create(&self.path)?;
-            file.write_all(number.as_bytes())?;
-            file.sync_all()
-        };
-        write().map_err(|source| Error::File { action: "write", path: self.path.clone(), source })
+        write_text(&self.path, number, Existing::Overwrite)?;
+        sync_folders(std::slice::from_ref(&self.path))
     }
 
     fn close(&self) -> Result<()> {
-        match fs::remove_file(&self.path) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                Err(Error::File { action: "remove", path: self.path.clone(), source })
-            }
-            _ => Ok(()),
-        }
+        remove(&self.path)
     }
 
     /// Aborts the upload that is noted, if there is one.
@@ -135,7 +142,8 @@ impl Journal {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(source) => return Err(Error::File { action: "read", path: self.path.clone(), source }),
         };
-        if let Some(parts) = place.store.parts.clone().filter(|_| !number.is_empty()) {
+        if !number.is_empty() {
+            let parts = Arc::clone(&place.store.writing().map_err(failed("write", uri))?.parts);
             let path = place.path.clone();
             match run(async move { Ok(parts.abort_multipart(&path, &number).await?) }) {
                 // It was completed or aborted before the note of it was removed.

@@ -13,7 +13,8 @@ use super::{SceneInput, vrt};
 use crate::{Error, Location, Result, remote};
 
 /// Drivers whose files say which other files or servers to read.
-const FOLLOWERS: [&str; 33] = [
+const FOLLOWERS: [&str; 34] = [
+    "MEM",
     "VRT",
     "DERIVED",
     "GTI",

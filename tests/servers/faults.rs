@@ -12,7 +12,7 @@ use hyper::{Response, StatusCode};
 use super::{Answer, AnyBody, Failure, empty};
 
 /// Longer than any client waits.
-const STALL: Duration = Duration::from_secs(20);
+const STALL: Duration = Duration::from_secs(8);
 
 /// Which requests fail.
 #[derive(Default)]
@@ -33,6 +33,8 @@ pub(crate) enum Fault {
     Status(u16),
     /// The connection is closed without an answer.
     Reset,
+    /// The same, after the request was carried out.
+    Lost,
     /// No answer for longer than anyone waits.
     Stall,
     /// The answer's body ends early.
@@ -42,7 +44,7 @@ pub(crate) enum Fault {
 impl Faults {
     /// All kinds that pass, in turn, for that share of the requests.
     pub(crate) fn passing(share: f64) -> Self {
-        let kinds = vec![Fault::Status(500), Fault::Status(503), Fault::Reset, Fault::Short, Fault::Stall];
+        let kinds = vec![Fault::Status(500), Fault::Lost, Fault::Status(503), Fault::Reset, Fault::Short, Fault::Stall];
         Self { share, kinds, made: 0, state: 1 }
     }
 
@@ -69,6 +71,10 @@ impl Fault {
         match self {
             Self::Status(status) => Ok(empty(StatusCode::from_u16(status)?)),
             Self::Reset => Err("reset".into()),
+            Self::Lost => {
+                answer().await;
+                Err("lost".into())
+            }
             Self::Stall => {
                 tokio::time::sleep(STALL).await;
                 Err("stalled".into())

@@ -4,12 +4,18 @@ use std::collections::HashMap;
 
 use object_store::path::Path;
 
+use crate::digest::Digest;
 use crate::{RemoteError, RemoteUri};
 
 /// What all names that GDAL sees begin with. It does not hand it on to the callbacks.
 pub(in crate::remote) const PREFIX: &str = "/vsiswath/";
 
-/// What GDAL calls an object: `scheme/authority/key`. Neither a query nor a password is part of it.
+/// What comes before the digest of a query, and how many digits it has.
+const QUERY: &str = "~query-";
+const DIGITS: usize = 16;
+
+/// What GDAL calls an object: `scheme/authority/key`. Neither a query nor a password is part of it, but a digest of the query comes before the key: two
+/// objects may differ in nothing else.
 ///
 /// A name stands for an object if it was given out, or lies in the folder of one that was. So a raster that is made of others reaches those beside
 /// it, and nothing else that the user's credentials open.
@@ -28,7 +34,12 @@ impl Names {
         let key = Path::from_url_path(uri.url().path()).map_err(wrong)?;
         let shown = uri.to_string();
         let authority = shown.split('/').nth(2).unwrap_or_default();
-        let name = format!("{}/{authority}/{key}", uri.url().scheme());
+        let query = uri.url().query().map(|query| {
+            let mut digest = Digest::default();
+            digest.add(query.as_bytes());
+            format!("{QUERY}{}/", &digest.hex()[..DIGITS])
+        });
+        let name = format!("{}/{authority}/{}{key}", uri.url().scheme(), query.unwrap_or_default());
         self.folders.insert(folder(&name).to_owned(), uri.unsigned());
         if uri.url().query().is_some() {
             for other in beside(&name) {
@@ -83,9 +94,13 @@ fn ancestors(name: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(name.rsplit_once('/'), |(folder, _)| folder.rsplit_once('/')).map(|(folder, _)| folder)
 }
 
-/// What comes after scheme and authority.
+/// What comes after scheme and authority, and after the digest of a query.
 fn key_of(name: &str) -> &str {
-    name.splitn(3, '/').nth(2).unwrap_or_default()
+    let rest = name.splitn(3, '/').nth(2).unwrap_or_default();
+    match rest.split_once('/') {
+        Some((first, key)) if first.len() == QUERY.len() + DIGITS && first.starts_with(QUERY) => key,
+        _ => rest,
+    }
 }
 
 #[cfg(test)]
@@ -105,11 +120,15 @@ mod tests {
         let mut names = Names::default();
         let signed = uri("https://me:pw@host:8443/a/b%20%3F.tif?sig=secret");
         let name = names.give(&signed, |name| vec![format!("{name}.ovr")]).unwrap();
-        assert_eq!(name, "https/host:8443/a/b ?.tif");
+        assert!(
+            name.starts_with("https/host:8443/~query-") && name.ends_with("/a/b ?.tif") && !name.contains("secret"),
+            "{name}"
+        );
         assert_eq!(names.uri(&name), Some(signed));
-        let beside = names.uri("https/host:8443/a/b ?.tif.ovr").unwrap();
+        let beside = names.uri(&format!("{name}.ovr")).unwrap();
         assert_eq!(beside.url().as_str(), "https://me:pw@host:8443/a/b%20%3F.tif.ovr?sig=secret");
-        let other = names.uri("https/host:8443/a/c%.tif").unwrap();
+        assert_ne!(names.give(&uri("https://me:pw@host:8443/a/b%20%3F.tif?sig=other"), |_| Vec::new()).unwrap(), name);
+        let other = names.uri(&name.replace("b ?", "c%")).unwrap();
         assert_eq!(other.url().as_str(), "https://me:pw@host:8443/a/c%25.tif");
         let azure = names.give(&uri("abfs://tiles@account.dfs.core.windows.net/a.tif"), |_| Vec::new()).unwrap();
         assert_eq!(azure, "abfs/tiles@account.dfs.core.windows.net/a.tif");
