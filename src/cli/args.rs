@@ -130,7 +130,7 @@ pub(crate) struct RemoteArgs {
     /// Do not sign requests: for public buckets. Credentials and endpoints come from the environment (`AWS_*`, `GOOGLE_*`, `AZURE_*`)
     #[arg(long)]
     pub(crate) anonymous: bool,
-    /// Folder for what is made before it goes to a store; an unfinished run goes on from there [default: $XDG_STATE_HOME/swath or ~/.local/state/swath]
+    /// Folder for what is made before it goes to a store; an unfinished run goes on from there [default: `$XDG_STATE_HOME/swath`, else `~/.local/state/swath`]
     #[arg(long, value_name = "DIR")]
     pub(crate) scratch: Option<PathBuf>,
 }
