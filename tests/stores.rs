@@ -140,6 +140,7 @@ fn a_killed_run_goes_on_and_leaves_no_upload() {
     let started = Instant::now();
     place.segment(&args.replace("OUT", "s3://bucket/out")).succeeds();
     let whole = started.elapsed();
+    let mut warned = 0;
     for round in 0..rounds {
         fs::remove_dir_all(place.path("bucket/out")).unwrap();
         let mut command = place.command(&args.replace("OUT", "s3://bucket/out"));
@@ -155,7 +156,9 @@ fn a_killed_run_goes_on_and_leaves_no_upload() {
             let [local, remote] = ["local", "bucket/out"].map(|folder| fs::read(place.path(folder).join(name)).unwrap());
             assert!(local == remote, "round {round}: {name}");
         }
-        assert_eq!(place.servers.unfinished_uploads(), Vec::<PathBuf>::new(), "round {round}");
+        // A kill in the moment between the store's answer and its note leaves an upload without a name; nothing else does.
+        warned += usize::from(again.stderr.contains("may have left an unfinished upload"));
+        assert!(place.servers.unfinished_uploads().len() <= warned, "round {round}: {:?}", place.servers.unfinished_uploads());
         let left = |name: &String| name.contains(".part");
         assert_eq!(files(place.root.path()).into_iter().filter(left).collect::<Vec<_>>(), Vec::<String>::new(), "round {round}");
         assert_eq!(files(&place.path("swath")), Vec::<String>::new(), "round {round}");

@@ -17,7 +17,7 @@ use super::{RemoteError, objects};
 use crate::labelled::sync_folders;
 use crate::sink::remove;
 use crate::storage::failed;
-use crate::{Error, Existing, RemoteUri, Result, write_text};
+use crate::{Error, Existing, RemoteUri, Result, Scheme, write_text};
 
 /// Bytes of a part, and the most that go in one request: what fails is sent again. Stores want at least 5 MiB, and take 10,000 parts at most.
 const PART: u64 = 8 << 20;
@@ -31,8 +31,8 @@ const AT_ONCE: usize = 4;
 /// Takes a finished file to where it belongs: in one request if it is small, else in parts, completed last.
 ///
 /// A run that is killed in between leaves parts that cost money and that no listing shows. So the upload's number is kept beside the file, in
-/// `FILE.upload.part`, until it is over, and the next upload of the file aborts it first. Azure numbers no uploads: it drops parts that nobody
-/// completes after a week.
+/// `FILE.upload.part`, until it is over, and the next upload of the file aborts it first. A run that is killed between asking for a number and keeping
+/// it leaves an upload that it cannot name: the next one warns of it. Azure numbers no uploads: it drops parts that nobody completes after a week.
 ///
 /// # Errors
 /// If an object is there already that must stay, the file cannot be read, or the store does not take it; no part of it stays there.
@@ -53,6 +53,7 @@ pub(crate) fn upload(file: &Path, uri: &RemoteUri, existing: Existing) -> Result
     }
     let opened = Arc::new(File::open(file).map_err(unreadable)?);
     let parts = Arc::clone(&place.store.writing().map_err(failed("write", uri))?.parts);
+    journal.note(UNNUMBERED)?;
     let number = run({
         let (parts, path) = (Arc::clone(&parts), place.path.clone());
         async move { Ok(parts.create_multipart(&path).await?) }
@@ -114,6 +115,9 @@ async fn send(
     Ok(())
 }
 
+/// What is noted before the store has given a number.
+const UNNUMBERED: &str = "";
+
 /// The number of an upload that is under way, on disk.
 struct Journal {
     path: PathBuf,
@@ -142,13 +146,20 @@ impl Journal {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(source) => return Err(Error::File { action: "read", path: self.path.clone(), source }),
         };
-        if !number.is_empty() {
+        if number == UNNUMBERED && uri.scheme() != Scheme::Azure {
+            tracing::warn!(
+                "{uri}: a run that was killed may have left an unfinished upload of which it had no number; the store's rule for such uploads removes it"
+            );
+        }
+        if number != UNNUMBERED {
             let parts = Arc::clone(&place.store.writing().map_err(failed("write", uri))?.parts);
             let path = place.path.clone();
             match run(async move { Ok(parts.abort_multipart(&path, &number).await?) }) {
                 // It was completed or aborted before the note of it was removed.
                 Ok(()) | Err(RemoteError::NotFound) => {}
-                Err(error) => return Err(failed("abort an earlier upload of", uri)(error)),
+                Err(error @ RemoteError::Unavailable { .. }) => return Err(failed("abort an earlier upload of", uri)(error)),
+                // Some stores say so of an upload that is over; where it is true, this run could do nothing about it.
+                Err(error) => tracing::warn!("{uri}: an earlier upload could not be aborted, if it was not over: {error}"),
             }
         }
         self.close()

@@ -154,14 +154,20 @@ async fn one(
     }
     let fault = watch.faults.lock().unwrap().next();
     let response = match fault {
-        Some(fault) => fault.answer(|| answer(request)).await?,
-        None => answer(request).await,
+        Some(fault) => fault.answer(|| through(answer(request))).await?,
+        None => through(answer(request)).await,
     };
     let length = response.headers().get("content-length").and_then(|value| value.to_str().ok()?.parse().ok());
     if has_body {
         watch.bytes.fetch_add(length.or(response.body().size_hint().exact()).unwrap_or(0), Relaxed);
     }
     Ok(response)
+}
+
+/// The answer, which is worked out to its end even if the client goes away, as in a store.
+fn through(answer: Answer) -> Answer {
+    let work = tokio::spawn(answer);
+    Box::pin(async move { work.await.unwrap_or_else(|_| empty(StatusCode::INTERNAL_SERVER_ERROR)) })
 }
 
 fn empty(status: StatusCode) -> Response<AnyBody> {
