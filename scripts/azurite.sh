@@ -7,5 +7,5 @@ folder="${CARGO_TARGET_DIR:-target}/azurite"
 [[ -x "$folder/node_modules/.bin/azurite-blob" ]] && exit 0
 command -v npm >/dev/null || { echo "azurite: there is no npm; the tests of Azure's storage will be skipped" >&2; exit 0; }
 mkdir -p "$folder"
-npm install --prefix "$folder" --no-audit --no-fund --loglevel=error azurite@3.35.0 >&2 ||
+timeout 180 npm install --fetch-retries=1 --prefix "$folder" --no-audit --no-fund --loglevel=error azurite@3.35.0 >&2 ||
     echo "azurite: it cannot be installed; the tests of Azure's storage will be skipped" >&2
