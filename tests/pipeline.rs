@@ -363,7 +363,8 @@ fn tiles_in_flight_are_bounded() {
         swath::run(&source, &executor, &[Scaling::None], &plan(mode), &NoObserver, sink).unwrap();
         let most = executor.most_ahead.into_inner();
         assert!(most <= mode.ahead(), "{most} tiles ahead, {mode:?}");
-        assert!(most >= mode.workers, "the others do not go on: {most} tiles ahead, {mode:?}");
+        // A single worker is the one that takes long.
+        assert!(mode.workers == 1 || most >= mode.workers, "the others do not go on: {most} tiles ahead, {mode:?}");
     }
 }
 
