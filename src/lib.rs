@@ -67,7 +67,7 @@ pub use georeference::Georeference;
 pub use labelled::{Labelled, Report};
 pub use location::{Location, RemoteUri, Scheme};
 pub use merge::{Shards, merge};
-pub use outputs::{Outputs, ProbabilityOutput};
+pub use outputs::{Outputs, ProbabilityOutput, check_files, refuse_files};
 pub use pipeline::{NoObserver, Observer, Scores, run};
 pub use preview::{Panels, preview};
 pub use remote::{Access, RemoteError, Traffic, set_access, traffic};

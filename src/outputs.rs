@@ -76,7 +76,7 @@ impl Outputs {
 
     /// An error if a file is there already that must stay, or a folder.
     pub(crate) fn refuse(&self) -> Result<()> {
-        self.files().iter().try_for_each(|file| refuse(file, self.existing))
+        refuse_files(&self.files(), self.existing)
     }
 
     /// An error if the folder of a file is missing or not writable.
@@ -93,6 +93,23 @@ impl Outputs {
             None => Ok(()),
         }
     }
+}
+
+/// An error if there is a file already that must stay, or a folder.
+///
+/// # Errors
+/// As said.
+pub fn refuse_files(files: &[PathBuf], existing: Existing) -> Result<()> {
+    files.iter().try_for_each(|file| refuse(file, existing))
+}
+
+/// The same, and an error if a folder is missing or not writable: what could not be written is found before the work rather than after it.
+///
+/// # Errors
+/// As said.
+pub fn check_files(files: &[PathBuf], existing: Existing) -> Result<()> {
+    refuse_files(files, existing)?;
+    files.iter().try_for_each(|file| try_to_create(file))
 }
 
 /// Creates the file that `output` is first written to, and takes it away again; one that is there already says as much.

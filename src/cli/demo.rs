@@ -8,14 +8,14 @@ use serde_json::json;
 use swath::demo::{self, DemoScene};
 use swath::evaluate::ConfusionMatrix;
 use swath::plan::{PlanRequest, Tiles};
-use swath::{Error, Existing, Outputs, Panels, Segmenter, preview};
+use swath::{Error, Existing, Outputs, Panels, Segmenter, check_files, preview, refuse_files};
 use swath_models::{Arithmetic, Class};
 
 use super::args::DemoArgs;
 use super::fail::{self, AnyError, Exit};
 use super::progress::Progress;
 use super::request::{cores, half_of_free_memory};
-use super::{existing, interrupt, print};
+use super::{interrupt, print};
 
 pub(super) fn run(args: &DemoArgs) -> Result<Exit, AnyError> {
     interrupt::watch()?;
@@ -27,9 +27,9 @@ pub(super) fn run(args: &DemoArgs) -> Result<Exit, AnyError> {
     let picture = args.output.join("preview.png");
     let [scene, truth] = ["scene.tif", "truth.tif"].map(|name| args.output.join(name));
     let files: Vec<PathBuf> = [scene, truth, picture.clone()].into_iter().chain(outputs.files()).collect();
-    existing::refuse(&files, existing)?;
+    refuse_files(&files, existing)?;
     fs::create_dir_all(&args.output).map_err(|source| Error::File { action: "create", path: args.output.clone(), source })?;
-    existing::check_files(&outputs.files(), existing)?;
+    check_files(&outputs.files(), existing)?;
     let segmenter = Segmenter::new(demo::model()?, Arithmetic::default())?;
     let request = PlanRequest { tiles: Tiles::Keep, ..PlanRequest::new(half_of_free_memory()?, cores()) };
     match show(args, &segmenter, &request, &outputs, &picture) {
@@ -43,7 +43,7 @@ pub(super) fn run(args: &DemoArgs) -> Result<Exit, AnyError> {
 
 /// Generates the scene and says where it is.
 fn only_scene(args: &DemoArgs, existing: Existing) -> Result<(), AnyError> {
-    existing::refuse(&["scene.tif", "truth.tif"].map(|name| args.output.join(name)), existing)?;
+    refuse_files(&["scene.tif", "truth.tif"].map(|name| args.output.join(name)), existing)?;
     fs::create_dir_all(&args.output).map_err(|source| Error::File { action: "create", path: args.output.clone(), source })?;
     let files = DemoScene::new(args.seed, args.size as usize).write(&args.output)?;
     if args.json {

@@ -3,15 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use swath::evaluate::{AreaEstimates, EvaluationRequest, Evaluator, picture};
-use swath::{Existing, write_text};
+use swath::{Existing, check_files, write_text};
 
 use super::args::EvaluateArgs;
 use super::fail::{self, AnyError, Exit};
 use super::figures::{Areas, Figures};
 use super::model::numbered;
 use super::parse::MappedRaster;
+use super::print;
 use super::request::cores;
-use super::{existing, print};
 
 pub(super) fn run(args: &EvaluateArgs) -> Result<Exit, AnyError> {
     let existing = if args.overwrite { Existing::Overwrite } else { Existing::Refuse };
@@ -22,7 +22,7 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<Exit, AnyError> {
     {
         return Err(format!("expected a file of its own for --json and --png, got {} twice", json.display()).into());
     }
-    existing::check_files(&files, existing)?;
+    check_files(&files, existing)?;
     let evaluator = Evaluator::new(&request(args)?)?;
     let without = evaluator.places(&args.without)?;
     tracing::info!("comparing {} pixels of {} classes", evaluator.size(), evaluator.classes().len());

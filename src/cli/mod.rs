@@ -5,7 +5,6 @@ mod batch;
 mod bytes;
 mod demo;
 mod evaluate;
-mod existing;
 mod fail;
 mod figures;
 mod interrupt;

@@ -2,6 +2,8 @@
 
 use object_store::client::{HttpError, HttpErrorKind};
 
+use crate::error::causes;
+
 /// Why a store did not do what it was asked to. The error around it names the object; no text holds a URL, let alone a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -55,14 +57,9 @@ impl From<object_store::Error> for RemoteError {
     }
 }
 
-/// The causes of an error, the outermost first.
-fn chain<'e>(error: &'e object_store::Error) -> impl Iterator<Item = &'e (dyn std::error::Error + 'static)> {
-    std::iter::successors(Some(error as &(dyn std::error::Error + 'static)), |error| error.source())
-}
-
 /// Whether it is of the kind that is retried, so that all retries were in vain.
 fn is_passing(error: &object_store::Error) -> bool {
-    chain(error).any(|cause| match cause.downcast_ref::<HttpError>() {
+    causes(error).any(|cause| match cause.downcast_ref::<HttpError>() {
         Some(http) => !matches!(http.kind(), HttpErrorKind::Decode | HttpErrorKind::Unknown),
         // The status is nowhere but in the text.
         None => status(&cause.to_string()).is_some_and(|status| status == 429 || status == 408 || status >= 500),
@@ -78,7 +75,7 @@ fn status(text: &str) -> Option<u16> {
 /// What the innermost cause says, without URLs, which may be signed and are named by who reports the error, and without the server's answer, which
 /// may repeat a request with its credentials: of that, only the code of the error stays.
 fn reason(error: &object_store::Error) -> String {
-    let innermost = chain(error).last().map(ToString::to_string).unwrap_or_default();
+    let innermost = causes(error).last().map(ToString::to_string).unwrap_or_default();
     let said = innermost.split(['<', '{', '\n']).next().unwrap_or_default();
     let words = said.split_whitespace().map(|word| if word.contains("://") || word.contains('?') { "..." } else { word });
     let text = words.take(WORDS).collect::<Vec<_>>().join(" ");

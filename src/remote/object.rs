@@ -8,6 +8,7 @@ use object_store::{Error, GetOptions, GetRange, GetResult, ObjectStoreExt as _};
 
 use super::{Place, RemoteError};
 use crate::Version;
+use crate::error::causes;
 
 /// What tells the next object from all others.
 static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -98,7 +99,5 @@ async fn everything(got: GetResult, most: u64) -> Result<Bytes, RemoteError> {
 
 /// Whether one of its causes says so: the crate has no variants for these.
 fn says(error: &Error, texts: &[&str]) -> bool {
-    std::iter::successors(Some(error as &(dyn std::error::Error + 'static)), |error| error.source())
-        .map(ToString::to_string)
-        .any(|message| texts.iter().any(|text| message.contains(text)))
+    causes(error).map(ToString::to_string).any(|message| texts.iter().any(|text| message.contains(text)))
 }

@@ -40,10 +40,7 @@ const BUDGET: Duration = Duration::from_secs(45);
 const WRITING_BUDGET: Duration = Duration::from_mins(5);
 
 /// Most stores that are kept: a signed URL has one of its own.
-const KEPT: NonZeroUsize = match NonZeroUsize::new(64) {
-    Some(most) => most,
-    None => NonZeroUsize::MIN,
-};
+const KEPT: NonZeroUsize = NonZeroUsize::MIN.saturating_add(63);
 
 /// Whether requests are signed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -21,7 +21,7 @@ const HEADER: u64 = 64 << 10;
 const CAPACITY: u64 = 64 << 20;
 
 /// Names of which something is known.
-const KNOWN: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
+const KNOWN: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4095);
 
 /// The objects that GDAL sees, and what is known of them.
 pub(in crate::remote) struct Mount {
