@@ -70,8 +70,10 @@ impl Checkpoint {
             let view = TensorView::new(Dtype::F32, shape.clone(), bytes).map_err(|error| damaged(path, &error))?;
             views.push((name, view));
         }
+        // Not `serialize_to_file`: it writes under a random name first, which a kill would leave behind.
+        let bytes = safetensors::serialize(views, Some(header)).map_err(|error| damaged(path, &error))?;
         let output = Unpublished::create(path, Existing::Overwrite)?;
-        safetensors::serialize_to_file(views, Some(header), output.part()).map_err(|error| damaged(path, &error))?;
+        fs::write(output.part(), bytes).map_err(|source| Error::File { action: "write", path: path.into(), source })?;
         output.publish()
     }
 
