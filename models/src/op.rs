@@ -179,6 +179,35 @@ pub struct ConvTranspose {
     pub bias: bool,
 }
 
+impl ConvTranspose {
+    /// A planar square kernel with nothing cut off; no bias.
+    #[must_use]
+    pub fn square(out_channels: usize, kernel: usize, stride: usize) -> Self {
+        Self {
+            out_channels,
+            kernel: Axes::plane(kernel),
+            stride: Axes::plane(stride),
+            padding: Axes::default(),
+            output_padding: Axes::cube(0),
+            dilation: Axes::cube(1),
+            groups: 1,
+            bias: false,
+        }
+    }
+
+    /// With so many positions cut off around the plane.
+    #[must_use]
+    pub fn padding(self, padding: usize) -> Self {
+        Self { padding: Axes::plane_padding(padding), ..self }
+    }
+
+    /// With a bias.
+    #[must_use]
+    pub fn biased(self) -> Self {
+        Self { bias: true, ..self }
+    }
+}
+
 /// Parameters of a batch normalisation. Tensors: `weight`, `bias`, `running_mean`, `running_var`, each `(channels)`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BatchNorm {

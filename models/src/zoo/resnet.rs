@@ -1,56 +1,151 @@
 //! Residual networks: "Deep Residual Learning for Image Recognition", He et al. 2015 (arXiv 1512.03385), with torchvision's tensor names and,
 //! like torchvision, the stride in the 3x3 convolution of a block rather than in its first 1x1 (ResNet v1.5).
 
+use super::features::{Map, Pyramid};
 use crate::{Builder, Conv, NodeId, Scope};
 
-/// The maps that a residual network gives at each stride.
+/// How many layers with weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Depth {
+    R18,
+    R34,
+    R50,
+    R101,
+    R152,
+}
+
+impl Depth {
+    /// Blocks of each stage (table 1).
+    fn blocks(self) -> [usize; 4] {
+        match self {
+            Self::R18 => [2, 2, 2, 2],
+            Self::R34 | Self::R50 => [3, 4, 6, 3],
+            Self::R101 => [3, 4, 23, 3],
+            Self::R152 => [3, 8, 36, 3],
+        }
+    }
+
+    /// Channels of a stage's result per channel of its width.
+    fn expansion(self) -> usize {
+        if matches!(self, Self::R18 | Self::R34) { 1 } else { 4 }
+    }
+}
+
+/// Which strides became dilations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dilation {
+    /// None: stride 32.
+    None,
+    /// Those beyond an output stride of 8 or 16, the first block of a stage still with the dilation of the one before (torchvision's
+    /// `replace_stride_with_dilation`).
+    Behind(usize),
+    /// Those beyond an output stride of 8 or 16, all blocks of a stage alike (segmentation_models_pytorch's `make_dilated`).
+    Alike(usize),
+}
+
+/// What a stage does with its strides.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Maps {
-    /// Stride 8.
-    pub(super) s8: NodeId,
-    /// Stride 16.
-    pub(super) s16: NodeId,
-    /// Stride 32.
-    pub(super) s32: NodeId,
+struct Steps {
+    stride: usize,
+    first_dilation: usize,
+    dilation: usize,
 }
 
-/// ResNet-50 without its classifier: 3, 4, 6 and 3 bottlenecks of widths 64, 128, 256 and 512.
-pub(super) fn resnet50(g: &mut Builder, x: NodeId) -> Maps {
-    let root = Scope::root("");
-    let x = g.conv(x, &(&root / "conv1"), Conv::square(64, 7).stride(2)).bn(&(&root / "bn1")).relu().max_pool(3, 2, 1).node();
-    let s4 = stage(g, x, &(&root / "layer1"), Stage { blocks: 3, width: 64, stride: 1, in_channels: 64 });
-    let s8 = stage(g, s4, &(&root / "layer2"), Stage { blocks: 4, width: 128, stride: 2, in_channels: 256 });
-    let s16 = stage(g, s8, &(&root / "layer3"), Stage { blocks: 6, width: 256, stride: 2, in_channels: 512 });
-    let s32 = stage(g, s16, &(&root / "layer4"), Stage { blocks: 3, width: 512, stride: 2, in_channels: 1024 });
-    Maps { s8, s16, s32 }
+impl Dilation {
+    /// Of the stage that has `stride` without dilations.
+    fn steps(self, stride: usize) -> Steps {
+        let step = if stride == 4 { 1 } else { 2 };
+        match self {
+            Self::Behind(least) if stride > least => {
+                Steps { stride: 1, first_dilation: stride / least / 2, dilation: stride / least }
+            }
+            Self::Alike(least) if stride > least => {
+                Steps { stride: 1, first_dilation: stride / least, dilation: stride / least }
+            }
+            _ => Steps { stride: step, first_dilation: 1, dilation: 1 },
+        }
+    }
 }
 
-/// Bottlenecks of one width; the first one strides and changes the channels.
-#[derive(Clone, Copy)]
-struct Stage {
-    blocks: usize,
+/// A residual network without its classifier, whose tensors' names begin with `scope`.
+pub(super) fn resnet(g: &mut Builder, x: NodeId, scope: &Scope, depth: Depth, dilation: Dilation) -> Pyramid {
+    stages(g, x, scope, depth, dilation, 4)
+}
+
+/// Its first stages only; maps of later ones are the input.
+pub(super) fn stages(g: &mut Builder, x: NodeId, scope: &Scope, depth: Depth, dilation: Dilation, count: usize) -> Pyramid {
+    let stem = stem(g, x, scope);
+    let mut maps = [Map { node: x, channels: 0 }; 6];
+    maps[1] = stem;
+    let mut map = Map { node: g.at(stem.node).max_pool(3, 2, 1).node(), ..stem };
+    for (number, blocks) in depth.blocks().into_iter().enumerate().take(count) {
+        let steps = dilation.steps(4 << number);
+        let mut dilations = vec![steps.dilation; blocks];
+        dilations[0] = steps.first_dilation;
+        let stage = Stage { depth, width: 64 << number, stride: steps.stride, dilations: &dilations };
+        map = stage.build(g, map, &(scope / format!("layer{}", number + 1)));
+        maps[number + 2] = map;
+    }
+    maps
+}
+
+/// The first convolution, of stride 2.
+fn stem(g: &mut Builder, x: NodeId, scope: &Scope) -> Map {
+    let node = g.conv(x, &(scope / "conv1"), Conv::square(64, 7).stride(2)).bn(&(scope / "bn1")).relu().node();
+    Map { node, channels: 64 }
+}
+
+/// Blocks of one width; the first one strides and changes the channels.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stage<'a> {
+    pub(super) depth: Depth,
+    pub(super) width: usize,
+    pub(super) stride: usize,
+    /// Of each block.
+    pub(super) dilations: &'a [usize],
+}
+
+impl Stage<'_> {
+    /// Adds the blocks.
+    pub(super) fn build(self, g: &mut Builder, x: Map, scope: &Scope) -> Map {
+        let Self { depth, width, stride, dilations } = self;
+        dilations.iter().enumerate().fold(x, |x, (number, &dilation)| {
+            let stride = if number == 0 { stride } else { 1 };
+            Block { depth, width, stride, dilation }.build(g, x, &(scope / number))
+        })
+    }
+}
+
+/// One residual block.
+#[derive(Clone, Copy, Debug)]
+struct Block {
+    depth: Depth,
     width: usize,
     stride: usize,
-    in_channels: usize,
+    dilation: usize,
 }
 
-fn stage(g: &mut Builder, x: NodeId, scope: &Scope, stage: Stage) -> NodeId {
-    let first = bottleneck(g, x, &(scope / 0), stage);
-    let later = Stage { stride: 1, in_channels: 4 * stage.width, ..stage };
-    (1..stage.blocks).fold(first, |x, block| bottleneck(g, x, &(scope / block), later))
-}
-
-/// One residual bottleneck: 1x1 reduce, 3x3, 1x1 expand, each with batch normalisation (fig. 5).
-fn bottleneck(g: &mut Builder, x: NodeId, p: &Scope, stage: Stage) -> NodeId {
-    let Stage { width, stride, in_channels, .. } = stage;
-    let y = g.conv(x, &(p / "conv1"), Conv::square(width, 1)).bn(&(p / "bn1")).relu().node();
-    let y = g.conv(y, &(p / "conv2"), Conv::square(width, 3).stride(stride)).bn(&(p / "bn2")).relu().node();
-    let y = g.conv(y, &(p / "conv3"), Conv::square(4 * width, 1)).bn(&(p / "bn3")).node();
-    let skip = if stride == 1 && in_channels == 4 * width {
-        x
-    } else {
-        let p = p / "downsample";
-        g.conv(x, &(&p / 0), Conv::square(4 * width, 1).stride(stride)).bn(&(&p / 1)).node()
-    };
-    g.add(y, skip).relu().node()
+impl Block {
+    fn build(self, g: &mut Builder, x: Map, p: &Scope) -> Map {
+        let Self { depth, width, stride, dilation } = self;
+        let channels = width * depth.expansion();
+        let y = if depth.expansion() == 1 {
+            // Two 3x3 (fig. 5 left).
+            let first = Conv::square(width, 3).dilation(dilation).stride(stride);
+            let y = g.conv(x.node, &(p / "conv1"), first).bn(&(p / "bn1")).relu();
+            y.conv(&(p / "conv2"), Conv::square(width, 3).dilation(dilation)).bn(&(p / "bn2")).node()
+        } else {
+            // 1x1 reduce, 3x3, 1x1 expand (fig. 5 right).
+            let y = g.conv(x.node, &(p / "conv1"), Conv::square(width, 1)).bn(&(p / "bn1")).relu();
+            let y = y.conv(&(p / "conv2"), Conv::square(width, 3).dilation(dilation).stride(stride)).bn(&(p / "bn2")).relu();
+            y.conv(&(p / "conv3"), Conv::square(channels, 1)).bn(&(p / "bn3")).node()
+        };
+        let skip = if stride == 1 && x.channels == channels {
+            x.node
+        } else {
+            let p = p / "downsample";
+            g.conv(x.node, &(&p / 0), Conv::square(channels, 1).stride(stride)).bn(&(&p / 1)).node()
+        };
+        Map { node: g.add(y, skip).relu().node(), channels }
+    }
 }
