@@ -57,6 +57,54 @@ pub enum Error {
         /// Why.
         source: prost::DecodeError,
     },
+    /// A file of weights is damaged, or holds what is not supported.
+    #[error("cannot parse {} as {format}: {reason}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What it should be.
+        format: &'static str,
+        /// Why not, lower case.
+        reason: String,
+    },
+    /// A pickle names something that is neither a tensor nor a plain container. Nothing of it was run.
+    #[error("{}: expected tensors and plain containers, got `{name}`, which is not run", path.display())]
+    Global {
+        /// The file.
+        path: PathBuf,
+        /// Module and name.
+        name: String,
+    },
+    /// A file is not one that weights or networks are read from.
+    #[error("{}: expected {expected}, got {got}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// Which files are read.
+        expected: &'static str,
+        /// What it is.
+        got: &'static str,
+    },
+    /// The network's first convolution takes other bands than the file's.
+    #[error("tensor `{tensor}`: expected weights for {expected} bands, got {got}")]
+    Bands {
+        /// The tensor's name.
+        tensor: String,
+        /// The network's bands.
+        expected: usize,
+        /// The file's.
+        got: usize,
+    },
+    /// Two tensors of a file would have the same name in the network.
+    #[error("tensors `{first}` and `{second}` of the file are both `{tensor}` of the network")]
+    SameTensor {
+        /// One of them.
+        first: String,
+        /// The other one.
+        second: String,
+        /// The name in the network.
+        tensor: String,
+    },
     /// An ONNX operator that Swath does not know.
     #[error("node `{node}`: operator {operator} is not supported")]
     UnsupportedOperator {

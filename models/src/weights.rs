@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, BufReader, Cursor, Read, Seek};
+use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use safetensors::SafeTensorError;
@@ -73,6 +73,18 @@ impl Weights {
         self.tensors.remove(name);
     }
 
+    /// Gives a tensor another name, in place of one of that name.
+    pub(crate) fn rename(&mut self, from: &str, to: &str) {
+        if let Some(array) = self.tensors.remove(from) {
+            self.tensors.insert(to.into(), array);
+        }
+    }
+
+    /// The shape of a tensor, if there is one of this name.
+    pub(crate) fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.tensors.get(name).map(|array| array.shape.as_slice())
+    }
+
     /// Names and shapes of all tensors, by name.
     pub fn specs(&self) -> impl Iterator<Item = TensorSpec> + '_ {
         self.tensors.iter().map(|(name, a)| TensorSpec { name: name.clone(), shape: a.shape.clone() })
@@ -119,9 +131,7 @@ impl Weights {
     /// If the file cannot be read, is empty, damaged, or holds other types.
     pub fn read(path: &Path) -> Result<Self> {
         let fail = |source| Error::Read { path: path.into(), source };
-        let file = File::open(path).map_err(fail)?;
-        let length = file.metadata().map_err(fail)?.len();
-        Self::read_from(BufReader::new(file), length, path)
+        Self::read_from(BufReader::new(File::open(path).map_err(fail)?), path)
     }
 
     /// As [`Weights::read`], from a file's bytes; errors call them `name`.
@@ -129,11 +139,13 @@ impl Weights {
     /// # Errors
     /// As [`Weights::read`].
     pub fn from_bytes(bytes: &[u8], name: &Path) -> Result<Self> {
-        Self::read_from(BufReader::new(Cursor::new(bytes)), bytes.len() as u64, name)
+        Self::read_from(Cursor::new(bytes), name)
     }
 
-    fn read_from(mut file: BufReader<impl Read + Seek>, length: u64, path: &Path) -> Result<Self> {
+    pub(crate) fn read_from(mut file: impl Read + Seek, path: &Path) -> Result<Self> {
         let fail = |source| Error::Read { path: path.into(), source };
+        let length = file.seek(SeekFrom::End(0)).map_err(fail)?;
+        file.seek(SeekFrom::Start(0)).map_err(fail)?;
         let damaged = |source| Error::Safetensors { path: path.into(), source };
         if length == 0 {
             return Err(Error::Empty { path: path.into() });

@@ -414,7 +414,7 @@ pub(crate) enum ModelCommand {
     Inspect(InspectArgs),
     /// Check a model folder: that card, graph and weights agree, and the golden input if there is one
     Check(CheckArgs),
-    /// Make a model folder from an ONNX file
+    /// Make a model folder from an ONNX or Keras file, or from weights of PyTorch for a network of Swath's
     Import(ImportArgs),
 }
 
@@ -459,8 +459,14 @@ pub(crate) struct CheckArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ImportArgs {
-    /// ONNX file
-    pub(crate) onnx: PathBuf,
+    /// ONNX, Keras HDF5 (.h5, .hdf5), PyTorch state_dict (.pt, .pth, .bin) or safetensors
+    pub(crate) file: PathBuf,
+    /// The network that a file of nothing but weights belongs to, such as `fcn_resnet50`
+    #[arg(long, value_name = "NAME")]
+    pub(crate) network: Option<String>,
+    /// How weights for some bands become those for others, in the first convolution; without it, another number of bands is an error
+    #[arg(long, value_enum, value_name = "RULE", requires = "network")]
+    pub(crate) adapt_bands: Option<BandRule>,
     /// Folder to make
     #[arg(short, long, value_name = "DIR")]
     pub(crate) output: PathBuf,
@@ -492,6 +498,17 @@ pub(crate) struct ImportArgs {
     /// Safetensors file with an `input` and the `output` that another implementation gives, for `model check`
     #[arg(long, value_name = "FILE")]
     pub(crate) golden: Option<PathBuf>,
+}
+
+/// How weights for some bands become those for others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BandRule {
+    /// The file's bands over and over, scaled by their number over that of the network's
+    Repeat,
+    /// Their mean for every band, scaled alike
+    Mean,
+    /// The file's bands first, zeros for further ones
+    Zero,
 }
 
 /// What a network's output is.

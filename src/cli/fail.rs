@@ -49,6 +49,9 @@ pub(super) fn report(error: &(dyn StdError + 'static)) {
     if let Some(error) = error.downcast_ref() {
         show_hint(error);
     }
+    if let Some(hint) = error.downcast_ref().and_then(model_hint) {
+        tracing::error!("hint: {hint}");
+    }
 }
 
 /// Logs what may help with an error, if anything does.
@@ -56,6 +59,16 @@ pub(super) fn show_hint(error: &Error) {
     if let Some(hint) = hint(error) {
         tracing::error!("hint: {hint}");
     }
+}
+
+/// What the user may do about an error of a model.
+fn model_hint(error: &swath_models::Error) -> Option<&'static str> {
+    use swath_models::Error;
+    Some(match error {
+        Error::Bands { .. } => "--adapt-bands repeat, mean or zero makes weights for other bands of them; zero only for more",
+        Error::Global { .. } => "save nothing but the state_dict: torch.save(model.state_dict(), FILE), or as safetensors",
+        _ => return None,
+    })
 }
 
 /// What the user may do about an error.
@@ -92,6 +105,7 @@ fn hint(error: &Error) -> Option<String> {
             }
             _ => return None,
         },
+        Error::Model(error) => return model_hint(error).map(Into::into),
         Error::Train(error) => match **error {
             TrainError::Interrupted { .. } => "--resume goes on".into(),
             TrainError::OtherRecipe { .. } => "--resume needs the recipe as it was; --overwrite starts anew".into(),

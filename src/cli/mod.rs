@@ -7,6 +7,7 @@ mod demo;
 mod evaluate;
 mod fail;
 mod figures;
+mod import;
 mod interrupt;
 mod log;
 mod merge;

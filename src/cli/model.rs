@@ -4,11 +4,12 @@ use std::path::Path;
 
 use serde_json::json;
 use swath::Segmenter;
-use swath_models::{Arithmetic, Class, Extent, Fused, Golden, Model, ModelCard, Reach, Scaling, ScoreActivation, onnx, zoo};
+use swath_models::{Arithmetic, Class, Extent, Fused, Golden, Model, ModelCard, Reach, Scaling, ScoreActivation, zoo};
 
 use super::args::{CheckArgs, ImportArgs, InspectArgs, ModelArgs, ModelCommand, NewArgs, ScoreKind};
 use super::bytes::{show_bytes, show_count};
 use super::fail::{AnyError, Exit};
+use super::import::{self, Network};
 use super::parse::parse_class;
 use super::{print, words};
 
@@ -53,16 +54,16 @@ fn new(args: &NewArgs) -> Result<(), AnyError> {
 }
 
 fn import(args: &ImportArgs) -> Result<(), AnyError> {
-    let imported = onnx::read(&args.onnx, args.head.as_deref())?;
+    let Network { graph, weights } = import::read(args)?;
     let classes = numbered(args.classes.clone())?;
     let dropped = args.drop.iter().map(|name| {
         let class = classes.iter().find(|class| class.name == *name);
         class.map(|class| class.value).ok_or_else(|| format!("--drop: no class is called `{name}`"))
     });
-    let name = args.name.clone().or_else(|| Some(args.onnx.file_stem()?.to_string_lossy().into_owned()));
+    let name = args.name.clone().or_else(|| Some(args.file.file_stem()?.to_string_lossy().into_owned()));
     let card = ModelCard {
         name: name.unwrap_or_default(),
-        architecture: imported.graph.name().to_owned(),
+        architecture: graph.name().to_owned(),
         bands: args.bands.clone(),
         scaling: scaling(&args.scaling, args.bands.len())?,
         dropped: dropped.collect::<Result<_, _>>()?,
@@ -70,14 +71,14 @@ fn import(args: &ImportArgs) -> Result<(), AnyError> {
         nodata: NODATA,
         activation: match args.scores {
             ScoreKind::Probabilities => ScoreActivation::None,
-            ScoreKind::Logits if imported.graph.output_channels() == 1 => ScoreActivation::Sigmoid,
+            ScoreKind::Logits if graph.output_channels() == 1 => ScoreActivation::Sigmoid,
             ScoreKind::Logits => ScoreActivation::Softmax,
         },
         gsd: args.gsd,
     };
     // A network that cannot label every pixel is refused here rather than at the first scene.
-    imported.graph.geometry()?;
-    let model = Model { card, graph: imported.graph, weights: imported.weights };
+    graph.geometry()?;
+    let model = Model { card, graph, weights };
     if let Some(path) = &args.golden {
         let golden = Golden::open(path)?;
         let difference = golden.check(&Fused::new(model.graph.clone(), &model.weights, Arithmetic::default())?)?;

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 use swath::Existing;
-use swath::train::{Metrics, Recipe, Start, StepReport, TrainObserver, TrainOptions, TrainReport, TrainSummary, Trainer};
+use swath::train::{
+    FirstWeights, Metrics, Recipe, Start, StepReport, TrainObserver, TrainOptions, TrainReport, TrainSummary, Trainer,
+};
 use swath_models::train::{Autograd, CandleAutograd, Device, FusedAutograd, Transfer};
 use swath_models::{Convolutions, Graph, TensorSpec};
 
@@ -34,7 +36,8 @@ pub(super) fn run(args: &TrainArgs) -> Result<Exit, AnyError> {
         start,
     };
     let trainer = Trainer::new(recipe, &options)?;
-    if let Some(transfer) = trainer.transfer() {
+    if let Some(FirstWeights { transfer, changes }) = trainer.first_weights() {
+        changes.iter().for_each(|change| tracing::info!("weights: {change}"));
         log_transfer(transfer);
     }
     log_summary(&trainer);

@@ -37,6 +37,7 @@ mod crops;
 mod curves;
 mod error;
 mod fingerprint;
+mod first_weights;
 mod label_raster;
 mod label_vectors;
 mod labels;
@@ -59,6 +60,7 @@ mod validate;
 mod window_index;
 
 pub use error::{CropPlace, TrainError};
+pub use first_weights::FirstWeights;
 pub use metrics::{Metrics, Validation};
 pub use observer::{StepReport, TrainObserver, Unwatched};
 pub use recipe::{

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use swath_models::train::{Loss, Rule, Schedule};
-use swath_models::{Colour, Scaling, zoo};
+use swath_models::{AdaptBands, Colour, Scaling, zoo};
 use swath_tiling::Window;
 
 use super::paths;
@@ -76,8 +76,10 @@ pub struct ModelSettings {
     pub network: String,
     /// Bands by name or number; all of the first scene but alpha where absent.
     pub bands: Option<Vec<String>>,
-    /// Safetensors file whose tensors are taken over where name and shape match.
+    /// Model folder or file of weights (safetensors, PyTorch) whose tensors are taken over where name and shape match.
     pub weights: Option<String>,
+    /// How the first convolution of these weights becomes one for other bands; it is learned anew where absent.
+    pub adapt_bands: Option<AdaptBands>,
 }
 
 /// A class, and how labels stand for it.

@@ -4,20 +4,21 @@ use std::path::PathBuf;
 
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use rayon::{ThreadPool, ThreadPoolBuilder};
-use swath_models::train::{Autograd, Transfer, initial_weights};
-use swath_models::{Class, Extent, Graph, GsdRange, Model, ModelCard, ScoreActivation, Shape, Weights, zoo};
+use swath_models::train::{Autograd, initial_weights};
+use swath_models::{Class, Extent, Graph, GsdRange, Model, ModelCard, ScoreActivation, Shape, zoo};
 
 use super::augment::{band_ranges, largest_side};
 use super::census::{Census, warn_of_absent};
 use super::crops::{AHEAD, CropMaker, Preparation};
 use super::fingerprint::Fingerprint;
+use super::first_weights::FirstWeights;
 use super::output::OutputFolder;
 use super::run::TrainRun;
 use super::sampler::Sampler;
 use super::scene::TrainingScenes;
 use super::statistics::{self, BandStatistics};
 use super::validate::{self, Effort, HeldBack};
-use super::{Metrics, Recipe, SceneSummary, TrainObserver, TrainSummary, paths};
+use super::{Metrics, Recipe, SceneSummary, TrainObserver, TrainSummary};
 use crate::plan::BASE;
 use crate::source::{RasterSource as _, limit_cache};
 use crate::{Error, Existing, Result};
@@ -69,7 +70,7 @@ pub struct Trainer {
     pub(super) held_back: Vec<HeldBack>,
     pub(super) effort: Effort,
     pub(super) pool: ThreadPool,
-    transfer: Option<Transfer>,
+    first: Option<FirstWeights>,
     /// Bytes of GDAL's block cache.
     cache: usize,
 }
@@ -125,8 +126,8 @@ impl Trainer {
         let checkpoint = Some(output.checkpoint()).filter(|path| start == Start::Resume && path.exists());
         // Whoever goes on does not need the file that the first weights are from.
         let path = settings.model.weights.as_ref().filter(|_| checkpoint.is_none());
-        let transfer = path.map(|path| transfer(&recipe, path, &graph, &initial)).transpose()?;
-        let initial = transfer.as_ref().map_or(initial, |transfer| transfer.weights.clone());
+        let first = path.map(|path| FirstWeights::read(&recipe, path, &graph, &initial)).transpose()?;
+        let initial = first.as_ref().map_or(initial, |first| first.transfer.weights.clone());
         let effort =
             Effort { tile: settings.validation.tile.map(usize::from), threads: options.threads, max_memory: options.max_memory };
         let model = Model { card, graph, weights: initial };
@@ -147,7 +148,7 @@ impl Trainer {
             held_back,
             effort,
             pool,
-            transfer,
+            first,
             cache,
         })
     }
@@ -166,8 +167,8 @@ impl Trainer {
 
     /// What was taken over from other weights, if the recipe names some.
     #[must_use]
-    pub fn transfer(&self) -> Option<&Transfer> {
-        self.transfer.as_ref()
+    pub fn first_weights(&self) -> Option<&FirstWeights> {
+        self.first.as_ref()
     }
 
     /// What is learned from, and how much of it.
@@ -276,19 +277,6 @@ fn prepare(recipe: &Recipe, scenes: &TrainingScenes, measured: &[BandStatistics]
         }
     };
     Ok(Preparation { scaling, ranges: band_ranges(&scenes.scenes, measured) })
-}
-
-/// The first weights, as far as possible from a file or a model folder.
-fn transfer(recipe: &Recipe, path: &str, graph: &Graph, initial: &Weights) -> Result<Transfer> {
-    let path = paths::resolve(path, recipe.path()).map_err(|error| error.at(&recipe.source, "model.weights"))?;
-    let [.., file] = Model::files(&path);
-    let source = Weights::read(if path.is_dir() { &file } else { &path })?;
-    let transfer = Transfer::new(graph, &source, initial)?;
-    if transfer.loaded.is_empty() {
-        let expected = "weights with at least one tensor of the network's names and shapes";
-        return Err(recipe.source.value("model.weights", expected, format!("{}", path.display())).into());
-    }
-    Ok(transfer)
 }
 
 fn card(recipe: &Recipe, output: &OutputFolder, scenes: &TrainingScenes, preparation: &Preparation) -> Result<ModelCard> {

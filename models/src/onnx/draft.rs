@@ -8,7 +8,7 @@ use super::symbol::{Length, Symbol};
 use crate::{Extent, Graph, Node, NodeId, Op, Rank, Result, Weights, infer};
 
 /// The graph that is being built, and its weights.
-pub(super) struct Draft {
+pub(crate) struct Draft {
     rank: Rank,
     nodes: Vec<Node>,
     channels: Vec<usize>,
@@ -20,7 +20,7 @@ pub(super) struct Draft {
 
 impl Draft {
     /// A graph of nothing but its input.
-    pub(super) fn new(rank: Rank, input: &str, channels: usize, fixed_extent: Option<Extent>) -> Self {
+    pub(crate) fn new(rank: Rank, input: &str, channels: usize, fixed_extent: Option<Extent>) -> Self {
         let mut draft = Self {
             rank,
             nodes: Vec::new(),
@@ -38,12 +38,12 @@ impl Draft {
         self.rank
     }
 
-    pub(super) fn channels(&self, node: NodeId) -> usize {
+    pub(crate) fn channels(&self, node: NodeId) -> usize {
         self.channels[node.index()]
     }
 
     /// A node's extent, if it is always the same.
-    pub(super) fn extent(&self, node: NodeId) -> Option<Extent> {
+    pub(crate) fn extent(&self, node: NodeId) -> Option<Extent> {
         self.extents.as_ref().map(|extents| extents[node.index()])
     }
 
@@ -60,7 +60,12 @@ impl Draft {
     /// Adds a node that is named after the call.
     pub(super) fn push(&mut self, call: &Call<'_>, op: Op, inputs: Vec<NodeId>) -> Result<NodeId> {
         let name = sanitised(&call.node.name).unwrap_or_else(|| format!("{}_{}", call.operator(), call.index));
-        let node = Node { name: self.unique(&name), op, inputs };
+        self.push_named(&name, op, inputs)
+    }
+
+    /// Adds a node of this name, or if there is one already, a similar one.
+    pub(crate) fn push_named(&mut self, name: &str, op: Op, inputs: Vec<NodeId>) -> Result<NodeId> {
+        let node = Node { name: self.unique(name), op, inputs };
         let channels: Vec<usize> = node.inputs.iter().map(|i| self.channels(*i)).collect();
         self.channels.push(infer::node_channels(&node, &channels)?);
         if let Some(extents) = &mut self.extents {
@@ -72,13 +77,18 @@ impl Draft {
     }
 
     /// Gives a node one of its tensors.
-    pub(super) fn tensor(&mut self, node: NodeId, part: &str, shape: Vec<usize>, values: Vec<f32>) {
+    pub(crate) fn tensor(&mut self, node: NodeId, part: &str, shape: Vec<usize>, values: Vec<f32>) {
         let name = format!("{}.{part}", self.nodes[node.index()].name);
         self.weights.insert(name, shape, values);
     }
 
+    /// From here on, the network takes inputs of any extent.
+    pub(crate) fn free_extent(&mut self) {
+        self.extents = None;
+    }
+
     /// The checked graph and its weights.
-    pub(super) fn finish(self, name: String, output: NodeId) -> Result<(Graph, Weights)> {
+    pub(crate) fn finish(self, name: String, output: NodeId) -> Result<(Graph, Weights)> {
         let fixed = self.extents.map(|extents| extents[0]);
         let graph = Graph::new(name, self.rank, self.nodes, output, fixed)?;
         self.weights.check(&graph)?;

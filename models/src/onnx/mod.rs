@@ -29,4 +29,5 @@ mod sliding;
 mod symbol;
 mod value;
 
+pub(crate) use draft::Draft;
 pub use reader::{Imported, read};
