@@ -1,0 +1,50 @@
+//! How a volume is opened.
+
+use std::path::PathBuf;
+
+/// How a volume is opened.
+///
+/// ```
+/// use swath_volumes::VolumeOptions;
+///
+/// let options = VolumeOptions::default().with_series("1.2.840.113619.2.1");
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct VolumeOptions {
+    pub(crate) series: Option<String>,
+    pub(crate) scratch: Option<PathBuf>,
+    pub(crate) made_up_place: bool,
+    pub(crate) assume_hounsfield: bool,
+}
+
+impl VolumeOptions {
+    /// Of the DICOM series in a folder, the one with this `SeriesInstanceUID`.
+    #[must_use]
+    pub fn with_series(mut self, series: impl Into<String>) -> Self {
+        self.series = Some(series.into());
+        self
+    }
+
+    /// Takes several DICOM frames that do not say where they lie, in the order in which they are stored. Without it they are refused.
+    #[must_use]
+    pub fn with_made_up_place(mut self) -> Self {
+        self.made_up_place = true;
+        self
+    }
+
+    /// Takes the stored values of CT images without slope and intercept for Hounsfield units. Without it they are refused.
+    #[must_use]
+    pub fn with_assumed_hounsfield(mut self) -> Self {
+        self.assume_hounsfield = true;
+        self
+    }
+
+    /// A folder for scratch files. A `.nii.gz` is then decompressed once, when it is opened, into a file of the size of its voxels, which
+    /// is removed when its source is dropped; planes can be read in any order, and damage is found before the first is. Without it planes
+    /// are decompressed as they are read: in order it costs nothing, but going back starts again from the first byte.
+    #[must_use]
+    pub fn with_scratch(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.scratch = Some(folder.into());
+        self
+    }
+}
