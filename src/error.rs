@@ -553,7 +553,11 @@ pub enum Error {
         source: swath_models::Error,
     },
     /// A valid pixel without a finite score.
-    #[error("expected a probability at column {x}, row {y} of {}, got {score} for class {class}", path.display())]
+    #[error(
+        "expected a probability at column {x}, row {y}{} of {}, got {score} for class {class}",
+        if *z == 0 { String::new() } else { format!(", slice {z}") },
+        path.display()
+    )]
     NotFinite {
         /// The scene.
         path: PathBuf,
@@ -565,6 +569,8 @@ pub enum Error {
         x: usize,
         /// The pixel's row.
         y: usize,
+        /// The voxel's slice; 0 in a scene.
+        z: usize,
     },
     /// Two scenes would have the same output.
     #[error("{} and {} would both be labelled as {}", first.display(), second.display(), output.display())]

@@ -44,7 +44,7 @@ pub mod zoo;
 pub use arithmetic::{Arithmetic, Convolutions, Precision};
 pub use axes::{Axes, Padding};
 pub use builder::{Builder, Chain, Scope};
-pub use card::{GsdRange, ModelCard};
+pub use card::{GsdRange, Intensity, LabelResampling, MeasuredScaling, ModelCard, Side, VolumeAxes, VolumeInput, Voxels};
 pub use class::{Class, Colour, ColourError};
 pub use cost::Cost;
 pub use cpu::Fused;

@@ -8,13 +8,13 @@ use swath::evaluate::Palette;
 use swath::plan::BlendChoice;
 use swath::source::BandRequest;
 use swath::{Location, Shard};
-use swath_models::{Class, Scaling};
+use swath_models::{Class, Scaling, VolumeInput};
 use swath_tiling::Window;
 
 use super::bytes::parse_bytes;
 use super::parse::{
     Device, Overlap, TrainDevice, ValueMap, Workers, parse_class, parse_device, parse_gsd, parse_map, parse_overlap,
-    parse_palette, parse_scaling, parse_train_device, parse_window, parse_workers,
+    parse_palette, parse_scaling, parse_train_device, parse_volume, parse_window, parse_workers,
 };
 
 /// Label every pixel of rasters too large for memory.
@@ -431,6 +431,9 @@ pub(crate) struct NewArgs {
     /// How a band's values are scaled, for all bands or once for each [default: none]
     #[arg(long, value_name = "KIND:VALUES", value_parser = parse_scaling)]
     pub(crate) scaling: Vec<Scaling>,
+    /// What the network needs of volumes, if it takes any: the object that the card has under `swath:volume`, or a file that holds it
+    #[arg(long, value_name = "JSON|FILE", value_parser = parse_volume)]
+    pub(crate) volume: Option<VolumeInput>,
     /// Seed of the weights: the same seed gives the same weights
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
@@ -486,6 +489,9 @@ pub(crate) struct ImportArgs {
     /// Ground sample distances that the network was trained for, in metres
     #[arg(long, value_name = "MIN,MAX", value_parser = parse_gsd)]
     pub(crate) gsd: Option<swath_models::GsdRange>,
+    /// What the network needs of volumes, if it takes any: the object that the card has under `swath:volume`, or a file that holds it
+    #[arg(long, value_name = "JSON|FILE", value_parser = parse_volume)]
+    pub(crate) volume: Option<VolumeInput>,
     /// Classes that are never given as a label, by name
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) drop: Vec<String>,

@@ -56,6 +56,7 @@ fn show(path: &Path, plan: &Plan, run: usize) -> std::io::Result<()> {
         ("  network", bytes(memory.network)),
         ("  tiles waiting", bytes(memory.waiting)),
         ("  mosaic", bytes(memory.mosaic)),
+        ("  planes", bytes(memory.planes)),
         ("  finishing", bytes(memory.finish)),
         ("  loading", bytes(memory.loading)),
     ];
@@ -116,6 +117,7 @@ fn as_json(path: &Path, plan: &Plan, run: usize) -> serde_json::Value {
             "network": memory.network,
             "tiles_waiting": memory.waiting,
             "mosaic": memory.mosaic,
+            "planes": memory.planes,
             "finishing": memory.finish,
         },
     })

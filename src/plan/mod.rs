@@ -6,7 +6,7 @@ mod request;
 mod search;
 
 pub use layout::Layout;
-pub(crate) use memory::BASE;
+pub(crate) use memory::{BASE, VolumeMemory};
 pub use memory::MemoryPlan;
 pub use request::{BlendChoice, Layers, PlanRequest, Tiles};
 pub use search::Plan;
