@@ -1,0 +1,85 @@
+//! What can go wrong with volumes.
+
+use std::ops::Range;
+use std::path::PathBuf;
+
+/// A result whose error is this crate's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What can go wrong with volumes. Each variant names the file, and the field or planes at fault.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused.
+    #[error("cannot {action} {}", path.display())]
+    File {
+        /// "read", "write", ...
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file that is no volume.
+    #[error("expected a NIfTI file, a DICOM file or a folder of these, got {found} in {}", path.display())]
+    Kind {
+        /// The file.
+        path: PathBuf,
+        /// What it seems to be.
+        found: String,
+    },
+    /// A field of a header that cannot be right.
+    #[error("expected {expected} as {field} in {}, got {got}", path.display())]
+    Field {
+        /// The file.
+        path: PathBuf,
+        /// The field's name in its standard.
+        field: &'static str,
+        /// What it may be.
+        expected: &'static str,
+        /// What it is.
+        got: String,
+    },
+    /// Fewer voxels than the header says.
+    #[error("expected {expected} bytes of voxels in {}, got {}{got}", path.display(), if *bound { "at most " } else { "" })]
+    Truncated {
+        /// The file.
+        path: PathBuf,
+        /// As the header says.
+        expected: u64,
+        /// What there is.
+        got: u64,
+        /// Whether that is only the most that so short a compressed file can hold.
+        bound: bool,
+    },
+    /// Damaged gzip data.
+    #[error("expected gzip data in {}, got damage after {at} bytes of decompressed data", path.display())]
+    Gzip {
+        /// The file.
+        path: PathBuf,
+        /// How much could be decompressed.
+        at: u64,
+        /// What is wrong.
+        source: std::io::Error,
+    },
+    /// A volume of a 4-D file that is not there, or was not chosen.
+    #[error("expected one of {frames} volumes to be chosen in {}, got {}", path.display(), got.map_or("no choice".into(), |got| format!("number {got}, counted from 0")))]
+    Frame {
+        /// The file.
+        path: PathBuf,
+        /// How many there are.
+        frames: usize,
+        /// The one asked for.
+        got: Option<usize>,
+    },
+    /// Planes that are not there.
+    #[error("expected planes within 0..{count} of {}, got {}..{}", path.display(), planes.start, planes.end)]
+    Planes {
+        /// The file or folder.
+        path: PathBuf,
+        /// How many there are.
+        count: usize,
+        /// What was asked for.
+        planes: Range<usize>,
+    },
+}
