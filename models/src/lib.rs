@@ -28,6 +28,7 @@ mod infer;
 mod model;
 pub mod onnx;
 mod op;
+mod orientation;
 mod passes;
 mod reference;
 mod resample;
@@ -56,6 +57,7 @@ pub use model::{Golden, Model, ModelBytes};
 pub use op::{
     Activation, BatchNorm, Conv, ConvTranspose, Coordinates, Interpolation, Op, PadFill, Pool, PoolKind, Resize, ResizeTo,
 };
+pub use orientation::{Orientation, Oriented};
 pub use reference::Reference;
 pub use scaling::Scaling;
 pub use score::ScoreActivation;

@@ -176,7 +176,8 @@ pub(super) fn parse_class(text: &str) -> Result<Class, String> {
 
 /// The object itself, or a file that holds it.
 pub(super) fn parse_volume(text: &str) -> Result<VolumeInput, String> {
-    let parse = |json: &str| serde_json::from_str(json).map_err(|error| format!("expected the object of `swath:volume`: {error}"));
+    let parse =
+        |json: &str| serde_json::from_str(json).map_err(|error| format!("expected the object of `swath:volume`: {error}"));
     if text.trim_start().starts_with('{') {
         return parse(text);
     }

@@ -47,10 +47,8 @@ pub fn read_extended(reader: &mut dyn WindowReader, raster: Size, reach: Reach) 
     let [z, y, x] = window.spans();
     let gather = |line: usize| columns.iter().map(move |column| line * x.len + column - x.start);
     // Rows of one band, counted from the first that was read.
-    let lines: Vec<usize> = slices
-        .iter()
-        .flat_map(|slice| rows.iter().map(move |row| (slice - z.start) * y.len + row - y.start))
-        .collect();
+    let lines: Vec<usize> =
+        slices.iter().flat_map(|slice| rows.iter().map(move |row| (slice - z.start) * y.len + row - y.start)).collect();
     let bands = patch.pixels.len() / window.area();
     let of_bands = (0..bands).flat_map(|band| lines.iter().map(move |line| band * z.len * y.len + line));
     let pixels = |flags: &[bool]| -> Vec<bool> { lines.iter().flat_map(|line| gather(*line)).map(|at| flags[at]).collect() };

@@ -158,10 +158,9 @@ impl FromStr for VolumeAxes {
             let lines = sides.map(|side| side as usize / 2);
             (0..3).all(|line| lines.contains(&line))
         };
-        sides
-            .filter(differ)
-            .map(Self::Towards)
-            .ok_or_else(|| format!("expected ijk, or one of L and R, one of A and P and one of S and I in any order, got `{text}`"))
+        sides.filter(differ).map(Self::Towards).ok_or_else(|| {
+            format!("expected ijk, or one of L and R, one of A and P and one of S and I in any order, got `{text}`")
+        })
     }
 }
 
