@@ -100,6 +100,12 @@ impl Affine {
         determinant(&self.rows.map(|row| [row[0], row[1], row[2]])).abs()
     }
 
+    /// Whether the storage axes make a left-handed system, as a mirror image does.
+    #[must_use]
+    pub fn is_mirrored(&self) -> bool {
+        determinant(&self.rows.map(|row| [row[0], row[1], row[2]])) < 0.0
+    }
+
     /// The greatest cosine of the angle between two storage axes: 0 if they are perpendicular, more if the volume is sheared.
     #[must_use]
     pub fn shear(&self) -> f64 {

@@ -82,4 +82,24 @@ pub enum Error {
         /// What was asked for.
         planes: Range<usize>,
     },
+    /// More or fewer labels than voxels.
+    #[error("expected {expected} labels for {}, got {got}", path.display())]
+    Labels {
+        /// The file that is written.
+        path: PathBuf,
+        /// How many voxels there are.
+        expected: u64,
+        /// How many labels were given.
+        got: u64,
+    },
+    /// A label that is no class's value.
+    #[error("expected labels up to 255 for {}, got {label}", path.display())]
+    Label {
+        /// The file that is written.
+        path: PathBuf,
+        /// The label.
+        label: u16,
+        /// Why it does not fit.
+        source: std::num::TryFromIntError,
+    },
 }

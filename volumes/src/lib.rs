@@ -10,6 +10,7 @@
 
 mod affine;
 mod axes;
+mod class;
 mod error;
 mod nifti;
 mod options;
@@ -21,8 +22,9 @@ mod warning;
 
 pub use affine::Affine;
 pub use axes::{AxisCode, AxisCodes, AxisCodesError};
+pub use class::LabelClass;
 pub use error::{Error, Result};
-pub use nifti::{Extension, NiftiHeader, NiftiVersion};
+pub use nifti::{Encoding, Extension, NiftiHeader, NiftiLabelWriter, NiftiVersion};
 pub use options::VolumeOptions;
 pub use profile::{Origin, Rescale, VolumeProfile};
 pub use sample::{ByteOrder, SampleType};

@@ -28,11 +28,14 @@ pub(crate) enum Field {
     /// `dim[0]` to `dim[7]`.
     Dim(usize),
     Datatype,
+    Bitpix,
     /// `pixdim[0]` to `pixdim[7]`.
     Pixdim(usize),
     VoxOffset,
     SclSlope,
     SclInter,
+    CalMax,
+    CalMin,
     Units,
     QformCode,
     SformCode,
@@ -61,22 +64,28 @@ impl Field {
         match (version, self) {
             (NiftiVersion::One, Self::Dim(axis)) => (40 + 2 * axis, Form::I16),
             (NiftiVersion::One, Self::Datatype) => (70, Form::I16),
+            (NiftiVersion::One, Self::Bitpix) => (72, Form::I16),
             (NiftiVersion::One, Self::Pixdim(axis)) => (76 + 4 * axis, Form::F32),
             (NiftiVersion::One, Self::VoxOffset) => (108, Form::F32),
             (NiftiVersion::One, Self::SclSlope) => (112, Form::F32),
             (NiftiVersion::One, Self::SclInter) => (116, Form::F32),
             (NiftiVersion::One, Self::Units) => (123, Form::U8),
+            (NiftiVersion::One, Self::CalMax) => (124, Form::F32),
+            (NiftiVersion::One, Self::CalMin) => (128, Form::F32),
             (NiftiVersion::One, Self::QformCode) => (252, Form::I16),
             (NiftiVersion::One, Self::SformCode) => (254, Form::I16),
             (NiftiVersion::One, Self::Quatern(axis)) => (256 + 4 * axis, Form::F32),
             (NiftiVersion::One, Self::Qoffset(axis)) => (268 + 4 * axis, Form::F32),
             (NiftiVersion::One, Self::Srow(row, column)) => (280 + 16 * row + 4 * column, Form::F32),
             (NiftiVersion::Two, Self::Datatype) => (12, Form::I16),
+            (NiftiVersion::Two, Self::Bitpix) => (14, Form::I16),
             (NiftiVersion::Two, Self::Dim(axis)) => (16 + 8 * axis, Form::I64),
             (NiftiVersion::Two, Self::Pixdim(axis)) => (104 + 8 * axis, Form::F64),
             (NiftiVersion::Two, Self::VoxOffset) => (168, Form::I64),
             (NiftiVersion::Two, Self::SclSlope) => (176, Form::F64),
             (NiftiVersion::Two, Self::SclInter) => (184, Form::F64),
+            (NiftiVersion::Two, Self::CalMax) => (192, Form::F64),
+            (NiftiVersion::Two, Self::CalMin) => (200, Form::F64),
             (NiftiVersion::Two, Self::QformCode) => (344, Form::I32),
             (NiftiVersion::Two, Self::SformCode) => (348, Form::I32),
             (NiftiVersion::Two, Self::Quatern(axis)) => (352 + 8 * axis, Form::F64),
@@ -98,14 +107,34 @@ impl Field {
             Form::F64 => f64::from_ne_bytes(ordered(header, at, order)),
         }
     }
+
+    /// Sets it; what the field's form cannot hold is saturated or rounded.
+    pub(crate) fn write(self, header: &mut [u8], version: NiftiVersion, order: ByteOrder, value: f64) {
+        let (at, form) = self.place(version);
+        match form {
+            Form::U8 => header[at] = value as u8,
+            Form::I16 => put(header, at, order, (value as i16).to_ne_bytes()),
+            Form::I32 => put(header, at, order, (value as i32).to_ne_bytes()),
+            Form::I64 => put(header, at, order, (value as i64).to_ne_bytes()),
+            Form::F32 => put(header, at, order, (value as f32).to_ne_bytes()),
+            Form::F64 => put(header, at, order, value.to_ne_bytes()),
+        }
+    }
+}
+
+/// Puts a number's bytes of this machine in another order.
+pub(crate) fn put<const N: usize>(bytes: &mut [u8], at: usize, order: ByteOrder, mut number: [u8; N]) {
+    if order != ByteOrder::NATIVE {
+        number.reverse();
+    }
+    bytes[at..at + N].copy_from_slice(&number);
 }
 
 /// A number's bytes in the order of this machine.
 pub(crate) fn ordered<const N: usize>(bytes: &[u8], at: usize, order: ByteOrder) -> [u8; N] {
     let mut number = [0; N];
     number.copy_from_slice(&bytes[at..at + N]);
-    let native = if cfg!(target_endian = "big") { ByteOrder::Big } else { ByteOrder::Little };
-    if order != native {
+    if order != ByteOrder::NATIVE {
         number.reverse();
     }
     number

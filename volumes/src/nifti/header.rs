@@ -52,6 +52,15 @@ impl NiftiHeader {
         &self.extensions
     }
 
+    /// A header of these bytes, without extensions.
+    pub(crate) fn of(version: NiftiVersion, order: ByteOrder, bytes: Vec<u8>) -> Self {
+        Self { version, order, bytes, extensions: Vec::new() }
+    }
+
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes
+    }
+
     /// Reads a header and its extensions, up to the first voxel or a little before it.
     pub(crate) fn read(file: &mut impl Read, path: &Path) -> Result<Self> {
         let mut bytes = read_up_to(file, 348, path)?;
@@ -83,7 +92,7 @@ impl NiftiHeader {
                 });
             }
         }
-        let mut header = Self { version, order, bytes, extensions: Vec::new() };
+        let mut header = Self::of(version, order, bytes);
         let between = header.offset(path)? - version.header_bytes() as u64;
         if between > MAX_EXTENSIONS {
             return Err(header.wrong(

@@ -6,10 +6,15 @@
 mod bytes;
 mod fields;
 mod geometry;
+mod gzip;
 mod header;
 mod inflate;
+mod label_table;
+mod labels;
+mod made;
 mod source;
 
 pub use fields::NiftiVersion;
 pub use header::{Extension, NiftiHeader};
+pub use labels::{Encoding, NiftiLabelWriter};
 pub(crate) use source::NiftiSource;
