@@ -681,6 +681,58 @@ pub enum Error {
     /// A training cannot be what its recipe says.
     #[error(transparent)]
     Train(Box<crate::train::TrainError>),
+    /// A volume cannot be read or written.
+    #[error(transparent)]
+    Volume(Box<swath_volumes::Error>),
+    /// A volume without a value that its statistics could be of.
+    #[error("expected values to measure in {}, got none that count", path.display())]
+    NoValues {
+        /// The volume.
+        path: PathBuf,
+    },
+    /// A model that does not say what it needs of volumes.
+    #[error("expected `swath:volume` in the card of model `{model}`, which says how volumes are prepared for it, got none")]
+    NoVolumes {
+        /// The model's name.
+        model: String,
+    },
+    /// Something that scenes have and volumes have not.
+    #[error("expected volumes without {what}, got it for {}", path.display())]
+    NotForVolumes {
+        /// The option.
+        what: &'static str,
+        /// The volume.
+        path: PathBuf,
+    },
+    /// A name that does not say how labels of a volume are written.
+    #[error("expected an output that ends in {expected} for the volume {}, got {}", volume.display(), path.display())]
+    VolumeOutput {
+        /// The volume.
+        volume: PathBuf,
+        /// What names may end in.
+        expected: &'static str,
+        /// The output.
+        path: PathBuf,
+    },
+    /// Finished scores that are not of the slices whose turn it is.
+    #[error("expected a block of slices {first} to {last} or the next ones, got {window}")]
+    Slices {
+        /// The block.
+        window: Window,
+        /// First slice of the layer.
+        first: usize,
+        /// One past its last slice.
+        last: usize,
+    },
+    /// Planes of a volume that no tile labelled.
+    #[error("expected every plane of {} to be labelled, got fewer", path.display())]
+    Incomplete {
+        /// The volume.
+        path: PathBuf,
+    },
+    /// Labels could not be changed.
+    #[error(transparent)]
+    Refine(#[from] swath_refine::Error),
     /// A model is not what it should be.
     #[error(transparent)]
     Model(#[from] swath_models::Error),

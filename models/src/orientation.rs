@@ -44,6 +44,12 @@ impl Orientation {
         self.places[0]
     }
 
+    /// Whether the network's depth goes the other way than that axis.
+    #[must_use]
+    pub fn is_depth_flipped(&self) -> bool {
+        self.flipped[0]
+    }
+
     /// Values along the network's axes in the order of the raster's.
     pub fn to_raster<T: Copy>(&self, network: Axes<T>) -> Axes<T> {
         let values = network.into_array();
@@ -248,7 +254,7 @@ mod tests {
                 at[orientation.places[axis]] = if orientation.flipped[axis] { side - 1 - place[axis] } else { place[axis] };
             }
             let got = turned[(place[0] * network.y + place[1]) * network.x + place[2]];
-            assert_eq!(got, ((at[0] * raster.y + at[1]) * raster.x + at[2]) as f32, "{orientation:?}");
+            assert_eq!(got as usize, (at[0] * raster.y + at[1]) * raster.x + at[2], "{orientation:?}");
             assert_eq!(orientation.values_to_raster(&turned, raster), values, "{orientation:?}");
         }
     }

@@ -19,6 +19,7 @@ mod request;
 mod segment;
 mod timings;
 mod train;
+mod volume;
 mod words;
 
 use std::process::ExitCode;

@@ -184,6 +184,11 @@ pub(super) fn parse_volume(text: &str) -> Result<VolumeInput, String> {
     parse(&std::fs::read_to_string(text).map_err(|error| format!("cannot read {text}: {error}"))?)
 }
 
+pub(super) fn parse_volume_mm3(text: &str) -> Result<f64, String> {
+    let [mm3] = numbers::<f64, 1>(text)?;
+    if mm3.is_finite() && mm3 >= 0.0 { Ok(mm3) } else { Err("expected a volume of at least 0 mm3".into()) }
+}
+
 pub(super) fn parse_gsd(text: &str) -> Result<GsdRange, String> {
     let [minimum, maximum] = numbers::<f64, 2>(text)?;
     if minimum > 0.0 && minimum <= maximum { Ok(GsdRange { minimum, maximum }) } else { Err("expected 0 < MIN <= MAX".into()) }

@@ -57,15 +57,15 @@ impl Line {
 }
 
 /// A plane `(height, width)` with other numbers of rows and columns, by linear interpolation.
-pub(super) fn resize(plane: &[f32], rows: &[Taps], columns: &[Taps], width: usize) -> Vec<f32> {
-    let mut out = Vec::with_capacity(rows.len() * columns.len());
+pub(super) fn resize(out: &mut [f32], plane: &[f32], rows: &[Taps], columns: &[Taps], width: usize) {
     let mut line = vec![0.0; width];
-    for Taps { low, high, weight } in rows {
+    for (out, Taps { low, high, weight }) in out.chunks_exact_mut(columns.len()).zip(rows) {
         let [low, high] = [low, high].map(|row| &plane[row * width..(row + 1) * width]);
         mix(&mut line, low, high, *weight);
-        out.extend(columns.iter().map(|Taps { low, high, weight }| line[*low] + weight * (line[*high] - line[*low])));
+        for (out, Taps { low, high, weight }) in out.iter_mut().zip(columns) {
+            *out = line[*low] + weight * (line[*high] - line[*low]);
+        }
     }
-    out
 }
 
 /// `low + weight (high - low)`, value by value.

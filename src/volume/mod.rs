@@ -4,6 +4,7 @@
 //! prepared as the model card's `swath:volume` says ([`Volume`] is a [`RasterSource`](crate::source::RasterSource) on the grid that the network sees),
 //! and finished scores go back to its own voxels plane by plane, so that memory does not grow with the number of slices.
 
+mod after;
 mod intensity;
 mod kind;
 mod labels;
@@ -17,6 +18,7 @@ mod segmenter;
 mod slab;
 mod source;
 
+pub use after::{AfterSteps, Kept};
 pub use kind::is_volume;
 pub use report::{ClassVolume, VolumeReport};
 pub use segmenter::{VolumeOutput, VolumeSegmenter};

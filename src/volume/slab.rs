@@ -74,7 +74,7 @@ impl<T: Copy + Default> Slab<T> {
     }
 
     fn misplaced(&self, window: Window) -> Error {
-        Error::Layer { window, first: self.first, last: self.first + self.depth }
+        Error::Slices { window, first: self.first, last: self.first + self.depth }
     }
 }
 

@@ -133,7 +133,7 @@ impl Mosaic {
             let addend = scores.map(|scores| Addend::Scores(&scores[channel * area..(channel + 1) * area]));
             // 0 / 0 is NaN: a pixel that no tile covered has no score.
             self.sum_plane(tile, channel, window, addend, |row| {
-                means.extend(row.iter().zip(&mut weights).map(|(sum, weight)| sum / weight))
+                means.extend(row.iter().zip(&mut weights).map(|(sum, weight)| sum / weight));
             });
         }
         window.map(|window| Block { window, scores: means })

@@ -49,8 +49,7 @@ impl ModelCard {
     /// If bands or classes are not as many as the graph's channels, two classes have one name, a scaling cannot be computed, or the activation
     /// is one that the graph has applied already.
     pub fn check(&self, graph: &Graph, path: &Path) -> Result<()> {
-        self.check_scaling(path)?;
-        self.check_volume(|volume| volume.check(self.bands.len()), path)?;
+        self.check_values(path)?;
         self.check_volume(|volume| volume.check_rank(graph.rank()), path)?;
         let fail = |field: &str, expected: String, got: usize| Error::Card {
             path: path.into(),

@@ -139,8 +139,7 @@ impl ModelCard {
         }
         let (name, architecture, volume) = (p.name, p.architecture, p.volume);
         let card = Self { name, architecture, bands, scaling, classes, nodata, activation, dropped, gsd, volume };
-        card.check_scaling(path)?;
-        card.check_volume(|volume| volume.check(card.bands.len()), path)?;
+        card.check_values(path)?;
         Ok((card, Shapes { input: input.input, result: output.result }))
     }
 
@@ -155,7 +154,13 @@ impl ModelCard {
         self.volume.as_ref().map_or(Ok(()), |volume| check(volume).map_err(wrong))
     }
 
-    pub(super) fn check_scaling(&self, path: &Path) -> Result<()> {
+    /// Whether the card's numbers can be computed with.
+    pub(super) fn check_values(&self, path: &Path) -> Result<()> {
+        self.check_scaling(path)?;
+        self.check_volume(|volume| volume.check(self.bands.len()), path)
+    }
+
+    fn check_scaling(&self, path: &Path) -> Result<()> {
         for (band, scaling) in self.scaling.iter().enumerate() {
             let field = format!("mlm:input[0].value_scaling[{band}]");
             let wrong =
