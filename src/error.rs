@@ -724,6 +724,26 @@ pub enum Error {
         /// One past its last slice.
         last: usize,
     },
+    /// A voxel of a label volume that holds no label.
+    #[error("expected whole numbers from 0 to 65535 as labels in {}, got {got} in plane {plane}", path.display())]
+    NotLabel {
+        /// The volume.
+        path: PathBuf,
+        /// Its value.
+        got: f32,
+        /// The plane that it is in.
+        plane: usize,
+    },
+    /// Two volumes that do not have the same voxels.
+    #[error("expected {} to have the voxels of {}, got {what}", prediction.display(), reference.display())]
+    Voxels {
+        /// One volume.
+        prediction: PathBuf,
+        /// The other one.
+        reference: PathBuf,
+        /// What differs.
+        what: String,
+    },
     /// Planes of a volume that no tile labelled.
     #[error("expected every plane of {} to be labelled, got fewer", path.display())]
     Incomplete {

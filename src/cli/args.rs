@@ -321,7 +321,7 @@ pub(crate) struct PlanArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct EvaluateArgs {
-    /// Label raster; its pixels without data have no label and count as missed
+    /// Label raster; its pixels without data have no label and count as missed. Or a label volume: Dice, HD95 and surface Dice of each class
     pub(crate) prediction: PathBuf,
     /// Reference on the same grid: class values, or colours with `--palette`; its pixels without data do not count
     pub(crate) reference: PathBuf,
@@ -356,6 +356,9 @@ pub(crate) struct EvaluateArgs {
     /// references that cover everything, are none
     #[arg(long)]
     pub(crate) areas: bool,
+    /// Of label volumes: how far surfaces may be apart for the surface Dice, in millimetres
+    #[arg(long, value_name = "MM", default_value_t = 1.0)]
+    pub(crate) surface_tolerance: f64,
     /// Write the result as JSON to a file, or to standard output instead of the tables
     #[arg(long, value_name = "PATH|-")]
     pub(crate) json: Option<PathBuf>,
