@@ -102,4 +102,84 @@ pub enum Error {
         /// Why it does not fit.
         source: std::num::TryFromIntError,
     },
+    /// A DICOM file that is damaged.
+    #[error("cannot parse {} as DICOM", path.display())]
+    Dicom {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Compressed pixels that do not make up the frames.
+    #[error("expected compressed pixels of {frames} frames in {}, got {got}", path.display())]
+    Fragments {
+        /// The file.
+        path: PathBuf,
+        /// How many frames there are.
+        frames: usize,
+        /// What there is.
+        got: String,
+    },
+    /// Pixels that cannot be decoded.
+    #[error("cannot decode frame {frame} of {}", path.display())]
+    Decode {
+        /// The file.
+        path: PathBuf,
+        /// The frame, counted from 0.
+        frame: usize,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A folder without an image that could be read.
+    #[error("expected DICOM images in shades of grey in {}, got {found}", path.display())]
+    NoImage {
+        /// The folder or file.
+        path: PathBuf,
+        /// What there is.
+        found: String,
+    },
+    /// A folder with several volumes.
+    #[error("expected one volume in {}, got {}: {}", path.display(), volumes.len(), volumes.join("; "))]
+    Several {
+        /// The folder.
+        path: PathBuf,
+        /// Each volume: its series, how many images of which size, and one of its files.
+        volumes: Vec<String>,
+    },
+    /// Slices with a gap between them.
+    #[error(
+        "expected slices {expected} mm apart, got {got} mm ({:.2} times as much) between {} and {}",
+        got / expected,
+        before.display(),
+        after.display()
+    )]
+    Gap {
+        /// The slice before the gap.
+        before: PathBuf,
+        /// The slice after it.
+        after: PathBuf,
+        /// What lies between most slices, in mm.
+        expected: f64,
+        /// What lies between these, in mm.
+        got: f64,
+    },
+    /// Several slices in one place that nothing tells apart.
+    #[error("expected one image at each place, got {}", files(paths))]
+    Duplicates {
+        /// The files.
+        paths: Vec<PathBuf>,
+    },
+    /// A slice beside the line on which the others lie.
+    #[error("expected {} on the line of the other slices, got {off} mm beside it", path.display())]
+    Beside {
+        /// The file.
+        path: PathBuf,
+        /// How far, in mm.
+        off: f64,
+    },
+}
+
+fn files(paths: &[PathBuf]) -> String {
+    let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    names.join(", ")
 }

@@ -11,6 +11,7 @@
 mod affine;
 mod axes;
 mod class;
+mod dicom;
 mod error;
 mod nifti;
 mod options;
@@ -23,6 +24,7 @@ mod warning;
 pub use affine::Affine;
 pub use axes::{AxisCode, AxisCodes, AxisCodesError};
 pub use class::LabelClass;
+pub use dicom::{DicomPlane, DicomSeries};
 pub use error::{Error, Result};
 pub use nifti::{Encoding, Extension, NiftiHeader, NiftiLabelWriter, NiftiVersion};
 pub use options::VolumeOptions;

@@ -13,6 +13,8 @@ use std::path::PathBuf;
 pub struct VolumeOptions {
     pub(crate) series: Option<String>,
     pub(crate) scratch: Option<PathBuf>,
+    pub(crate) made_up_place: bool,
+    pub(crate) assume_hounsfield: bool,
 }
 
 impl VolumeOptions {
@@ -20,6 +22,20 @@ impl VolumeOptions {
     #[must_use]
     pub fn with_series(mut self, series: impl Into<String>) -> Self {
         self.series = Some(series.into());
+        self
+    }
+
+    /// Takes several DICOM frames that do not say where they lie, in the order in which they are stored. Without it they are refused.
+    #[must_use]
+    pub fn with_made_up_place(mut self) -> Self {
+        self.made_up_place = true;
+        self
+    }
+
+    /// Takes the stored values of CT images without slope and intercept for Hounsfield units. Without it they are refused.
+    #[must_use]
+    pub fn with_assumed_hounsfield(mut self) -> Self {
+        self.assume_hounsfield = true;
         self
     }
 

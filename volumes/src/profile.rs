@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::{Affine, Error, NiftiHeader, Result, SampleType, VolumeSize, Warning};
+use crate::{Affine, DicomSeries, Error, NiftiHeader, Result, SampleType, VolumeSize, Warning};
 
 /// What is known of a volume before its voxels are read.
 #[derive(Clone, Debug)]
@@ -64,4 +64,6 @@ pub enum Rescale {
 pub enum Origin {
     /// A NIfTI file.
     Nifti(Arc<NiftiHeader>),
+    /// DICOM images.
+    Dicom(Arc<DicomSeries>),
 }

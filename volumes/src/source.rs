@@ -6,6 +6,7 @@ use std::io::Read as _;
 use std::ops::Range;
 use std::path::Path;
 
+use crate::dicom::DicomSource;
 use crate::nifti::NiftiSource;
 use crate::{Error, Result, VolumeOptions, VolumeProfile};
 
@@ -30,13 +31,17 @@ pub trait PlaneReader: Send {
     fn read(&mut self, planes: Range<usize>) -> Result<Vec<f32>>;
 }
 
-/// Opens a volume: a NIfTI file (`.nii`, `.nii.gz`). What it is follows from its bytes, never from its name.
+/// Opens a volume: a NIfTI file (`.nii`, `.nii.gz`), a DICOM file, or a folder of DICOM files. What a file is follows from its bytes, never
+/// from its name.
 ///
 /// Headers are read and checked; voxels are not.
 ///
 /// # Errors
 /// If it is not a volume, cannot be read, or its headers contradict themselves.
 pub fn open(path: &Path, options: &VolumeOptions) -> Result<Box<dyn VolumeSource>> {
+    if path.is_dir() || start(path)?.get(128..132) == Some(b"DICM") {
+        return Ok(Box::new(DicomSource::open(path, options)?));
+    }
     Ok(Box::new(NiftiSource::open(path, options)?))
 }
 

@@ -28,7 +28,7 @@ impl Encoding {
 
 /// Writes labels on the voxels of a volume as a NIfTI file, a few planes at a time.
 ///
-/// On a NIfTI volume the header is that volume's, byte for byte, but for what says how values are stored: `datatype`, `bitpix`, `scl_slope`,
+/// On DICOM images the header is a new one, with the affine as sform. On a NIfTI volume the header is that volume's, byte for byte, but for what says how values are stored: `datatype`, `bitpix`, `scl_slope`,
 /// `scl_inter`, `cal_min`, `cal_max`, `vox_offset`, and of 4-D files `dim[0]` and `dim[4]`. Its extensions are kept, after one
 /// with the classes' names and colours (Workbench's `CaretExtension`, which takes the place of an earlier one). Labels are `u8`,
 /// or `u16` if a class has a value over 255. The bytes do not depend on the number of threads, nor on how planes are dealt out.
@@ -79,6 +79,7 @@ impl NiftiLabelWriter {
         let table = label_table(classes);
         let kept = match &profile.origin {
             Origin::Nifti(header) => header.extensions(),
+            Origin::Dicom(_) => &[],
         };
         let kept = kept.iter().filter(|extension| !is_label_table(extension));
         let extensions: Vec<&Extension> = [&table].into_iter().chain(kept).collect();

@@ -15,6 +15,7 @@ impl NiftiHeader {
     pub(crate) fn on(profile: &VolumeProfile, path: &Path, frames: usize, sample: SampleType) -> Result<Self> {
         let mut header = match &profile.origin {
             Origin::Nifti(header) => NiftiHeader::clone(header),
+            Origin::Dicom(_) => Self::made(profile.size, &profile.affine, path)?,
         };
         let axes = header.field(Field::Dim(0));
         if frames > 1 {
@@ -38,8 +39,7 @@ impl NiftiHeader {
     }
 
     /// A little-endian NIfTI-1 header for an affine.
-    #[allow(dead_code)]
-    pub(crate) fn made(size: VolumeSize, affine: &Affine, path: &Path) -> Result<Self> {
+    fn made(size: VolumeSize, affine: &Affine, path: &Path) -> Result<Self> {
         let mut bytes = vec![0; NiftiVersion::One.header_bytes()];
         put(&mut bytes, 0, ByteOrder::Little, 348_i32.to_ne_bytes());
         bytes[38] = b'r';
