@@ -18,7 +18,7 @@ SCENES ?= 1000
 PRECISIONS ?= f32 bf16
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint doc check sanitize bench-cpu bench-end-to-end bench-training bench-remote bench-batch bundled-model clean
+.PHONY: help setup build demo test lint doc check sanitize bench-cpu bench-end-to-end bench-training bench-remote bench-batch bench-volumes bench-meshnet bundled-model clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -73,6 +73,17 @@ bench-batch: build ## Label SCENES=1000 small scenes in one batch: what a scene 
 	@scripts/setup.sh python
 	@python3 benches/batch/bench.py $(TARGET)/release/swath $(TARGET)/bench-batch $(SCENES)
 
+DATA = $(or $(SWATH_DATA),../shared/data)
+DEPTHS ?= 300,1200
+CLASSES ?= 14
+
+bench-volumes: build $(BENCH)/venv-volumes/ready ## Label generated volumes of DEPTHS=300,1200 slices, CLASSES=14, beside MONAI: time and memory
+	@$(BENCH)/venv-volumes/bin/python benches/volumes/stitch.py $(TARGET)/release/swath $(TARGET)/bench-volumes $(DEPTHS) $(CLASSES)
+
+bench-meshnet: build $(BENCH)/venv-volumes/ready ## Label a head with MeshNet in three tilings, beside ONNX Runtime in blocks (SWATH_DATA)
+	@$(BENCH)/venv-volumes/bin/python benches/volumes/meshnet.py $(TARGET)/release/swath $(TARGET)/bench-volumes $(DATA)
+
+$(BENCH)/venv-volumes/ready: benches/volumes/requirements.txt
 $(BENCH)/venv/ready: benches/cpu/requirements.txt
 $(BENCH)/venv-training/ready: benches/cpu/requirements-training.txt
 $(BENCH)/%/ready:

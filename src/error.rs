@@ -553,7 +553,11 @@ pub enum Error {
         source: swath_models::Error,
     },
     /// A valid pixel without a finite score.
-    #[error("expected a probability at column {x}, row {y} of {}, got {score} for class {class}", path.display())]
+    #[error(
+        "expected a probability at column {x}, row {y}{} of {}, got {score} for class {class}",
+        if *z == 0 { String::new() } else { format!(", slice {z}") },
+        path.display()
+    )]
     NotFinite {
         /// The scene.
         path: PathBuf,
@@ -565,6 +569,8 @@ pub enum Error {
         x: usize,
         /// The pixel's row.
         y: usize,
+        /// The voxel's slice; 0 in a scene.
+        z: usize,
     },
     /// Two scenes would have the same output.
     #[error("{} and {} would both be labelled as {}", first.display(), second.display(), output.display())]
@@ -675,6 +681,78 @@ pub enum Error {
     /// A training cannot be what its recipe says.
     #[error(transparent)]
     Train(Box<crate::train::TrainError>),
+    /// A volume cannot be read or written.
+    #[error(transparent)]
+    Volume(Box<swath_volumes::Error>),
+    /// A volume without a value that its statistics could be of.
+    #[error("expected values to measure in {}, got none that count", path.display())]
+    NoValues {
+        /// The volume.
+        path: PathBuf,
+    },
+    /// A model that does not say what it needs of volumes.
+    #[error("expected `swath:volume` in the card of model `{model}`, which says how volumes are prepared for it, got none")]
+    NoVolumes {
+        /// The model's name.
+        model: String,
+    },
+    /// Something that scenes have and volumes have not.
+    #[error("expected volumes without {what}, got it for {}", path.display())]
+    NotForVolumes {
+        /// The option.
+        what: &'static str,
+        /// The volume.
+        path: PathBuf,
+    },
+    /// A name that does not say how labels of a volume are written.
+    #[error("expected an output that ends in {expected} for the volume {}, got {}", volume.display(), path.display())]
+    VolumeOutput {
+        /// The volume.
+        volume: PathBuf,
+        /// What names may end in.
+        expected: &'static str,
+        /// The output.
+        path: PathBuf,
+    },
+    /// Finished scores that are not of the slices whose turn it is.
+    #[error("expected a block of slices {first} to {last} or the next ones, got {window}")]
+    Slices {
+        /// The block.
+        window: Window,
+        /// First slice of the layer.
+        first: usize,
+        /// One past its last slice.
+        last: usize,
+    },
+    /// A voxel of a label volume that holds no label.
+    #[error("expected whole numbers from 0 to 65535 as labels in {}, got {got} in plane {plane}", path.display())]
+    NotLabel {
+        /// The volume.
+        path: PathBuf,
+        /// Its value.
+        got: f32,
+        /// The plane that it is in.
+        plane: usize,
+    },
+    /// Two volumes that do not have the same voxels.
+    #[error("expected {} to have the voxels of {}, got {what}", prediction.display(), reference.display())]
+    Voxels {
+        /// One volume.
+        prediction: PathBuf,
+        /// The other one.
+        reference: PathBuf,
+        /// What differs.
+        what: String,
+    },
+    /// Planes of a volume that no tile labelled.
+    #[error("expected every plane of {} to be labelled, got fewer", path.display())]
+    Incomplete {
+        /// The volume.
+        path: PathBuf,
+    },
+    /// Labels could not be changed.
+    #[error(transparent)]
+    Refine(#[from] swath_refine::Error),
     /// A model is not what it should be.
     #[error(transparent)]
     Model(#[from] swath_models::Error),

@@ -60,6 +60,7 @@ mod target;
 mod timings;
 pub mod train;
 mod version;
+pub mod volume;
 
 pub use error::{Error, Result, with_causes};
 pub use gdal::Gcp;

@@ -34,11 +34,24 @@ pub struct Segmenter {
 
 /// Where a model came from.
 #[derive(Clone, Debug)]
-struct Origin {
+pub(crate) struct Origin {
     /// The model card; a name for a bundled model.
-    href: String,
+    pub(crate) href: String,
     /// SHA-256 of card, graph and weights, one after the other; a bundled model has none.
-    digest: Option<String>,
+    pub(crate) digest: Option<String>,
+}
+
+impl Origin {
+    /// That of a model folder.
+    pub(crate) fn of(folder: &Path) -> Result<Self> {
+        let files = Model::files(folder);
+        let mut digest = Digest::default();
+        for path in &files {
+            digest.add_file(path).map_err(|source| Error::File { action: "read", path: path.clone(), source })?;
+        }
+        let href = fs::canonicalize(&files[0]).unwrap_or_else(|_| files[0].clone()).display().to_string();
+        Ok(Self { href, digest: Some(digest.hex()) })
+    }
 }
 
 impl std::fmt::Debug for Segmenter {
@@ -63,13 +76,7 @@ impl Segmenter {
     /// If a file of it is missing or damaged, or card, graph and weights disagree.
     pub fn open(folder: &Path, arithmetic: Arithmetic) -> Result<Self> {
         let model = Model::read(folder)?;
-        let files = Model::files(folder);
-        let mut digest = Digest::default();
-        for path in &files {
-            digest.add_file(path).map_err(|source| Error::File { action: "read", path: path.clone(), source })?;
-        }
-        let href = fs::canonicalize(&files[0]).unwrap_or_else(|_| files[0].clone()).display().to_string();
-        Self::prepare(model, Origin { href, digest: Some(digest.hex()) }, arithmetic)
+        Self::prepare(model, Origin::of(folder)?, arithmetic)
     }
 
     fn prepare(model: Model, origin: Origin, arithmetic: Arithmetic) -> Result<Self> {

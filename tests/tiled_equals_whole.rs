@@ -42,6 +42,7 @@ fn model(graph: Graph, weights: Weights, activation: ScoreActivation) -> Model {
         activation,
         dropped: Vec::new(),
         gsd: None,
+        volume: None,
     };
     Model { card, graph, weights }
 }

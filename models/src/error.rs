@@ -27,6 +27,12 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
+    /// Axes that are not depth, height and width once each.
+    #[error("expected each of the axes 0, 1 and 2 once, got {got:?}")]
+    Axes {
+        /// The axes given.
+        got: [usize; 3],
+    },
     /// A file that should be there is empty.
     #[error("{} is empty", path.display())]
     Empty {

@@ -1,6 +1,6 @@
 //! What runs a network.
 
-use crate::{Arithmetic, Extent, Graph, Result, Tensor};
+use crate::{Arithmetic, Axes, Extent, Geometry, Graph, Rank, Result, Tensor};
 
 /// Runs a network on one tile after the other. Implementations may be called from several threads at once.
 pub trait Executor: Send + Sync {
@@ -9,6 +9,31 @@ pub trait Executor: Send + Sync {
 
     /// How it computes the network.
     fn arithmetic(&self) -> Arithmetic;
+
+    /// How scores relate to a tile's pixels, along the tile's axes.
+    ///
+    /// # Errors
+    /// If the network does not score every pixel.
+    fn geometry(&self) -> Result<Geometry> {
+        self.graph().geometry()
+    }
+
+    /// The only length of a tile along each axis where it takes no other one.
+    fn fixed(&self) -> Axes<Option<usize>> {
+        match (self.graph().fixed_extent(), self.graph().rank()) {
+            (Some(extent), _) => extent.map(Some),
+            (None, Rank::Planar) => Axes { z: Some(1), y: None, x: None },
+            (None, Rank::Volumetric) => Axes { z: None, y: None, x: None },
+        }
+    }
+
+    /// Floating point operations that a tile takes.
+    ///
+    /// # Errors
+    /// If the network cannot take a tile of this extent.
+    fn flops(&self, tile: Extent) -> Result<u64> {
+        Ok(self.graph().cost(tile)?.flops)
+    }
 
     /// The scores for one tile.
     ///

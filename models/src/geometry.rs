@@ -2,8 +2,8 @@
 
 use crate::infer::MAX_STEP;
 use crate::{
-    Axes, Conv, ConvTranspose, Coordinates, CropPlace, Error, Extent, Graph, Interpolation, Node, Op, Padding, Pool, Rank,
-    Resize, ResizeTo, Result,
+    Axes, Conv, ConvTranspose, Coordinates, CropPlace, Error, Extent, Graph, Interpolation, Node, Op, Orientation, Padding, Pool,
+    Rank, Resize, ResizeTo, Result,
 };
 
 /// How the output's pixels relate to the input's.
@@ -32,6 +32,20 @@ pub enum Reach {
 }
 
 impl Geometry {
+    /// The same along the axes of a raster that lies so to the network.
+    pub(crate) fn oriented(self, orientation: &Orientation) -> Self {
+        let reach = match self.reach {
+            Reach::Halo(halo) => Reach::Halo(orientation.padding_to_raster(halo)),
+            Reach::WholeTile { node } => Reach::WholeTile { node },
+        };
+        Self {
+            stride: orientation.to_raster(self.stride),
+            margin: orientation.padding_to_raster(self.margin),
+            reach,
+            field: orientation.to_raster(self.field),
+        }
+    }
+
     /// The larger side of the halo along each axis, if there is one.
     #[must_use]
     pub fn halo(&self) -> Option<Axes<usize>> {

@@ -32,6 +32,7 @@ pub mod keras;
 mod model;
 pub mod onnx;
 mod op;
+mod orientation;
 mod passes;
 mod reference;
 mod resample;
@@ -49,8 +50,8 @@ pub mod zoo;
 pub use arithmetic::{Arithmetic, Convolutions, Precision};
 pub use axes::{Axes, Padding};
 pub use builder::{Builder, Chain, Scope};
-pub use card::{GsdRange, ModelCard};
 pub use checkpoint::{AdaptBands, Change, Checkpoint, FileFormat};
+pub use card::{GsdRange, Intensity, LabelResampling, MeasuredScaling, ModelCard, Side, VolumeAxes, VolumeInput, Voxels};
 pub use class::{Class, Colour, ColourError};
 pub use cost::Cost;
 pub use cpu::Fused;
@@ -63,6 +64,7 @@ pub use op::{
     Activation, BatchNorm, Conv, ConvTranspose, Coordinates, CropPlace, Encoding, GroupNorm, InstanceNorm, Interpolation,
     MaxUnpool, Op, PadFill, Pool, PoolKind, Resize, ResizeTo, Slopes, Turn,
 };
+pub use orientation::{Orientation, Oriented};
 pub use reference::Reference;
 pub use scaling::Scaling;
 pub use score::ScoreActivation;

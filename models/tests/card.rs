@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use swath_models::{
     Builder, Class, Conv, Executor, Extent, Golden, Graph, GsdRange, Model, ModelCard, Rank, Reference, Scaling, Scope,
-    ScoreActivation, Shape, Tensor, Weights, zoo,
+    ScoreActivation, Shape, Tensor, VolumeInput, Weights, zoo,
 };
 
 fn class(value: u8, name: &str) -> Class {
@@ -33,6 +33,7 @@ fn model() -> Model {
         activation: ScoreActivation::Softmax,
         dropped: vec![7],
         gsd: Some(GsdRange { minimum: 0.5, maximum: 2.0 }),
+        volume: Some(VolumeInput { slices: Some(3), spacing: Some([1.5, 1.5, 3.0]), ..VolumeInput::new("SPL".parse().unwrap()) }),
     };
     Model { card, graph, weights }
 }

@@ -7,14 +7,15 @@ use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use swath::evaluate::Palette;
 use swath::plan::BlendChoice;
 use swath::source::BandRequest;
+use swath::volume::Kept;
 use swath::{Location, Shard};
-use swath_models::{Class, Scaling};
+use swath_models::{Class, Scaling, VolumeInput};
 use swath_tiling::Window;
 
 use super::bytes::parse_bytes;
 use super::parse::{
     Device, Overlap, TrainDevice, ValueMap, Workers, parse_class, parse_device, parse_gsd, parse_map, parse_overlap,
-    parse_palette, parse_scaling, parse_train_device, parse_window, parse_workers,
+    parse_palette, parse_scaling, parse_train_device, parse_volume, parse_volume_mm3, parse_window, parse_workers,
 };
 
 /// Label every pixel of rasters too large for memory.
@@ -124,6 +125,30 @@ pub(crate) struct LayerFlags {
     pub(crate) confidence: bool,
 }
 
+/// What only volumes have.
+#[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Volumes")]
+pub(crate) struct VolumeArgs {
+    /// Of the DICOM series in a folder, the one with this `SeriesInstanceUID`
+    #[arg(long, value_name = "UID")]
+    pub(crate) series: Option<String>,
+    /// Of a file with several volumes, the one with this number, from 0
+    #[arg(long, value_name = "N")]
+    pub(crate) frame: Option<usize>,
+    /// Which connected components of each class but the first, the background, keep their label
+    #[arg(long, value_enum, value_name = "WHICH", default_value_t)]
+    pub(crate) keep: Kept,
+    /// Give smaller components of each class but the first the first one's label
+    #[arg(long, value_name = "MM3", value_parser = parse_volume_mm3)]
+    pub(crate) min_size: Option<f64>,
+    /// Give background that one class encloses its label
+    #[arg(long)]
+    pub(crate) fill_holes: bool,
+    /// Write how much of each volume each class has, in voxels and millilitres, as CSV
+    #[arg(long, value_name = "PATH")]
+    pub(crate) csv: Option<PathBuf>,
+}
+
 /// How stores are reached.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct RemoteArgs {
@@ -171,13 +196,14 @@ pub(crate) enum ProgressStyle {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct SegmentArgs {
-    /// Scenes, in any format that GDAL reads: files, or URIs (`s3://`, `gs://`, `az://`, `abfs://`, `https://`)
+    /// Scenes, in any format that GDAL reads: files, or URIs (`s3://`, `gs://`, `az://`, `abfs://`, `https://`); or volumes: `NIfTI` files, DICOM
+    /// folders
     #[arg(required = true, value_name = "SCENE")]
     pub(crate) scenes: Vec<Location>,
     /// Model folder
     #[arg(short, long)]
     pub(crate) model: PathBuf,
-    /// Label raster, or a folder for several scenes: a path, or a URI in a store
+    /// Label raster (of a volume, `.nii` or `.nii.gz`), or a folder for several scenes: a path, or a URI in a store
     #[arg(short, long, value_name = "PATH")]
     pub(crate) output: Location,
     /// Replace outputs that are there already, and begin anew where a run of another model, scene or option is unfinished
@@ -199,6 +225,8 @@ pub(crate) struct SegmentArgs {
     pub(crate) tiles: TileArgs,
     #[command(flatten)]
     pub(crate) layers: LayerArgs,
+    #[command(flatten)]
+    pub(crate) volume: VolumeArgs,
     #[command(flatten)]
     pub(crate) remote: RemoteArgs,
 }
@@ -271,7 +299,8 @@ pub(crate) struct MergeArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct PlanArgs {
-    /// Scenes, in any format that GDAL reads: files, or URIs (`s3://`, `gs://`, `az://`, `abfs://`, `https://`)
+    /// Scenes, in any format that GDAL reads: files, or URIs (`s3://`, `gs://`, `az://`, `abfs://`, `https://`); or volumes: `NIfTI` files, DICOM
+    /// folders
     #[arg(required = true, value_name = "SCENE")]
     pub(crate) scenes: Vec<Location>,
     /// Model folder
@@ -285,12 +314,14 @@ pub(crate) struct PlanArgs {
     #[command(flatten)]
     pub(crate) layers: LayerArgs,
     #[command(flatten)]
+    pub(crate) volume: VolumeArgs,
+    #[command(flatten)]
     pub(crate) remote: RemoteArgs,
 }
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct EvaluateArgs {
-    /// Label raster; its pixels without data have no label and count as missed
+    /// Label raster; its pixels without data have no label and count as missed. Or a label volume: Dice, HD95 and surface Dice of each class
     pub(crate) prediction: PathBuf,
     /// Reference on the same grid: class values, or colours with `--palette`; its pixels without data do not count
     pub(crate) reference: PathBuf,
@@ -325,6 +356,9 @@ pub(crate) struct EvaluateArgs {
     /// references that cover everything, are none
     #[arg(long)]
     pub(crate) areas: bool,
+    /// Of label volumes: how far surfaces may be apart for the surface Dice, in millimetres
+    #[arg(long, value_name = "MM", default_value_t = 1.0)]
+    pub(crate) surface_tolerance: f64,
     /// Write the result as JSON to a file, or to standard output instead of the tables
     #[arg(long, value_name = "PATH|-")]
     pub(crate) json: Option<PathBuf>,
@@ -431,6 +465,9 @@ pub(crate) struct NewArgs {
     /// How a band's values are scaled, for all bands or once for each [default: none]
     #[arg(long, value_name = "KIND:VALUES", value_parser = parse_scaling)]
     pub(crate) scaling: Vec<Scaling>,
+    /// What the network needs of volumes, if it takes any: the object that the card has under `swath:volume`, or a file that holds it
+    #[arg(long, value_name = "JSON|FILE", value_parser = parse_volume)]
+    pub(crate) volume: Option<VolumeInput>,
     /// Seed of the weights: the same seed gives the same weights
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
@@ -492,6 +529,9 @@ pub(crate) struct ImportArgs {
     /// Ground sample distances that the network was trained for, in metres
     #[arg(long, value_name = "MIN,MAX", value_parser = parse_gsd)]
     pub(crate) gsd: Option<swath_models::GsdRange>,
+    /// What the network needs of volumes, if it takes any: the object that the card has under `swath:volume`, or a file that holds it
+    #[arg(long, value_name = "JSON|FILE", value_parser = parse_volume)]
+    pub(crate) volume: Option<VolumeInput>,
     /// Classes that are never given as a label, by name
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) drop: Vec<String>,

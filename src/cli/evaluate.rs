@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use swath::evaluate::{AreaEstimates, EvaluationRequest, Evaluator, picture};
-use swath::{Existing, check_files, write_text};
+use serde_json::json;
+use swath::evaluate::{AreaEstimates, ClassAgreement, EvaluationRequest, Evaluator, compare_volumes, picture};
+use swath::volume::is_volume;
+use swath::{Error, Existing, check_files, write_text};
 
 use super::args::EvaluateArgs;
 use super::fail::{self, AnyError, Exit};
@@ -23,6 +25,9 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<Exit, AnyError> {
         return Err(format!("expected a file of its own for --json and --png, got {} twice", json.display()).into());
     }
     check_files(&files, existing)?;
+    if is_volume(&args.prediction) {
+        return volumes(args, to_file.as_deref(), existing);
+    }
     let evaluator = Evaluator::new(&request(args)?)?;
     let without = evaluator.places(&args.without)?;
     tracing::info!("comparing {} pixels of {} classes", evaluator.size(), evaluator.classes().len());
@@ -33,6 +38,64 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<Exit, AnyError> {
         }
         Ok(()) => Ok(Exit::Done),
     }
+}
+
+/// Compares label volumes and gives the figures where they are wanted.
+fn volumes(args: &EvaluateArgs, to_file: Option<&Path>, existing: Existing) -> Result<Exit, AnyError> {
+    let foreign = [
+        ("--map", !args.map.is_empty()),
+        ("--ignore", !args.ignore.is_empty()),
+        ("--palette", args.palette.is_some()),
+        ("--erode", args.erode.is_some()),
+        ("--without", !args.without.is_empty()),
+        ("--probabilities", args.probabilities.is_some()),
+        ("--areas", args.areas),
+        ("--png", args.png.is_some()),
+    ];
+    if let Some((what, _)) = foreign.into_iter().find(|(_, given)| *given) {
+        return Err(Error::NotForVolumes { what, path: args.prediction.clone() }.into());
+    }
+    let classes = compare_volumes(&args.prediction, &args.reference, args.surface_tolerance)?;
+    let name = |value: u16| {
+        let class = args.classes.as_ref().and_then(|classes| classes.get(usize::from(value)));
+        class.map_or_else(|| format!("label {value}"), |class| class.name.clone())
+    };
+    let mean = |figure: fn(&ClassAgreement) -> Option<f64>| {
+        let figures: Vec<f64> = classes.iter().filter_map(figure).collect();
+        (!figures.is_empty()).then(|| figures.iter().sum::<f64>() / figures.len() as f64)
+    };
+    let means = [mean(|class| class.dice), mean(|class| Some(class.hd95_mm)), mean(|class| Some(class.surface_dice))];
+    let show = |[dice, hd95, surface]: [Option<f64>; 3]| {
+        let figure = |figure: Option<f64>, digits: usize| figure.map_or("-".into(), |figure| format!("{figure:.digits$}"));
+        [figure(dice, 4), figure(hd95, 3), figure(surface, 4)]
+    };
+    if args.json.is_some() {
+        let class = |class: &ClassAgreement| json!({ "name": name(class.value), "agreement": class });
+        let text = json!({
+            "prediction": args.prediction,
+            "reference": args.reference,
+            "surface_tolerance_mm": args.surface_tolerance,
+            "classes": classes.iter().map(class).collect::<Vec<_>>(),
+            "mean": { "dice": means[0], "hd95_mm": means[1], "surface_dice": means[2] },
+        });
+        match to_file {
+            Some(path) => write_text(path, &format!("{text:#}\n"), existing)?,
+            None => print::line(text)?,
+        }
+        if to_file.is_none() {
+            return Ok(Exit::Done);
+        }
+    }
+    let heads = ["class", "reference", "predicted", "Dice", "HD95 (mm)", "surface Dice"].map(str::to_owned).to_vec();
+    let row = |class: &ClassAgreement| {
+        let counts = [class.reference, class.predicted].map(|count| count.to_string());
+        let figures = show([class.dice, Some(class.hd95_mm), Some(class.surface_dice)]);
+        [name(class.value)].into_iter().chain(counts).chain(figures).collect()
+    };
+    let mut rows: Vec<Vec<String>> = [heads].into_iter().chain(classes.iter().map(row)).collect();
+    rows.push(["mean".to_owned(), String::new(), String::new()].into_iter().chain(show(means)).collect());
+    print::table(&rows)?;
+    Ok(Exit::Done)
 }
 
 fn request(args: &EvaluateArgs) -> Result<EvaluationRequest, AnyError> {

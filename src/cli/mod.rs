@@ -20,6 +20,7 @@ mod request;
 mod segment;
 mod timings;
 mod train;
+mod volume;
 mod words;
 
 use std::process::ExitCode;

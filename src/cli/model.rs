@@ -48,6 +48,7 @@ fn new(args: &NewArgs) -> Result<(), AnyError> {
         activation: ScoreActivation::Softmax,
         dropped: Vec::new(),
         gsd: None,
+        volume: args.volume.clone(),
     };
     Model { card, graph, weights }.write(&args.output)?;
     Ok(print::line(args.output.display())?)
@@ -75,6 +76,7 @@ fn import(args: &ImportArgs) -> Result<(), AnyError> {
             ScoreKind::Logits => ScoreActivation::Softmax,
         },
         gsd: args.gsd,
+        volume: args.volume.clone(),
     };
     // A network that cannot label every pixel is refused here rather than at the first scene.
     graph.geometry()?;

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use swath::evaluate::{Palette, PaletteEntry, ValueClass};
-use swath_models::{Class, Colour, ColourError, GsdRange, Scaling};
+use swath_models::{Class, Colour, ColourError, GsdRange, Scaling, VolumeInput};
 use swath_tiling::Window;
 
 /// What computes.
@@ -172,6 +172,21 @@ pub(super) fn parse_class(text: &str) -> Result<Class, String> {
         return Err(format!("expected a class name of letters, digits, - and _, got `{name}`"));
     }
     Ok(Class { value: 0, name: name.into(), title: None, description: None, colour })
+}
+
+/// The object itself, or a file that holds it.
+pub(super) fn parse_volume(text: &str) -> Result<VolumeInput, String> {
+    let parse =
+        |json: &str| serde_json::from_str(json).map_err(|error| format!("expected the object of `swath:volume`: {error}"));
+    if text.trim_start().starts_with('{') {
+        return parse(text);
+    }
+    parse(&std::fs::read_to_string(text).map_err(|error| format!("cannot read {text}: {error}"))?)
+}
+
+pub(super) fn parse_volume_mm3(text: &str) -> Result<f64, String> {
+    let [mm3] = numbers::<f64, 1>(text)?;
+    if mm3.is_finite() && mm3 >= 0.0 { Ok(mm3) } else { Err("expected a volume of at least 0 mm3".into()) }
 }
 
 pub(super) fn parse_gsd(text: &str) -> Result<GsdRange, String> {

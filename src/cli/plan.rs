@@ -5,29 +5,40 @@ use std::path::Path;
 use serde_json::json;
 use swath::Segmenter;
 use swath::plan::Plan;
-use swath_models::{Convolutions, Precision, Reach};
+use swath_models::{Axes, Convolutions, Precision, Reach};
 
 use super::args::PlanArgs;
 use super::bytes::{show_bytes, show_count};
 use super::fail::{AnyError, Exit};
-use super::print;
+use super::{print, volume};
 
 pub(super) fn run(args: &PlanArgs) -> Result<Exit, AnyError> {
+    if volume::are_volumes(&args.scenes) {
+        return volume::plan(args);
+    }
     let segmenter = Segmenter::open(&args.model, args.tiles.arithmetic())?;
     for path in &args.scenes {
         let scene = args.tiles.within(segmenter.scene(path, args.tiles.bands.as_deref())?)?;
         let plan = segmenter.plan(&scene, &args.tiles.request(args.layers.layers())?)?;
         let run = plan.tiles_within(&scene)?;
-        if args.json { print::line(as_json(&path.shown(), &plan, run))? } else { show(&path.shown(), &plan, run)? }
+        print(&path.shown(), &plan, run, args.json)?;
     }
     Ok(Exit::Done)
+}
+
+/// Prints a plan of which `run` tiles touch the area of interest, for people or programs.
+pub(super) fn print(path: &Path, plan: &Plan, run: usize, json: bool) -> std::io::Result<()> {
+    if json { print::line(as_json(path, plan, run)) } else { show(path, plan, run) }
 }
 
 /// `run` tiles touch the area of interest.
 fn show(path: &Path, plan: &Plan, run: usize) -> std::io::Result<()> {
     let layout = &plan.layout;
     let halo = match &plan.geometry.reach {
-        Reach::Halo(halo) => format!("{} x {} pixels", halo.x.before.max(halo.x.after), halo.y.before.max(halo.y.after)),
+        Reach::Halo(halo) => {
+            let Axes { z, y, x } = halo.map(|halo| halo.before.max(halo.after));
+            format!("{} pixels", sides(x, y, z, 0))
+        }
         Reach::WholeTile { node } => format!("none: node `{node}` sees the whole tile"),
     };
     let whole = if plan.equals_whole() { "equal to inference on the whole scene" } else { "blended" };
@@ -37,8 +48,8 @@ fn show(path: &Path, plan: &Plan, run: usize) -> std::io::Result<()> {
     print::line(path.display())?;
     let facts = [
         ("labelled", format!("{} pixels", layout.window.size())),
-        ("tiles", format!("{} of {} x {}{beside}", plan.tiles(), layout.input.x, layout.input.y)),
-        ("overlap", format!("{} x {}", layout.overlap.width, layout.overlap.height)),
+        ("tiles", format!("{} of {}{beside}", plan.tiles(), sides(layout.input.x, layout.input.y, layout.input.z, 1))),
+        ("overlap", sides(layout.overlap.width, layout.overlap.height, layout.overlap.depth, 0)),
         ("result", whole.into()),
         ("precision", precision(plan.arithmetic.precision).into()),
         ("convolutions", convolutions(plan.arithmetic.convolutions).into()),
@@ -56,10 +67,17 @@ fn show(path: &Path, plan: &Plan, run: usize) -> std::io::Result<()> {
         ("  network", bytes(memory.network)),
         ("  tiles waiting", bytes(memory.waiting)),
         ("  mosaic", bytes(memory.mosaic)),
+        ("  planes", bytes(memory.planes)),
         ("  finishing", bytes(memory.finish)),
         ("  loading", bytes(memory.loading)),
     ];
     print::facts(&facts)
+}
+
+/// Width and height, and depth unless it is that of a scene.
+fn sides(width: usize, height: usize, depth: usize, flat: usize) -> String {
+    let depth = if depth == flat { String::new() } else { format!(" x {depth}") };
+    format!("{width} x {height}{depth}")
 }
 
 /// How many tiles are computed at once, and by how many threads each.
@@ -91,17 +109,18 @@ fn as_json(path: &Path, plan: &Plan, run: usize) -> serde_json::Value {
     json!({
         "scene": path,
         "window": { "x": window.x, "y": window.y, "width": window.width, "height": window.height },
+        "depth": window.depth,
         "tiles": plan.tiles(),
         "tiles_within_aoi": run,
-        "tile": { "width": layout.input.x, "height": layout.input.y },
-        "overlap": { "width": layout.overlap.width, "height": layout.overlap.height },
+        "tile": { "width": layout.input.x, "height": layout.input.y, "depth": layout.input.z },
+        "overlap": { "width": layout.overlap.width, "height": layout.overlap.height, "depth": layout.overlap.depth },
         "swaths": plan.swaths.len(),
         "workers": plan.workers,
         "threads": plan.threads,
         "equals_whole": plan.equals_whole(),
         "precision": plan.arithmetic.precision.name(),
         "convolutions": plan.arithmetic.convolutions.name(),
-        "halo": plan.geometry.halo().map(|halo| json!({ "width": halo.x, "height": halo.y })),
+        "halo": plan.geometry.halo().map(|halo| json!({ "width": halo.x, "height": halo.y, "depth": halo.z })),
         "flops": plan.flops,
         "bytes_to_read": plan.bytes_to_read,
         "max_memory": plan.max_memory,
@@ -116,6 +135,7 @@ fn as_json(path: &Path, plan: &Plan, run: usize) -> serde_json::Value {
             "network": memory.network,
             "tiles_waiting": memory.waiting,
             "mosaic": memory.mosaic,
+            "planes": memory.planes,
             "finishing": memory.finish,
         },
     })

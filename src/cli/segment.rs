@@ -13,10 +13,13 @@ use super::args::SegmentArgs;
 use super::bytes::show_bytes;
 use super::fail::{self, AnyError, Exit};
 use super::progress::Progress;
-use super::{interrupt, print, timings};
+use super::{interrupt, print, timings, volume};
 
 pub(super) fn run(args: &SegmentArgs) -> Result<Exit, AnyError> {
     interrupt::watch()?;
+    if volume::are_volumes(&args.scenes) {
+        return volume::segment(args);
+    }
     args.remote.set_up();
     let destinations = destinations(args)?;
     let segmenter = Segmenter::open(&args.model, args.tiles.arithmetic())?;

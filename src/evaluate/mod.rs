@@ -14,6 +14,8 @@ mod grid;
 mod legend;
 mod picture;
 mod raster;
+mod surface;
+mod volume;
 
 pub use area::{AreaEstimates, ClassArea, Estimate};
 pub use calibration::{Calibration, ReliabilityBin};
@@ -25,3 +27,4 @@ pub(crate) use grid::check as check_grid;
 pub use legend::legend;
 pub use picture::picture;
 pub(crate) use raster::{colour_bands, open_colours, open_labels};
+pub use volume::{ClassAgreement, compare_volumes};

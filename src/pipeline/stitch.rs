@@ -14,9 +14,9 @@ use crate::{Error, Result};
 pub struct Scores {
     /// Which pixels.
     pub window: Window,
-    /// Probabilities `(classes, height, width)`, finite wherever `valid`.
+    /// Probabilities `(classes, height, width)`, of volumes `(classes, depth, height, width)`, finite wherever `valid`.
     pub scores: Vec<f32>,
-    /// Whether each pixel is valid, `(height, width)`.
+    /// Whether each pixel is valid, `(height, width)` or `(depth, height, width)`.
     pub valid: Vec<bool>,
 }
 
@@ -47,17 +47,19 @@ pub(super) fn stitch(run: &Run<'_>, swath: &TileGrid, promises: &Receiver<Promis
 /// A block with its pixels' validity; a valid pixel without a finite score is an error.
 fn finished(run: &Run<'_>, tile: &Tile, block: Block, valid: &[bool]) -> Result<Scores> {
     let Block { window, scores } = block;
-    let (row, column) = run.plan.layout.offset(tile, window);
-    let stride = run.plan.layout.input.x;
-    let rows = (row..row + window.height).map(|y| &valid[y * stride + column..y * stride + column + window.width]);
-    let valid: Vec<bool> = rows.flatten().copied().collect();
+    let first = run.plan.layout.offset(tile, window);
+    let input = run.plan.layout.input;
+    let slices = first.z..first.z + window.depth;
+    let rows = slices.flat_map(|z| (first.y..first.y + window.height).map(move |y| (z * input.y + y) * input.x + first.x));
+    let valid: Vec<bool> = rows.flat_map(|start| &valid[start..start + window.width]).copied().collect();
     for (class, plane) in scores.chunks_exact(window.area()).enumerate() {
         let wrong = |(score, valid): (&f32, &bool)| *valid & !score.is_finite();
         // All are good but for the one that ends the run: a loop that does not stop at it compares several at once.
         let any = plane.iter().zip(&valid).fold(false, |any, pixel| any | wrong(pixel));
         if any && let Some((at, score)) = plane.iter().enumerate().find(|(at, score)| wrong((score, &valid[*at]))) {
-            let (x, y) = (window.x + at % window.width, window.y + at / window.width);
-            return Err(Error::NotFinite { path: run.source.profile().path.clone(), class, score: *score, x, y });
+            let (x, y) = (window.x + at % window.width, window.y + at / window.width % window.height);
+            let z = window.z + at / window.width / window.height;
+            return Err(Error::NotFinite { path: run.source.profile().path.clone(), class, score: *score, x, y, z });
         }
     }
     Ok(Scores { window, scores, valid })

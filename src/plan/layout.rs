@@ -8,7 +8,7 @@ use crate::{Error, Result};
 
 /// How a scene is cut into tiles for one network.
 ///
-/// The *canvas* is the scene and what the network's stride still lacks at its right and lower edge, mirrored; so the whole canvas is what a
+/// The *canvas* is the scene and what the network's stride still lacks at its right and lower edge (and behind a volume's last slice), mirrored; so the whole canvas is what a
 /// single tile would be, and tiles that end at the canvas's edge end where the whole would. Tiles start on multiples of the stride.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Layout {
@@ -20,7 +20,7 @@ pub struct Layout {
     pub canvas: Size,
     /// What the network sees of each tile.
     pub input: Extent,
-    /// Pixels that neighbouring tiles' scores share, down and across.
+    /// Pixels that neighbouring tiles' scores share, along each axis.
     pub overlap: Size,
     /// How they become one.
     pub blend: Blend,
@@ -33,12 +33,23 @@ pub struct Layout {
 /// Tiles that are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Tiles {
-    /// Side that the network sees, in pixels.
+    /// Side that the network sees, in pixels, where it takes no other one.
     pub(super) side: usize,
     /// Pixels shared by the scores of neighbours; `None` is what blend and network want.
     pub(super) overlap: Option<usize>,
     /// How they become one.
     pub(super) blend: Blend,
+    /// Where they start.
+    pub(super) spread: Spread,
+}
+
+/// Where tiles start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Spread {
+    /// On multiples of the stride, one step after the other; the last one is shifted inwards.
+    Stepped,
+    /// As far from each other as can be, wherever that is: as nnU-Net's do.
+    Even,
 }
 
 impl Layout {
@@ -46,7 +57,13 @@ impl Layout {
     ///
     /// # Errors
     /// If the side is no multiple of the stride, or too small for the overlap that the network's halo takes.
-    pub(super) fn new(raster: Size, window: Window, geometry: &Geometry, fixed: Option<Extent>, tiles: Tiles) -> Result<Self> {
+    pub(super) fn new(
+        raster: Size,
+        window: Window,
+        geometry: &Geometry,
+        fixed: Axes<Option<usize>>,
+        tiles: Tiles,
+    ) -> Result<Self> {
         let Geometry { stride, margin, .. } = *geometry;
         let axis = |length: usize, stride: usize, margin: Padding, halo: Option<usize>, fixed: Option<usize>| {
             let line =
@@ -54,30 +71,47 @@ impl Layout {
             line.cut(tiles)
         };
         let halo = geometry.halo();
-        let y = axis(raster.height, stride.y, margin.y, halo.map(|h| h.y), fixed.map(|f| f.y))?;
-        let x = axis(raster.width, stride.x, margin.x, halo.map(|h| h.x), fixed.map(|f| f.x))?;
-        let canvas = Size::plane(x.canvas, y.canvas);
-        let overlap = Size { depth: 0, height: y.overlap, width: x.overlap };
-        let grid = TileGrid::new(canvas, Size::plane(x.input - margin.x.total(), y.input - margin.y.total()), overlap)?;
-        let (input, grid) = (Extent::planar(y.input, x.input), grid.owning(window));
-        Ok(Self { raster, window, canvas, input, overlap, blend: tiles.blend, grid, margin })
+        let z = axis(raster.depth, stride.z, margin.z, halo.map(|h| h.z), fixed.z)?;
+        let y = axis(raster.height, stride.y, margin.y, halo.map(|h| h.y), fixed.y)?;
+        let x = axis(raster.width, stride.x, margin.x, halo.map(|h| h.x), fixed.x)?;
+        let canvas = Size { depth: z.canvas, height: y.canvas, width: x.canvas };
+        let overlap = Size { depth: z.overlap, height: y.overlap, width: x.overlap };
+        let input = Extent { z: z.input, y: y.input, x: x.input };
+        let scores = input.zip(margin).map(|(input, margin)| input - margin.total());
+        let tile = Size { depth: scores.z, height: scores.y, width: scores.x };
+        let grid = match tiles.spread {
+            Spread::Stepped => TileGrid::new(canvas, tile, overlap)?,
+            Spread::Even => {
+                // Halves of a pixel count: nnU-Net's step is half a tile.
+                let step = |tile: usize| tiles.overlap.map_or(tile as f64 / 2.0, |overlap| tile.saturating_sub(overlap) as f64);
+                TileGrid::even(canvas, tile, [step(tile.depth), step(tile.height), step(tile.width)])?
+            }
+        };
+        let overlap = if tiles.spread == Spread::Even { grid.overlap() } else { overlap };
+        Ok(Self { raster, window, canvas, input, overlap, blend: tiles.blend, grid: grid.owning(window), margin })
     }
 
     /// What the network sees of the scene for a tile.
     #[must_use]
     pub fn reach(&self, tile: &Tile) -> Reach {
         Reach {
+            z: tile.window.z as isize - self.margin.z.before as isize,
             y: tile.window.y as isize - self.margin.y.before as isize,
             x: tile.window.x as isize - self.margin.x.before as isize,
+            depth: self.input.z,
             height: self.input.y,
             width: self.input.x,
         }
     }
 
-    /// Where the pixels of `part` lie among a tile's input pixels: first row and column.
+    /// Where the pixels of `part` lie among a tile's input pixels: first slice, row and column.
     #[must_use]
-    pub fn offset(&self, tile: &Tile, part: Window) -> (usize, usize) {
-        (part.y - tile.window.y + self.margin.y.before, part.x - tile.window.x + self.margin.x.before)
+    pub fn offset(&self, tile: &Tile, part: Window) -> Axes<usize> {
+        Axes {
+            z: part.z - tile.window.z + self.margin.z.before,
+            y: part.y - tile.window.y + self.margin.y.before,
+            x: part.x - tile.window.x + self.margin.x.before,
+        }
     }
 }
 

@@ -43,6 +43,8 @@ pub struct MemoryPlan {
     pub waiting: usize,
     /// Sums that wait for later tiles, see [`Mosaic`].
     pub mosaic: usize,
+    /// Planes of a volume: those that are read, and those that wait until their slices are finished; 0 for a scene.
+    pub planes: usize,
     /// Making overviews and compressing, when all tiles are done.
     pub finish: usize,
 }
@@ -51,7 +53,7 @@ impl MemoryPlan {
     /// The peak.
     #[must_use]
     pub fn total(&self) -> usize {
-        let stage = (self.waiting + self.mosaic).max(self.finish);
+        let stage = (self.waiting + self.mosaic + self.planes).max(self.finish);
         self.base + self.loading.max(self.cache + self.remote + self.blocks + self.weights + self.network + stage)
     }
 
@@ -85,7 +87,8 @@ impl MemoryPlan {
             network: computing.workers * executor.peak_bytes(layout.input, computing.threads.div_ceil(computing.workers))?,
             waiting: patches + predicted + scores * writing.pixel_bytes(),
             mosaic: swaths.iter().map(|swath| Mosaic::bytes(swath, channels, layout.blend)).max().unwrap_or(0),
-            finish: writing.finish_bytes(layout.window.width),
+            planes: reading.volume.map_or(0, |volume| volume.planes(layout)),
+            finish: reading.volume.map_or_else(|| writing.finish_bytes(layout.window.width), |volume| volume.finish),
         })
     }
 }
@@ -103,6 +106,28 @@ pub(super) struct Reading {
     strips: usize,
     /// Bytes of the blocks that the readers decode at once, as they are stored and as they are read.
     blocks: usize,
+    /// What a volume takes; none for a scene.
+    volume: Option<VolumeMemory>,
+}
+
+/// What a volume takes beside its tiles: it is read and written plane by plane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct VolumeMemory {
+    /// Bytes that reading and writing hold, whatever the tiles.
+    pub(crate) fixed: usize,
+    /// Bytes of a plane as it waits for the tiles that need it.
+    pub(crate) read: usize,
+    /// Bytes of a plane of what is finished, until its slices are complete.
+    pub(crate) finished: usize,
+    /// Bytes that what comes after the network holds.
+    pub(crate) finish: usize,
+}
+
+impl VolumeMemory {
+    /// A tile's planes are there while it is read; those of a layer of tiles wait until the last of them is finished.
+    fn planes(self, layout: &Layout) -> usize {
+        self.fixed + self.read * layout.input.z + self.finished * layout.grid.tile_size().depth
+    }
 }
 
 impl Reading {
@@ -112,11 +137,19 @@ impl Reading {
         // Strips are as wide as the raster: unless a row of tiles stays cached, each tile decodes all of it again.
         let strips = if block.width >= raster.width { raster.width * (rows + 2 * block.height) * bytes } else { 0 };
         let cache = CACHE.max(strips.min(limit / 4)) - remote.min(REMOTE_LEAST);
-        Self { readers, cache, remote, strips, blocks: 2 * readers * profile.block_bytes }
+        Self { readers, cache, remote, strips, blocks: 2 * readers * profile.block_bytes, volume: None }
+    }
+
+    /// One reader, and nothing of GDAL's.
+    pub(super) fn volume(volume: VolumeMemory) -> Self {
+        Self { readers: 1, cache: 0, remote: 0, strips: 0, blocks: 0, volume: Some(volume) }
     }
 
     /// The limit that would do for what is planned so: with it, the cache may be larger.
     pub(super) fn needed(&self, memory: &MemoryPlan) -> usize {
+        if self.volume.is_some() {
+            return memory.total();
+        }
         let rest = memory.total() - memory.cache - memory.remote.min(REMOTE_LEAST);
         rest + CACHE.max(self.strips.min(rest.div_ceil(3)))
     }

@@ -6,8 +6,8 @@ mod request;
 mod search;
 
 pub use layout::Layout;
-pub(crate) use memory::BASE;
 pub use memory::MemoryPlan;
+pub(crate) use memory::{BASE, VolumeMemory};
 pub use request::{BlendChoice, Layers, PlanRequest, Tiles};
 pub use search::Plan;
 pub(crate) use search::Storage;

@@ -15,6 +15,8 @@ pub enum BlendChoice {
     Hann,
     /// Mean weighted by MONAI's Gaussian
     Gaussian,
+    /// Mean weighted by nnU-Net's Gaussian; tiles are spread evenly, by default with half of each shared, and start wherever that is
+    Nnunet,
     /// Plain mean
     Flat,
     /// Each pixel from the tile in whose middle it lies: with the network's halo, equal to inference on the whole scene
@@ -28,6 +30,7 @@ impl BlendChoice {
         match self {
             Self::Hann => Blend::Taper(Taper::Hann),
             Self::Gaussian => Blend::Taper(Taper::MonaiGaussian),
+            Self::Nnunet => Blend::Taper(Taper::NnunetGaussian),
             Self::Flat => Blend::Taper(Taper::Flat),
             Self::Crop => Blend::Crop,
         }
@@ -38,7 +41,7 @@ impl BlendChoice {
     #[must_use]
     pub fn convolutions(self) -> Convolutions {
         match self {
-            Self::Hann | Self::Gaussian | Self::Flat => Convolutions::Winograd,
+            Self::Hann | Self::Gaussian | Self::Nnunet | Self::Flat => Convolutions::Winograd,
             Self::Crop => Convolutions::Direct,
         }
     }
@@ -49,6 +52,7 @@ impl BlendChoice {
         match self {
             Self::Hann => "hann",
             Self::Gaussian => "gaussian",
+            Self::Nnunet => "nnunet",
             Self::Flat => "flat",
             Self::Crop => "crop",
         }

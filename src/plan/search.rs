@@ -1,10 +1,10 @@
 //! Finding the tiles that fit.
 
-use swath_models::{Arithmetic, Convolutions, Executor, Extent, Geometry, Reach};
+use swath_models::{Arithmetic, Axes, Convolutions, Executor, Geometry, Padding, Reach};
 use swath_tiling::{Blend, TileGrid, Window};
 
-use super::layout::{self, Layout};
-use super::memory::{Computing, MemoryPlan, REMOTE_LEAST, REMOTE_MOST, Reading, Writing};
+use super::layout::{self, Layout, Spread};
+use super::memory::{Computing, MemoryPlan, REMOTE_LEAST, REMOTE_MOST, Reading, VolumeMemory, Writing};
 use super::{BlendChoice, Layers, PlanRequest, Tiles};
 use crate::source::RasterSource;
 use crate::source::{RasterProfile, Scene, visible};
@@ -75,8 +75,8 @@ impl Plan {
         executor: &dyn Executor,
         request: &PlanRequest,
     ) -> Result<Self> {
-        let geometry = executor.graph().geometry()?;
-        let fixed = executor.graph().fixed_extent();
+        let geometry = executor.geometry()?;
+        let fixed = executor.fixed();
         if request.blend.blend() == Blend::Crop
             && let Reach::WholeTile { node } = &geometry.reach
         {
@@ -98,15 +98,20 @@ impl Plan {
         if let Some(overlap) = request.overlap.filter(|overlap| *overlap > MOST_OVERLAP) {
             return Err(Error::Overlap { overlap, most: MOST_OVERLAP });
         }
-        if let (Some(tile), Some(fixed)) = (request.tile, fixed)
-            && [fixed.x, fixed.y] != [tile; 2]
+        if let (Some(tile), Some(width), Some(height)) = (request.tile, fixed.x, fixed.y)
+            && [width, height] != [tile; 2]
         {
-            return Err(Error::TileFixed { tile, width: fixed.x, height: fixed.y });
+            return Err(Error::TileFixed { tile, width, height });
         }
         let found = search.best()?;
         let tiles: usize = found.swaths.iter().map(TileGrid::len).sum();
-        let flops = executor.graph().cost(found.layout.input)?.flops.saturating_mul(tiles as u64);
-        let bytes_to_read = (tiles * found.layout.input.product() * bytes) as u64;
+        let flops = executor.flops(found.layout.input)?.saturating_mul(tiles as u64);
+        let read = match storage {
+            Storage::Local | Storage::Remote => tiles * found.layout.input.product(),
+            // Its planes are kept until no tile needs them.
+            Storage::Volume(_) => profile.size.area(),
+        };
+        let bytes_to_read = (read * bytes) as u64;
         Ok(Self {
             blend: request.blend,
             arithmetic: executor.arithmetic(),
@@ -155,7 +160,13 @@ impl Plan {
             let margin = self.geometry.margin;
             let overlap = self.layout.overlap;
             let covers = |axis: usize, full: usize, overlap: usize, need: usize| axis >= full || overlap >= need;
-            covers(self.layout.grid.tile_size().height, self.layout.canvas.height, overlap.height, needs(halo.y, margin.y.before))
+            covers(self.layout.grid.tile_size().depth, self.layout.canvas.depth, overlap.depth, needs(halo.z, margin.z.before))
+                && covers(
+                    self.layout.grid.tile_size().height,
+                    self.layout.canvas.height,
+                    overlap.height,
+                    needs(halo.y, margin.y.before),
+                )
                 && covers(
                     self.layout.grid.tile_size().width,
                     self.layout.canvas.width,
@@ -174,6 +185,8 @@ pub(crate) enum Storage {
     Local,
     /// A store.
     Remote,
+    /// A volume, which is read and written plane by plane.
+    Volume(VolumeMemory),
 }
 
 /// A tiling, and what it holds in memory.
@@ -203,7 +216,7 @@ struct Search<'a> {
     geometry: &'a Geometry,
     executor: &'a dyn Executor,
     request: &'a PlanRequest,
-    fixed: Option<Extent>,
+    fixed: Axes<Option<usize>>,
     /// Bytes of a pixel in all bands read.
     bytes: usize,
     storage: Storage,
@@ -241,13 +254,16 @@ impl Search<'_> {
 
     /// Sides to try, largest first: just the user's or the network's own if there is one.
     fn sides(&self) -> Vec<usize> {
-        if let Some(side) = self.fixed.map(|fixed| fixed.x).or(self.request.tile) {
+        // Where every axis is fixed, no side counts.
+        let all_fixed = || self.fixed.into_array().into_iter().collect::<Option<Vec<_>>>().map(|sides| sides[2]);
+        if let Some(side) = self.request.tile.or_else(all_fixed) {
             return vec![side];
         }
-        let stride = self.geometry.stride.x.max(self.geometry.stride.y);
-        let lost = self.geometry.margin.x.total().max(self.geometry.margin.y.total());
+        let most = |axes: Axes<usize>| axes.into_array().into_iter().max().unwrap_or(0);
+        let stride = most(self.geometry.stride);
+        let lost = most(self.geometry.margin.map(Padding::total));
         // A crop loses twice its halo of every tile: sides count what is left.
-        let halo = self.geometry.halo().map_or(0, |halo| halo.x.max(halo.y));
+        let halo = self.geometry.halo().map_or(0, most);
         let around = if self.request.blend.blend() == Blend::Crop { lost.max(2 * halo) } else { lost };
         let overlap = self.request.overlap.unwrap_or(0);
         let mut sides: Vec<usize> = SIDES.iter().map(|side| (side.max(&overlap) + around).next_multiple_of(stride)).collect();
@@ -257,7 +273,8 @@ impl Search<'_> {
     }
 
     fn layout(&self, side: usize) -> Result<Layout> {
-        let tiles = layout::Tiles { side, overlap: self.request.overlap, blend: self.request.blend.blend() };
+        let spread = if self.request.blend == BlendChoice::Nnunet { Spread::Even } else { Spread::Stepped };
+        let tiles = layout::Tiles { side, overlap: self.request.overlap, blend: self.request.blend.blend(), spread };
         Layout::new(self.profile.size, self.window, self.geometry, self.fixed, tiles)
     }
 
@@ -266,7 +283,9 @@ impl Search<'_> {
         let mut columns = self.window.width;
         let slowest = loop {
             let slowest = self.found(layout, columns, Effort::least(self.storage, workers))?;
-            let narrowest = layout.blend == Blend::Crop || columns <= 2 * layout.grid.tile_size().width;
+            // A volume's planes are finished one after the other.
+            let is_volume = matches!(self.storage, Storage::Volume(_));
+            let narrowest = is_volume || layout.blend == Blend::Crop || columns <= 2 * layout.grid.tile_size().width;
             if self.fits(&slowest) || narrowest {
                 break slowest;
             }
@@ -290,8 +309,12 @@ impl Search<'_> {
     }
 
     fn found(&self, layout: &Layout, columns: usize, effort: Effort) -> Result<Found> {
-        let reading =
-            Reading::new(effort.readers, effort.remote, self.profile, self.bytes, layout.input.y, self.request.max_memory);
+        let reading = match self.storage {
+            Storage::Volume(memory) => Reading::volume(memory),
+            Storage::Local | Storage::Remote => {
+                Reading::new(effort.readers, effort.remote, self.profile, self.bytes, layout.input.y, self.request.max_memory)
+            }
+        };
         let classes = self.executor.graph().output_channels().max(2);
         let writing = Writing { layers: self.request.layers, classes, threads: effort.finish_threads };
         let swaths = layout.grid.swaths(columns);
@@ -309,6 +332,8 @@ impl Effort {
         let (readers, remote) = match storage {
             Storage::Local => (threads.min(MOST_READERS), 0),
             Storage::Remote => (REMOTE_READERS, REMOTE_MOST),
+            // One keeps the planes that several tiles need.
+            Storage::Volume(_) => (1, 0),
         };
         Self { readers, remote, computing: Computing { workers, threads }, finish_threads: threads }
     }
@@ -317,7 +342,7 @@ impl Effort {
     fn least(storage: Storage, workers: Option<usize>) -> Self {
         let workers = workers.unwrap_or(1);
         let remote = match storage {
-            Storage::Local => 0,
+            Storage::Local | Storage::Volume(_) => 0,
             Storage::Remote => REMOTE_LEAST,
         };
         Self { readers: 1, remote, computing: Computing { workers, threads: workers }, finish_threads: 1 }

@@ -24,11 +24,11 @@ enum Fate {
 
 impl Temporary {
     /// The file `OUTPUT` + `suffix`, and those of its names with one of `suffixes`, of which "" stands for the file itself.
-    pub(super) fn beside(output: &Path, suffix: &str, suffixes: &'static [&'static str]) -> Self {
+    pub(crate) fn beside(output: &Path, suffix: &str, suffixes: &'static [&'static str]) -> Self {
         Self { path: suffixed(output, suffix), suffixes, fate: Fate::Removed }
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 

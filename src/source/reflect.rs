@@ -8,14 +8,25 @@ use crate::Result;
 /// A window that may reach beyond the raster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reach {
+    /// First slice; negative in front of the raster.
+    pub z: isize,
     /// First row; negative above the raster.
     pub y: isize,
     /// First column; negative left of the raster.
     pub x: isize,
+    /// Slices.
+    pub depth: usize,
     /// Rows.
     pub height: usize,
     /// Columns.
     pub width: usize,
+}
+
+impl Reach {
+    /// How large it is.
+    fn size(self) -> Size {
+        Size { depth: self.depth, height: self.height, width: self.width }
+    }
 }
 
 /// Reads a window that may reach beyond the raster: there, pixels are mirrored at the edge pixel, which is not repeated, as often as it takes.
@@ -25,22 +36,25 @@ pub struct Reach {
 /// # Errors
 /// As [`WindowReader::read`].
 pub fn read_extended(reader: &mut dyn WindowReader, raster: Size, reach: Reach) -> Result<Patch> {
+    let slices = mirrored(reach.z, reach.depth, raster.depth);
     let rows = mirrored(reach.y, reach.height, raster.height);
     let columns = mirrored(reach.x, reach.width, raster.width);
-    let (y, x) = (hull(&rows), hull(&columns));
     let window = visible(raster, reach);
     let patch = reader.read(window)?;
-    if window.height == reach.height && window.width == reach.width && is_run(&rows) && is_run(&columns) {
+    if window.size() == reach.size() && [&slices, &rows, &columns].into_iter().all(|places| is_run(places)) {
         return Ok(patch);
     }
+    let [z, y, x] = window.spans();
     let gather = |line: usize| columns.iter().map(move |column| line * x.len + column - x.start);
+    // Rows of one band, counted from the first that was read.
+    let lines: Vec<usize> =
+        slices.iter().flat_map(|slice| rows.iter().map(move |row| (slice - z.start) * y.len + row - y.start)).collect();
     let bands = patch.pixels.len() / window.area();
-    let lines = (0..bands).flat_map(|band| rows.iter().map(move |row| band * y.len + row - y.start));
-    let pixels =
-        |flags: &[bool]| -> Vec<bool> { rows.iter().flat_map(|row| gather(row - y.start)).map(|at| flags[at]).collect() };
+    let of_bands = (0..bands).flat_map(|band| lines.iter().map(move |line| band * z.len * y.len + line));
+    let pixels = |flags: &[bool]| -> Vec<bool> { lines.iter().flat_map(|line| gather(*line)).map(|at| flags[at]).collect() };
     Ok(Patch {
         window,
-        pixels: lines.flat_map(gather).map(|at| patch.pixels[at]).collect(),
+        pixels: of_bands.flat_map(gather).map(|at| patch.pixels[at]).collect(),
         valid: pixels(&patch.valid),
         wanted: patch.wanted.as_deref().map(pixels),
     })
@@ -48,9 +62,11 @@ pub fn read_extended(reader: &mut dyn WindowReader, raster: Size, reach: Reach) 
 
 /// The part of the raster that [`read_extended`] reads.
 pub(crate) fn visible(raster: Size, reach: Reach) -> Window {
-    let y = hull(&mirrored(reach.y, reach.height, raster.height));
-    let x = hull(&mirrored(reach.x, reach.width, raster.width));
-    Window::plane(x.start, y.start, x.len, y.len)
+    Window::from_spans([
+        hull(&mirrored(reach.z, reach.depth, raster.depth)),
+        hull(&mirrored(reach.y, reach.height, raster.height)),
+        hull(&mirrored(reach.x, reach.width, raster.width)),
+    ])
 }
 
 /// The positions `start..start + len`, mirrored into `0..size`.

@@ -306,5 +306,6 @@ fn card(recipe: &Recipe, output: &OutputFolder, scenes: &TrainingScenes, prepara
         activation: ScoreActivation::Softmax,
         dropped: Vec::new(),
         gsd,
+        volume: None,
     })
 }

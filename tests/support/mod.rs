@@ -231,6 +231,7 @@ impl Linear {
             activation: self.activation,
             dropped: Vec::new(),
             gsd: None,
+            volume: None,
         };
         Model { card, graph: builder.build(head).unwrap(), weights }
     }

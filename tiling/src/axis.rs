@@ -31,6 +31,22 @@ impl Axis {
         Ok(Self { length, tile, starts, owned })
     }
 
+    /// Tiles of `tile` positions, as few as start no more than `step` apart, spread evenly: the first starts at 0, the last ends with the axis,
+    /// and what lies between is rounded to whole positions, halves to even ones.
+    pub(crate) fn even(length: usize, tile: usize, step: f64) -> Result<Self> {
+        let owned = Span { start: 0, len: length };
+        if length <= tile {
+            return Ok(Self { length, tile: length, starts: vec![0], owned });
+        }
+        if !(step >= 1.0 && step <= tile as f64) {
+            return Err(Error::Step { tile, step: step.to_string() });
+        }
+        let last = (length - tile) as f64;
+        let steps = (last / step).ceil();
+        let starts = (0..=steps as usize).map(|k| (last / steps * k as f64).round_ties_even() as usize).collect();
+        Ok(Self { length, tile, starts, owned })
+    }
+
     /// The same axis with only the tiles that touch `owned`, which is not empty.
     pub(crate) fn part(&self, owned: Span) -> Self {
         let touches = |start: &usize| start + self.tile > owned.start && *start < owned.end();

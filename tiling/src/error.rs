@@ -25,6 +25,14 @@ pub enum Error {
         /// The overlap along it.
         overlap: usize,
     },
+    /// Tiles that do not advance, or leave pixels out.
+    #[error("expected a step of 1 to the tile size of {tile}, got {step}")]
+    Step {
+        /// The tile's length along the axis at fault.
+        tile: usize,
+        /// The step along it, in pixels.
+        step: String,
+    },
     /// A tile that was fed out of turn.
     #[error("expected tile {expected} of {count}, got tile {got}")]
     Order {

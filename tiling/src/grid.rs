@@ -41,12 +41,28 @@ impl TileGrid {
     /// # Errors
     /// If raster or tile is empty, or an overlap is not smaller than the tile where more than one tile is needed.
     pub fn new(size: Size, tile: Size, overlap: Size) -> Result<Self> {
-        for (what, size) in [("raster", size), ("tile", tile)] {
-            if size.is_empty() {
-                return Err(Error::Empty { what, size });
-            }
-        }
+        check(size, tile)?;
         let axis = |a: usize| Axis::new(size.axes()[a], tile.axes()[a], overlap.axes()[a]);
+        Ok(Self { axes: [axis(0)?, axis(1)?, axis(2)?] })
+    }
+
+    /// Tiles of the size `tile` that start no more than `step` apart, as few as it takes and spread evenly, their starts rounded half to even:
+    /// where nnU-Net's windows start, whose step is half a tile (`compute_steps_for_sliding_window`, 2.8). Axes are depth, height and width; a
+    /// step of less than a pixel is one pixel.
+    ///
+    /// ```
+    /// use swath_tiling::{Size, TileGrid};
+    ///
+    /// let grid = TileGrid::even(Size::plane(97, 64), Size::plane(64, 64), [1.0, 32.0, 32.0])?;
+    /// assert_eq!(grid.tiles().map(|tile| tile.window.x).collect::<Vec<_>>(), [0, 16, 33]);
+    /// # Ok::<(), swath_tiling::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If raster or tile is empty, or a step is larger than the tile or not a number where more than one tile is needed.
+    pub fn even(size: Size, tile: Size, step: [f64; 3]) -> Result<Self> {
+        check(size, tile)?;
+        let axis = |a: usize| Axis::even(size.axes()[a], tile.axes()[a], step[a].max(1.0));
         Ok(Self { axes: [axis(0)?, axis(1)?, axis(2)?] })
     }
 
@@ -134,5 +150,13 @@ impl TileGrid {
         let owned = self.owned();
         let cuts = (owned.x..owned.x + owned.width).step_by(columns);
         cuts.map(|x| self.owning(Window { x, width: columns, ..owned })).collect()
+    }
+}
+
+/// An error if there is nothing to cut, or nothing to cut it into.
+fn check(size: Size, tile: Size) -> Result<()> {
+    match [("raster", size), ("tile", tile)].into_iter().find(|(_, size)| size.is_empty()) {
+        Some((what, size)) => Err(Error::Empty { what, size }),
+        None => Ok(()),
     }
 }

@@ -39,8 +39,8 @@ pub struct Mosaic {
     taper: Vec<f32>,
     /// Sums that wait for the next layer, the next row and the next column of tiles.
     carries: [Sums; 3],
-    /// Sums of the tile being fed.
-    front: Sums,
+    /// Sums of one row of the tile being fed.
+    row: Vec<f32>,
     tiles: usize,
     fed: usize,
 }
@@ -56,8 +56,8 @@ impl Mosaic {
         };
         let planes = planes_of(channels, blend);
         let carries = carry_sizes(&axes).map(|size| Sums::new(planes, size));
-        let front = Sums::new(planes, grid.tile_size());
-        Self { axes, channels, blend, taper, carries, front, tiles: grid.len(), fed: 0 }
+        let row = vec![0.0; grid.tile_size().width];
+        Self { axes, channels, blend, taper, carries, row, tiles: grid.len(), fed: 0 }
     }
 
     /// Bytes that a mosaic of this grid holds, with the block that it yields.
@@ -65,8 +65,8 @@ impl Mosaic {
     pub fn bytes(grid: &TileGrid, channels: usize, blend: Blend) -> usize {
         let tile = grid.tile_size().area();
         let carries: usize = carry_sizes(&grid.axes).iter().map(|size| size.area()).sum();
-        let taper = if blend == Blend::Crop { 0 } else { tile };
-        size_of::<f32>() * (planes_of(channels, blend) * (carries + tile) + taper + channels * tile)
+        let weights = if blend == Blend::Crop { 0 } else { 2 * tile };
+        size_of::<f32>() * (planes_of(channels, blend) * carries + weights + channels * tile)
     }
 
     /// Adds a tile's scores, `(channels, depth, height, width)`, or passes a tile over that was not run (`None`). Returns the pixels that are
@@ -85,14 +85,7 @@ impl Mosaic {
         self.fed += 1;
         match self.blend {
             Blend::Crop => Ok(self.crop(tile, scores)),
-            Blend::Taper(_) => {
-                self.load(tile);
-                if let Some(scores) = scores {
-                    self.front.add(scores, &self.taper);
-                }
-                self.store(tile);
-                Ok(self.finished(tile))
-            }
+            Blend::Taper(_) => Ok(self.sum(tile, scores)),
         }
     }
 
@@ -124,75 +117,104 @@ impl Mosaic {
         Some(Block { window, scores: out })
     }
 
-    /// Fills the front with what earlier tiles left for this one.
-    fn load(&mut self, tile: &Tile) {
-        let shared: [usize; 3] = std::array::from_fn(|a| self.axes[a].shared_before(tile.place[a]));
-        let Size { depth, height, width } = tile.window.size();
-        let [by_layer, by_row, by_column] = &self.carries;
-        let [_, y_offset, x_offset] = self.offsets(tile);
-        for plane in 0..self.front.planes {
-            for z in 0..depth {
-                for y in 0..height {
-                    let to = self.front.row_mut(plane, z, y);
-                    let (old, new) = to.split_at_mut(shared[2]);
-                    old.copy_from_slice(&by_column.row(plane, z, y)[..old.len()]);
-                    let columns = x_offset + shared[2]..x_offset + width;
-                    if y < shared[1] {
-                        new.copy_from_slice(&by_row.row(plane, z, y)[columns]);
-                    } else if z < shared[0] {
-                        new.copy_from_slice(&by_layer.row(plane, z, y_offset + y)[columns]);
-                    } else {
-                        new.fill(0.0);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Puts away what later tiles need of the front. What is read again is never overwritten before: a tile reads ahead of what it stores.
-    fn store(&mut self, tile: &Tile) {
-        let done: [usize; 3] = std::array::from_fn(|a| self.axes[a].done(tile.place[a]));
-        let Size { depth, height, .. } = tile.window.size();
-        let [_, y_offset, x_offset] = self.offsets(tile);
-        let [by_layer, by_row, by_column] = &mut self.carries;
-        for plane in 0..self.front.planes {
-            for z in 0..depth {
-                for y in 0..height {
-                    let (finished, shared) = self.front.row(plane, z, y).split_at(done[2]);
-                    by_column.row_mut(plane, z, y)[..shared.len()].copy_from_slice(shared);
-                    let columns = x_offset..x_offset + done[2];
-                    if y >= done[1] {
-                        by_row.row_mut(plane, z, y - done[1])[columns].copy_from_slice(finished);
-                    } else if z >= done[0] {
-                        by_layer.row_mut(plane, z - done[0], y_offset + y)[columns].copy_from_slice(finished);
-                    }
-                }
-            }
-        }
-    }
-
-    /// The weighted means of the front's pixels that no later tile covers.
-    fn finished(&self, tile: &Tile) -> Option<Block> {
+    /// Adds a tile to the sums, puts away what later tiles need of them, and divides what none does by its weights.
+    fn sum(&mut self, tile: &Tile, scores: Option<&[f32]>) -> Option<Block> {
         let spans: [Span; 3] =
             std::array::from_fn(|a| Span { start: self.axes[a].starts[tile.place[a]], len: self.axes[a].done(tile.place[a]) });
-        let window = self.owned(Window::from_spans(spans))?;
-        let weights = self.front.plane(self.channels);
-        let mut scores = Vec::with_capacity(self.channels * window.area());
+        let window = self.owned(Window::from_spans(spans));
+        let area = tile.window.area();
+        let pixels = window.map_or(0, Window::area);
+        let mut means = Vec::with_capacity(self.channels * pixels);
+        let mut weights = Vec::with_capacity(pixels);
+        // The weights first: every mean needs them.
+        self.sum_plane(tile, self.channels, window, scores.map(|_| Addend::Weights), |row| weights.extend_from_slice(row));
         for channel in 0..self.channels {
-            let sums = self.front.plane(channel);
-            for row in rows(tile.window, window) {
-                let range = row.start..row.end();
-                // 0 / 0 is NaN: a pixel that no tile covered has no score.
-                scores.extend(sums[range.clone()].iter().zip(&weights[range]).map(|(sum, weight)| sum / weight));
+            let mut weights = weights.iter();
+            let addend = scores.map(|scores| Addend::Scores(&scores[channel * area..(channel + 1) * area]));
+            // 0 / 0 is NaN: a pixel that no tile covered has no score.
+            self.sum_plane(tile, channel, window, addend, |row| {
+                means.extend(row.iter().zip(&mut weights).map(|(sum, weight)| sum / weight));
+            });
+        }
+        window.map(|window| Block { window, scores: means })
+    }
+
+    /// One plane of sums, row by row, so that no sum leaves the cache between what earlier tiles left and where it goes. What is read again is
+    /// never overwritten before: a row is read ahead of what is stored of it and of those above. `finish` is called with the part of each row
+    /// that lies in `window`.
+    fn sum_plane(
+        &mut self,
+        tile: &Tile,
+        plane: usize,
+        window: Option<Window>,
+        addend: Option<Addend<'_>>,
+        mut finish: impl FnMut(&[f32]),
+    ) {
+        let shared: [usize; 3] = std::array::from_fn(|a| self.axes[a].shared_before(tile.place[a]));
+        let done: [usize; 3] = std::array::from_fn(|a| self.axes[a].done(tile.place[a]));
+        let Size { depth, height, width } = tile.window.size();
+        let [_, y_offset, x_offset] = self.offsets(tile);
+        let [by_layer, by_row, by_column] = &mut self.carries;
+        let sums = &mut self.row[..];
+        let inside = window.map(|window| {
+            let [z, y, x] = window.spans();
+            let [from_z, from_y, from_x] = [z.start - tile.window.z, y.start - tile.window.y, x.start - tile.window.x];
+            (from_z..from_z + z.len, from_y..from_y + y.len, from_x..from_x + x.len)
+        });
+        for z in 0..depth {
+            for y in 0..height {
+                let (old, new) = sums.split_at_mut(shared[2]);
+                old.copy_from_slice(&by_column.row(plane, z, y)[..old.len()]);
+                let columns = x_offset + shared[2]..x_offset + width;
+                if y < shared[1] {
+                    new.copy_from_slice(&by_row.row(plane, z, y)[columns]);
+                } else if z < shared[0] {
+                    new.copy_from_slice(&by_layer.row(plane, z, y_offset + y)[columns]);
+                } else {
+                    new.fill(0.0);
+                }
+                let at = (z * height + y) * width;
+                let taper = &self.taper[at..at + width];
+                match addend {
+                    Some(Addend::Scores(scores)) => {
+                        for ((sum, score), weight) in sums.iter_mut().zip(&scores[at..at + width]).zip(taper) {
+                            *sum += score * weight;
+                        }
+                    }
+                    Some(Addend::Weights) => sums.iter_mut().zip(taper).for_each(|(sum, weight)| *sum += weight),
+                    None => {}
+                }
+                let (finished, later) = sums.split_at(done[2]);
+                by_column.row_mut(plane, z, y)[..later.len()].copy_from_slice(later);
+                let columns = x_offset..x_offset + done[2];
+                if y >= done[1] {
+                    by_row.row_mut(plane, z, y - done[1])[columns].copy_from_slice(finished);
+                } else if z >= done[0] {
+                    by_layer.row_mut(plane, z - done[0], y_offset + y)[columns].copy_from_slice(finished);
+                }
+                if let Some((slices, lines, columns)) = &inside
+                    && slices.contains(&z)
+                    && lines.contains(&y)
+                {
+                    finish(&sums[columns.clone()]);
+                }
             }
         }
-        Some(Block { window, scores })
     }
 
     /// Where the tile starts, counted from the first tile of the grid.
     fn offsets(&self, tile: &Tile) -> [usize; 3] {
         std::array::from_fn(|a| self.axes[a].starts[tile.place[a]] - self.axes[a].origin())
     }
+}
+
+/// What a tile adds to a plane of sums.
+#[derive(Clone, Copy)]
+enum Addend<'a> {
+    /// One channel's scores times the weights, `(depth, height, width)`.
+    Scores(&'a [f32]),
+    /// The weights themselves.
+    Weights,
 }
 
 /// Score planes and one of weights; none where nothing is summed.
@@ -224,19 +246,13 @@ fn rows(whole: Window, part: Window) -> impl Iterator<Item = Span> {
 /// Weighted scores and, in the last plane, weights: `(planes, depth, height, width)`.
 #[derive(Debug)]
 struct Sums {
-    planes: usize,
     size: Size,
     data: Vec<f32>,
 }
 
 impl Sums {
     fn new(planes: usize, size: Size) -> Self {
-        Self { planes, size, data: vec![0.0; planes * size.area()] }
-    }
-
-    fn plane(&self, plane: usize) -> &[f32] {
-        let area = self.size.area();
-        &self.data[plane * area..(plane + 1) * area]
+        Self { size, data: vec![0.0; planes * size.area()] }
     }
 
     fn start(&self, plane: usize, z: usize, y: usize) -> usize {
@@ -251,17 +267,5 @@ impl Sums {
     fn row_mut(&mut self, plane: usize, z: usize, y: usize) -> &mut [f32] {
         let start = self.start(plane, z, y);
         &mut self.data[start..start + self.size.width]
-    }
-
-    /// Adds scores times weights to the score planes and the weights to the last plane.
-    fn add(&mut self, scores: &[f32], weights: &[f32]) {
-        let area = weights.len();
-        for (sums, scores) in self.data.chunks_exact_mut(area).zip(scores.chunks_exact(area)) {
-            for ((sum, score), weight) in sums.iter_mut().zip(scores).zip(weights) {
-                *sum += score * weight;
-            }
-        }
-        let last = self.data.len() - area;
-        self.data[last..].iter_mut().zip(weights).for_each(|(sum, weight)| *sum += weight);
     }
 }

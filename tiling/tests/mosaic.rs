@@ -10,8 +10,12 @@ const TAPERS: [Taper; 4] = [Taper::Flat, Taper::Hann, Taper::MonaiGaussian, Tape
 fn grids() -> impl Strategy<Value = TileGrid> {
     let axis = || (1usize..40, 1usize..14).prop_flat_map(|(length, tile)| (Just(length), Just(tile), 0..tile));
     let depth = prop_oneof![Just((1, 1, 0)), axis().prop_map(|(n, t, o)| (n.min(9), t, o))];
-    (depth, axis(), axis()).prop_map(|(z, y, x)| {
+    (depth, axis(), axis(), any::<bool>()).prop_map(|(z, y, x, even)| {
         let size = |f: fn((usize, usize, usize)) -> usize| Size { depth: f(z), height: f(y), width: f(x) };
+        if even {
+            let step = [z, y, x].map(|(_, tile, overlap)| (tile as f64 - overlap as f64 / 2.0).max(1.0));
+            return TileGrid::even(size(|a| a.0), size(|a| a.1), step).unwrap();
+        }
         TileGrid::new(size(|a| a.0), size(|a| a.1), size(|a| a.2)).unwrap()
     })
 }

@@ -55,3 +55,15 @@ fn tiles_start_where_monais_windows_do() {
         assert_eq!(starts, serde_json::from_value::<Vec<usize>>(case["starts"].clone()).unwrap(), "{case}");
     }
 }
+
+/// nnU-Net spreads its windows evenly, half of one apart or less, and rounds their starts half to even.
+#[test]
+fn even_tiles_start_where_nnunets_windows_do() {
+    for case in golden()["nnunet"]["starts"].as_array().unwrap() {
+        let number = |name: &str| case[name].as_u64().unwrap() as usize;
+        let (image, window) = (number("image"), number("window"));
+        let grid = TileGrid::even(Size::plane(image, 1), Size::plane(window, 1), [1.0, 1.0, window as f64 / 2.0]).unwrap();
+        let starts: Vec<usize> = grid.tiles().map(|tile| tile.window.x).collect();
+        assert_eq!(starts, serde_json::from_value::<Vec<usize>>(case["starts"].clone()).unwrap(), "{case}");
+    }
+}

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::{Class, Scaling, ScoreActivation};
+use crate::{Class, Scaling, ScoreActivation, VolumeInput};
 
 /// A STAC item, as far as a card goes.
 #[derive(Debug, Serialize, Deserialize)]
@@ -32,6 +32,8 @@ pub(super) struct Properties {
     pub(super) dropped: Option<Vec<u8>>,
     #[serde(rename = "swath:gsd", default, skip_serializing_if = "Option::is_none")]
     pub(super) gsd: Option<GsdField>,
+    #[serde(rename = "swath:volume", default, skip_serializing_if = "Option::is_none")]
+    pub(super) volume: Option<VolumeInput>,
     #[serde(flatten)]
     pub(super) rest: Map<String, Value>,
 }

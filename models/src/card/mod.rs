@@ -4,7 +4,9 @@ mod item;
 mod model_card;
 mod read;
 mod shapes;
+mod volume;
 mod write;
 
 pub use model_card::{GsdRange, ModelCard};
 pub(crate) use shapes::Shapes;
+pub use volume::{Intensity, LabelResampling, MeasuredScaling, Side, VolumeAxes, VolumeInput, Voxels};

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::{Activation, Class, Error, Graph, Op, Result, Scaling, ScoreActivation};
+use crate::{Activation, Class, Error, Graph, Op, Result, Scaling, ScoreActivation, VolumeInput};
 
 /// What a checkpoint needs to be fed correctly, and what its output means: a STAC item with the Machine Learning Model extension v1.5.2.
 ///
@@ -29,6 +29,8 @@ pub struct ModelCard {
     pub dropped: Vec<u8>,
     /// Ground sample distances that the network was trained for: `swath:gsd`.
     pub gsd: Option<GsdRange>,
+    /// What the network needs of volumes, if it takes any: `swath:volume`.
+    pub volume: Option<VolumeInput>,
 }
 
 /// Allowed ground sample distances in metres per pixel.
@@ -47,7 +49,8 @@ impl ModelCard {
     /// If bands or classes are not as many as the graph's channels, two classes have one name, a scaling cannot be computed, or the activation
     /// is one that the graph has applied already.
     pub fn check(&self, graph: &Graph, path: &Path) -> Result<()> {
-        self.check_scaling(path)?;
+        self.check_values(path)?;
+        self.check_volume(|volume| volume.check_rank(graph.rank()), path)?;
         let fail = |field: &str, expected: String, got: usize| Error::Card {
             path: path.into(),
             field: field.into(),

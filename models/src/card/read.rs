@@ -6,8 +6,9 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::item::{ArrayField, BandField, ClassField, GsdField, Item};
+use super::volume::Wrong;
 use super::{GsdRange, ModelCard, Shapes};
-use crate::{Class, Error, Result, Scaling};
+use crate::{Class, Error, Result, Scaling, VolumeInput};
 
 /// The label of pixels without data, where the card has none.
 const NODATA: u8 = 255;
@@ -136,12 +137,30 @@ impl ModelCard {
         if let Some(GsdRange { minimum, maximum }) = gsd.filter(|gsd| !(gsd.minimum > 0.0 && gsd.maximum >= gsd.minimum)) {
             return Err(fail("swath:gsd", "0 < minimum <= maximum", format!("{minimum} to {maximum}")));
         }
-        let card = Self { name: p.name, architecture: p.architecture, bands, scaling, classes, nodata, activation, dropped, gsd };
-        card.check_scaling(path)?;
+        let (name, architecture, volume) = (p.name, p.architecture, p.volume);
+        let card = Self { name, architecture, bands, scaling, classes, nodata, activation, dropped, gsd, volume };
+        card.check_values(path)?;
         Ok((card, Shapes { input: input.input, result: output.result }))
     }
 
-    pub(super) fn check_scaling(&self, path: &Path) -> Result<()> {
+    /// An error if what volumes need is not what `check` wants.
+    pub(super) fn check_volume(&self, check: impl FnOnce(&VolumeInput) -> Result<(), Wrong>, path: &Path) -> Result<()> {
+        let wrong = |Wrong { field, expected, got }| Error::Card {
+            path: path.into(),
+            field: format!("swath:volume.{field}"),
+            expected: expected.into(),
+            got,
+        };
+        self.volume.as_ref().map_or(Ok(()), |volume| check(volume).map_err(wrong))
+    }
+
+    /// Whether the card's numbers can be computed with.
+    pub(super) fn check_values(&self, path: &Path) -> Result<()> {
+        self.check_scaling(path)?;
+        self.check_volume(|volume| volume.check(self.bands.len()), path)
+    }
+
+    fn check_scaling(&self, path: &Path) -> Result<()> {
         for (band, scaling) in self.scaling.iter().enumerate() {
             let field = format!("mlm:input[0].value_scaling[{band}]");
             let wrong =
@@ -167,7 +186,7 @@ fn check_names(item: &Item, path: &Path) -> Result<()> {
         );
     }
     if let Some(name) = item.properties.rest.keys().find(|name| name.starts_with("swath:")) {
-        let known = "swath:activation, swath:dropped_classes or swath:gsd";
+        let known = "swath:activation, swath:dropped_classes, swath:gsd or swath:volume";
         return fail(name, known, "a property that Swath does not know".into());
     }
     Ok(())

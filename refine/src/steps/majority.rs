@@ -1,0 +1,67 @@
+//! The most frequent label around each pixel.
+
+use swath_tiling::Size;
+
+/// Each pixel gets the label that is the most frequent in a square around it, as far as there is a raster. At a tie it keeps its own label if that is
+/// among them, else it gets the lowest. Pixels without data do not count and stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Majority {
+    radius: usize,
+}
+
+impl Majority {
+    /// The widest square, in pixels: counts have 16 bits.
+    pub const WIDEST: usize = 255;
+
+    /// A square of `width` pixels; none if that is even, 1 or too wide.
+    #[must_use]
+    pub fn new(width: usize) -> Option<Self> {
+        (width % 2 == 1 && (3..=Self::WIDEST).contains(&width)).then_some(Self { radius: width / 2 })
+    }
+
+    /// Side of the square, in pixels.
+    #[must_use]
+    pub fn width(self) -> usize {
+        2 * self.radius + 1
+    }
+
+    /// How far from a pixel others matter.
+    pub(super) fn halo(self) -> usize {
+        self.radius
+    }
+
+    /// The new labels of `labels`, `(height, width)`.
+    pub(super) fn apply(self, size: Size, nodata: u8, labels: &[u8]) -> Vec<u8> {
+        let Size { height, width, .. } = size;
+        let mut present = [false; 256];
+        for label in labels {
+            present[usize::from(*label)] = true;
+        }
+        present[usize::from(nodata)] = false;
+        let present: Vec<u8> = (0..=u8::MAX).filter(|label| present[usize::from(*label)]).collect();
+        let mut changed = labels.to_vec();
+        for y in 0..height {
+            let rows = y.saturating_sub(self.radius)..height.min(y + self.radius + 1);
+            let column = |x: usize| rows.clone().map(move |y| labels[y * width + x]);
+            let mut counts = [0_u16; 256];
+            (0..width.min(self.radius)).flat_map(column).for_each(|label| counts[usize::from(label)] += 1);
+            for x in 0..width {
+                if x + self.radius < width {
+                    column(x + self.radius).for_each(|label| counts[usize::from(label)] += 1);
+                }
+                if x > self.radius {
+                    column(x - self.radius - 1).for_each(|label| counts[usize::from(label)] -= 1);
+                }
+                let own = &mut changed[y * width + x];
+                if *own != nodata {
+                    // Strictly more is what another label needs.
+                    *own = present.iter().copied().fold(*own, |best, label| {
+                        let [most, count] = [best, label].map(|label| counts[usize::from(label)]);
+                        if count > most { label } else { best }
+                    });
+                }
+            }
+        }
+        changed
+    }
+}

@@ -1,0 +1,29 @@
+//! Volumes and scenes apart.
+
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::path::Path;
+
+/// Whether this is a medical volume rather than a scene: a `NIfTI` file by its name, a DICOM file by its first bytes, or a folder that has no ending or
+/// such files.
+#[must_use]
+pub fn is_volume(path: &Path) -> bool {
+    is_nifti_name(path) || is_dicom(path) || (path.is_dir() && (path.extension().is_none() || has_dicom(path)))
+}
+
+/// Whether one of a folder's first files is a DICOM file: GDAL has formats that are folders, too, each with an ending of its own.
+fn has_dicom(folder: &Path) -> bool {
+    fs::read_dir(folder).is_ok_and(|entries| entries.flatten().take(64).any(|entry| is_dicom(&entry.path())))
+}
+
+/// Whether a file's name is that of a `NIfTI` file.
+pub(super) fn is_nifti_name(path: &Path) -> bool {
+    let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+    [".nii", ".nii.gz"].iter().any(|ending| name.ends_with(ending))
+}
+
+/// DICOM PS3.10, section 7.1: 128 bytes of any content, then the prefix.
+fn is_dicom(path: &Path) -> bool {
+    let mut start = [0; 132];
+    path.is_file() && File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok() && start[128..] == *b"DICM"
+}

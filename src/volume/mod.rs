@@ -1,0 +1,25 @@
+//! Volumes: CT and MR in, labels on the same voxels out.
+//!
+//! A volume is a raster with slices, and goes through the same plan, pipeline and mosaic as a scene. What is particular to it is here: its values are
+//! prepared as the model card's `swath:volume` says ([`Volume`] is a [`RasterSource`](crate::source::RasterSource) on the grid that the network sees),
+//! and finished scores go back to its own voxels plane by plane, so that memory does not grow with the number of slices.
+
+mod after;
+mod intensity;
+mod kind;
+mod labels;
+mod line;
+mod measure;
+mod orientation;
+mod planes;
+mod report;
+mod scratch;
+mod segmenter;
+mod slab;
+mod source;
+
+pub use after::{AfterSteps, Kept};
+pub use kind::is_volume;
+pub use report::{ClassVolume, VolumeReport};
+pub use segmenter::{VolumeOutput, VolumeSegmenter};
+pub use source::{Volume, VolumeChoice};

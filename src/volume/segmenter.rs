@@ -1,0 +1,241 @@
+//! One volume, from file to labels.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use rayon::ThreadPoolBuilder;
+use serde_json::{Value, json};
+use swath_models::{Arithmetic, Axes, Executor as _, Extent, Fused, Model, ModelCard, Oriented, VolumeInput};
+use swath_volumes::{Encoding, LabelClass, NiftiLabelWriter};
+
+use super::after::{AfterSteps, Kept};
+use super::kind::is_nifti_name;
+use super::labels::LabelPlanes;
+use super::planes::Planes;
+use super::report::{ClassVolume, VolumeReport};
+use super::scratch::{LabelScratch, SLAB};
+use super::source::{Volume, VolumeChoice};
+use crate::outputs::check_files;
+use crate::pipeline::{self, Observer};
+use crate::plan::{Plan, PlanRequest, Storage, VolumeMemory};
+use crate::segment::Origin;
+use crate::sink::{Unpublished, colours, prepare_text};
+use crate::source::RasterSource as _;
+use crate::stac::item_path;
+use crate::{Error, Existing, Result, Stage, Timings, heap};
+
+/// Names that a label volume may have.
+const ENDINGS: &str = ".nii or .nii.gz";
+
+/// A model that is ready to label volumes. Unlike for scenes, tiles are stitched as the network gives their scores (logits, if the card says that a
+/// softmax or sigmoid is lacking), as MONAI and nnU-Net do.
+#[derive(Debug)]
+pub struct VolumeSegmenter {
+    card: ModelCard,
+    input: VolumeInput,
+    executor: Fused,
+    origin: Origin,
+}
+
+/// Where the labels of a volume go.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VolumeOutput {
+    /// The label volume: `.nii` or `.nii.gz`. What says how it was made goes beside it, with the ending `.json`.
+    pub path: PathBuf,
+    /// What is done with labels when all are found.
+    pub after: AfterSteps,
+    /// What happens to files that are there already.
+    pub existing: Existing,
+}
+
+impl VolumeOutput {
+    /// What says how the labels were made.
+    #[must_use]
+    pub fn item(&self) -> PathBuf {
+        // As beside a scene's labels, but for two endings.
+        let gzip = self.path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gz"));
+        if gzip { item_path(&self.path.with_extension("")) } else { item_path(&self.path) }
+    }
+
+    /// An error if the name does not say what is to be written, something exists that must stay, or a folder is missing or not writable.
+    ///
+    /// # Errors
+    /// As said.
+    pub fn check(&self, volume: &Volume) -> Result<()> {
+        let input = &volume.profile().path;
+        if !is_nifti_name(&self.path) {
+            return Err(Error::VolumeOutput { volume: input.clone(), expected: ENDINGS, path: self.path.clone() });
+        }
+        let canonical = |path: &Path| std::fs::canonicalize(path).ok();
+        if canonical(&self.path).is_some_and(|output| canonical(input) == Some(output)) {
+            return Err(Error::OutputIsScene { output: self.path.clone(), scene: input.clone() });
+        }
+        check_files(&[self.path.clone(), self.item()], self.existing)
+    }
+}
+
+impl VolumeSegmenter {
+    /// Reads a model folder and makes it ready.
+    ///
+    /// # Errors
+    /// If a file of it is missing or damaged, card, graph and weights disagree, or the card does not say how volumes are prepared.
+    pub fn open(folder: &Path, arithmetic: Arithmetic) -> Result<Self> {
+        let Model { card, graph, weights } = Model::read(folder)?;
+        let Some(input) = card.volume.clone() else { return Err(Error::NoVolumes { model: card.name }) };
+        let executor = Fused::new(graph, &weights, arithmetic)?;
+        Ok(Self { card, input, executor, origin: Origin::of(folder)? })
+    }
+
+    /// What the model needs and what its labels mean.
+    #[must_use]
+    pub fn card(&self) -> &ModelCard {
+        &self.card
+    }
+
+    /// Looks at a volume; its voxels are not read.
+    ///
+    /// # Errors
+    /// If there is none, it is damaged, or there are several and none is chosen.
+    pub fn volume(&self, path: &Path, choice: &VolumeChoice) -> Result<Volume> {
+        Volume::open(path, choice, &self.input)
+    }
+
+    /// Plans how a volume is labelled. The tile is the user's, else the card's, else the largest that fits.
+    ///
+    /// # Errors
+    /// If the request does not fit the network, or no tiling fits in memory; the error says what would do.
+    pub fn plan(&self, volume: &Volume, request: &PlanRequest, after: AfterSteps) -> Result<Plan> {
+        let path = || volume.profile().path.clone();
+        let not = |what| Err(Error::NotForVolumes { what, path: path() });
+        if request.window.is_some() {
+            return not("a window");
+        }
+        if request.layers.probabilities.is_some() || request.layers.confidence.is_some() {
+            return not("probabilities or confidence");
+        }
+        let executor = Oriented::new(&self.executor, volume.orientation());
+        let tile = self.input.tile.filter(|_| request.tile.is_none());
+        let executor = tile.into_iter().fold(executor, |executor, tile| executor.with_tile(Axes::from_array(tile)));
+        let bytes = volume.stored_profile().sample.bytes();
+        let storage = Storage::Volume(self.memory(volume, request.threads, after));
+        Plan::with_profile(volume.profile(), storage, bytes, &executor, request)
+    }
+
+    fn memory(&self, volume: &Volume, threads: usize, after: AfterSteps) -> VolumeMemory {
+        let channels = self.executor.graph().output_channels();
+        let (stored, grid) = (volume.size(), volume.profile().size);
+        let own = stored.height * stored.width * size_of::<f32>();
+        let plane = grid.height * grid.width * size_of::<f32>();
+        let depth = volume.orientation().depth_axis();
+        let beside = Planes::BESIDE + if depth == 0 { volume.slices() - 1 } else { 0 };
+        let labels = SLAB.min(stored.area()).max(stored.height * stored.width);
+        // Runs of equal labels: of twelve bytes each, one for every eight voxels, which is more than anatomy has.
+        let runs = if after.is_none() { 0 } else { stored.area() / 8 * 12 };
+        VolumeMemory {
+            fixed: 2 * own + beside * plane + LabelPlanes::fixed_bytes(volume, channels, threads),
+            read: plane,
+            finished: LabelPlanes::plane_bytes(volume, channels),
+            // Labels as they are read and written, and blocks that are being compressed.
+            finish: 4 * labels + runs,
+        }
+    }
+
+    /// Labels a volume. The label volume appears when it is complete.
+    ///
+    /// # Errors
+    /// If something exists already, cannot be read or written, a score is not a number, or the observer cancels.
+    pub fn run(&self, volume: &Volume, plan: &Plan, output: &VolumeOutput, observer: &dyn Observer) -> Result<VolumeReport> {
+        let started = Instant::now();
+        output.check(volume)?;
+        let channels = self.executor.graph().output_channels();
+        let pool = ThreadPoolBuilder::new().num_threads(plan.threads).build()?;
+        let mut labels = LabelScratch::create(&output.path, volume.size())?;
+        let mut planes = LabelPlanes::new(&self.card, volume, channels, &pool);
+        let executor = Oriented::new(&self.executor, volume.orientation());
+        let timings = pipeline::run(volume, &executor, &self.card.scaling, plan, observer, |scores| {
+            planes.take(scores, |finished| labels.append(finished))
+        })?;
+        drop(planes);
+        self.executor.trim();
+        heap::trim();
+        if !labels.is_complete() {
+            return Err(Error::Incomplete { path: volume.profile().path.clone() });
+        }
+        let finishing = Instant::now();
+        let voxel = volume.stored_profile().affine.voxel_volume();
+        output.after.apply(&mut labels, volume.size(), voxel, &self.card)?;
+        let file = Unpublished::create(&output.path, output.existing)?;
+        let counts = pool.install(|| self.write(volume, &labels, file.part(), &output.path))?;
+        let class = |class: &swath_models::Class| {
+            let voxels = counts[usize::from(class.value)];
+            ClassVolume { value: class.value, name: class.name.clone(), voxels, ml: voxels as f64 * voxel / 1000.0 }
+        };
+        let classes: Vec<ClassVolume> = self.card.classes.iter().map(class).collect();
+        let nodata = volume.size().area() as u64 - classes.iter().map(|class| class.voxels).sum::<u64>();
+        let text = serde_json::to_string_pretty(&self.describe(volume, plan, output, &classes, nodata)).unwrap_or_default();
+        let item = prepare_text(&output.item(), &format!("{text}\n"), output.existing)?;
+        file.publish()?;
+        item.publish()?;
+        let finishing = Stage { threads: plan.threads, busy: finishing.elapsed(), ..Stage::default() };
+        let timings = Timings { finishing, total: started.elapsed(), ..timings };
+        Ok(VolumeReport { path: output.path.clone(), item: output.item(), classes, nodata, timings })
+    }
+
+    /// Writes the label volume; `name` is the one that it will have. How often each label occurs.
+    fn write(&self, volume: &Volume, labels: &LabelScratch, part: &Path, name: &Path) -> Result<Box<[u64; 256]>> {
+        let colours = colours(&self.card.classes);
+        let class = |(class, colour): (&swath_models::Class, &swath_models::Colour)| LabelClass {
+            value: class.value.into(),
+            name: class.name.clone(),
+            colour: Some([colour.red, colour.green, colour.blue]),
+        };
+        let classes: Vec<LabelClass> = self.card.classes.iter().zip(&colours).map(class).collect();
+        let mut writer = NiftiLabelWriter::create(part, volume.stored_profile(), &classes, Encoding::of(name))?;
+        let mut counts = Box::new([0u64; 256]);
+        labels.read(|_, planes| {
+            for label in planes.iter() {
+                counts[usize::from(*label)] += 1;
+            }
+            Ok(writer.write(planes)?)
+        })?;
+        writer.finish()?;
+        Ok(counts)
+    }
+
+    /// Everything that the labels depend on, and what they are.
+    fn describe(&self, volume: &Volume, plan: &Plan, output: &VolumeOutput, classes: &[ClassVolume], nodata: u64) -> Value {
+        let stored = volume.stored_profile();
+        let absolute = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let warnings: Vec<String> = stored.warnings.iter().map(ToString::to_string).collect();
+        let Extent { z, y, x } = plan.layout.input;
+        let overlap = plan.layout.overlap;
+        let grid = volume.profile().size;
+        let after = output.after;
+        json!({
+            "swath": env!("CARGO_PKG_VERSION"),
+            "labels": output.path.file_name().map(|name| name.to_string_lossy()),
+            "source": absolute(&stored.path),
+            "frame": volume.frame(),
+            "size": [stored.size.x, stored.size.y, stored.size.z],
+            "spacing_mm": stored.affine.spacing(),
+            "orientation": stored.affine.orientation().to_string(),
+            "warnings": warnings,
+            "model": { "name": self.card.name, "href": self.origin.href, "sha256": self.origin.digest },
+            "parameters": {
+                "volume": self.input,
+                "grid": [grid.width, grid.height, grid.depth],
+                "tile": [x, y, z],
+                "overlap": [overlap.width, overlap.height, overlap.depth],
+                "blend": plan.blend.name(),
+                "device": "cpu",
+                "precision": plan.arithmetic.precision.name(),
+                "convolutions": plan.arithmetic.convolutions.name(),
+                "largest_component": after.kept == Kept::Largest,
+                "smallest_component_mm3": after.smallest,
+                "fill_holes": after.fill_holes,
+            },
+            "classes": classes,
+            "nodata_voxels": nodata,
+        })
+    }
+}

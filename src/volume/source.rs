@@ -1,0 +1,203 @@
+//! A volume as a network sees it.
+
+use std::path::Path;
+use std::sync::OnceLock;
+
+use gdal::raster::GdalDataType;
+use swath_models::{Axes, Intensity, LabelResampling, Orientation, VolumeInput};
+use swath_tiling::{Size, Window};
+use swath_volumes::{VolumeOptions, VolumeProfile, VolumeSource};
+
+use super::intensity::Step;
+use super::line::Line;
+use super::measure::measure;
+use super::orientation::orientation;
+use super::planes::Planes;
+use crate::source::{BandProfile, Patch, RasterProfile, RasterSource, WindowReader};
+use crate::{Error, Georeference, Result};
+
+/// Which volume of a file or folder.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VolumeChoice {
+    /// Of the DICOM series of a folder, the one with this `SeriesInstanceUID`.
+    pub series: Option<String>,
+    /// Of a file with several volumes (4-D `NIfTI`), the one with this number, from 0.
+    pub frame: Option<usize>,
+}
+
+/// A volume on the grid that a network sees: its values prepared, resampled to the network's spacing, in the order in which they are stored. Its
+/// [`profile`](RasterSource::profile) is that of the grid; [`Volume::stored_profile`] that of the file.
+#[derive(Debug)]
+pub struct Volume {
+    stored: Box<dyn VolumeSource>,
+    frame: usize,
+    orientation: Orientation,
+    /// From stored voxels to the grid's, along the volume's z, y and x.
+    lines: Axes<Line>,
+    intensity: Vec<Intensity>,
+    /// The same with the numbers of this volume, once they are measured.
+    steps: OnceLock<Vec<Step>>,
+    /// Neighbouring slices that the network takes as bands.
+    slices: usize,
+    labels: LabelResampling,
+    profile: RasterProfile,
+}
+
+impl Volume {
+    /// Looks at a volume; voxels are not read.
+    ///
+    /// # Errors
+    /// If there is none, it is damaged, or the file has several and none is chosen.
+    pub(super) fn open(path: &Path, choice: &VolumeChoice, input: &VolumeInput) -> Result<Self> {
+        let mut options = VolumeOptions::default();
+        if let Some(series) = &choice.series {
+            options = options.with_series(series);
+        }
+        let stored = swath_volumes::open(path, &options)?;
+        let own = stored.profile();
+        for warning in &own.warnings {
+            tracing::warn!("{}: {warning}", path.display());
+        }
+        let frame = own.frame(choice.frame)?;
+        let orientation = orientation(input.axes, own.affine.orientation())?;
+        let lengths = Axes { z: own.size.z, y: own.size.y, x: own.size.x };
+        let lines = match (input.spacing, input.size) {
+            (Some(wanted), _) => {
+                let [x, y, z] = own.affine.spacing();
+                let wanted = orientation.to_raster(Axes::from_array(wanted));
+                let line = |(length, (spacing, wanted))| Line::respaced(length, spacing, wanted);
+                lengths.zip(Axes { z, y, x }.zip(wanted)).map(line)
+            }
+            (None, Some([height, width])) => {
+                let depth = orientation.to_network(lengths).z;
+                let wanted = orientation.to_raster(Axes { z: depth, y: height, x: width });
+                lengths.zip(wanted).map(|(from, to)| Line { from, to })
+            }
+            (None, None) => lengths.map(|from| Line { from, to: from }),
+        };
+        let size = Size { depth: lines.z.to, height: lines.y.to, width: lines.x.to };
+        let band = BandProfile { description: None, colour: None, data_type: GdalDataType::Float32, nodata: None, bytes: 4 };
+        let profile = RasterProfile {
+            path: path.into(),
+            size,
+            bands: vec![band],
+            georeference: Georeference::default(),
+            block: Size::plane(size.width, size.height),
+            block_bytes: size.width * size.height * size_of::<f32>(),
+            acquired: None,
+        };
+        let (slices, intensity, labels) = (input.slices.unwrap_or(1), input.intensity.clone(), input.labels);
+        Ok(Self { stored, frame, orientation, lines, intensity, steps: OnceLock::new(), slices, labels, profile })
+    }
+
+    /// What is known of the volume as it is stored.
+    #[must_use]
+    pub fn stored_profile(&self) -> &VolumeProfile {
+        self.stored.profile()
+    }
+
+    /// Whether the network sees other voxels than those that are stored.
+    #[must_use]
+    pub fn is_resampled(&self) -> bool {
+        !self.lines.into_array().into_iter().all(Line::is_same)
+    }
+
+    /// How the network's axes lie in the volume.
+    #[must_use]
+    pub fn orientation(&self) -> Orientation {
+        self.orientation
+    }
+
+    /// How many voxels are stored.
+    #[must_use]
+    pub fn size(&self) -> Size {
+        Size { depth: self.lines.z.from, height: self.lines.y.from, width: self.lines.x.from }
+    }
+
+    pub(super) fn stored(&self) -> &dyn VolumeSource {
+        self.stored.as_ref()
+    }
+
+    pub(super) fn frame(&self) -> usize {
+        self.frame
+    }
+
+    pub(super) fn lines(&self) -> Axes<Line> {
+        self.lines
+    }
+
+    pub(super) fn slices(&self) -> usize {
+        self.slices
+    }
+
+    pub(super) fn labels(&self) -> LabelResampling {
+        self.labels
+    }
+
+    /// What is done to stored values; measured when it is first asked for.
+    pub(super) fn steps(&self) -> Result<&[Step]> {
+        if let Some(steps) = self.steps.get() {
+            return Ok(steps);
+        }
+        let steps = measure(self.stored(), self.frame, &self.intensity)?;
+        Ok(self.steps.get_or_init(|| steps))
+    }
+}
+
+impl RasterSource for Volume {
+    fn profile(&self) -> &RasterProfile {
+        &self.profile
+    }
+
+    fn reader(&self) -> Result<Box<dyn WindowReader + '_>> {
+        Ok(Box::new(VolumeReader { volume: self, planes: Planes::new(self)? }))
+    }
+}
+
+/// Reads tiles of a volume.
+struct VolumeReader<'v> {
+    volume: &'v Volume,
+    planes: Planes<'v>,
+}
+
+impl WindowReader for VolumeReader<'_> {
+    fn read(&mut self, window: Window) -> Result<Patch> {
+        let Self { volume, planes } = self;
+        let size = volume.profile.size;
+        let around = volume.slices / 2;
+        let axis = volume.orientation.depth_axis();
+        let beside = if axis == 0 { around } else { 0 };
+        planes.make_ready(window.z.saturating_sub(beside)..(window.z + window.depth + beside).min(size.depth))?;
+        let area = window.area();
+        let mut pixels = Vec::with_capacity(volume.slices * area);
+        for band in 0..volume.slices {
+            // How far along the slices' axis the band lies from the slice that is labelled.
+            let offset = (band as isize - around as isize) * if volume.orientation.is_depth_flipped() { -1 } else { 1 };
+            let shift = |own: usize, at: usize, length: usize| {
+                if own == axis { at.saturating_add_signed(offset).min(length - 1) } else { at }
+            };
+            for z in window.z..window.z + window.depth {
+                let plane = planes.get(shift(0, z, size.depth));
+                for y in window.y..window.y + window.height {
+                    let row = &plane[shift(1, y, size.height) * size.width..][..size.width];
+                    if axis == 2 && offset != 0 {
+                        pixels.extend((window.x..window.x + window.width).map(|x| row[shift(2, x, size.width)]));
+                    } else {
+                        pixels.extend_from_slice(&row[window.x..window.x + window.width]);
+                    }
+                }
+            }
+        }
+        let mut valid = vec![true; area];
+        for band in pixels.chunks_exact(area) {
+            valid.iter_mut().zip(band).for_each(|(valid, value)| *valid &= value.is_finite());
+        }
+        Ok(Patch { window, pixels, valid, wanted: None })
+    }
+}
+
+impl From<swath_volumes::Error> for Error {
+    fn from(error: swath_volumes::Error) -> Self {
+        Self::Volume(Box::new(error))
+    }
+}

@@ -1,0 +1,59 @@
+"""Writes resampling.json: labels of volumes that a network sees at another spacing, as nnU-Net's own functions resample them.
+
+    pip install numpy scikit-image
+    python make_resampling.py
+
+The voxel at flat position i, x the fastest, is 37 i mod 101. The network gives three scores: 0, x - 30 and 2 x - 100, so that the label is the place
+of the largest. Values go to the network's grid, and scores come back, by `skimage.transform.resize` of order 1 without anti-aliasing, in double
+precision: what nnU-Net's `resample_data_or_seg` calls. Shapes are rounded half to even. Arrays are (z, y, x).
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from skimage.transform import resize
+
+# Size and spacing in the order x, y, z; the network's spacing for depth, height and width of SAR, which are z, y, x here.
+CASES = [((9, 8, 7), (1.0, 1.0, 1.0), (1.5, 1.5, 1.5)), ((9, 8, 7), (1.0, 1.5, 2.5), (1.0, 1.0, 1.0)), ((10, 6, 5), (0.8, 2.0, 1.0), (3.0, 2.0, 0.5))]
+# Size, and height and width that every slice gets.
+WHOLE = [((9, 8, 3), (5, 16)), ((7, 7, 2), (7, 4))]
+
+
+def volume(size):
+    x, y, z = size
+    return (37 * np.arange(x * y * z) % 101).astype(np.float64).reshape(z, y, x)
+
+
+def resample(array, shape):
+    return resize(array, shape, order=1, mode="edge", anti_aliasing=False, preserve_range=True)
+
+
+def labels(size, shape):
+    own = volume(size)
+    seen = resample(own, shape)
+    scores = [np.zeros_like(seen), seen - 30, 2 * seen - 100]
+    back = np.stack([resample(score, own.shape) for score in scores])
+    top = np.sort(back, axis=0)
+    # No label may hang on the last bits.
+    assert (top[-1] - top[-2]).min() > 1e-3, (top[-1] - top[-2]).min()
+    nearest = np.argmax(np.stack(scores), axis=0)
+    index = [((2 * np.arange(n) + 1) * m // (2 * n)) for n, m in zip(own.shape, shape)]
+    return {"scores": np.argmax(back, axis=0).ravel().tolist(), "nearest": nearest[np.ix_(*index)].ravel().tolist()}
+
+
+def main():
+    golden = []
+    for size, spacing, wanted in CASES:
+        shape = [int(round(s / w * n)) for n, s, w in zip(size[::-1], spacing[::-1], wanted)]
+        golden.append({"size": size, "spacing": spacing, "volume": {"spacing": wanted}, "grid": shape[::-1], **labels(size, shape)})
+    for size, plane in WHOLE:
+        shape = [size[2], *plane]
+        golden.append({"size": size, "spacing": [1, 1, 1], "volume": {"size": plane}, "grid": shape[::-1], **labels(size, shape)})
+    path = Path(__file__).with_name("resampling.json")
+    path.write_text("[\n" + ",\n".join(json.dumps(case) for case in golden) + "\n]\n")
+    print(f"{path}: {path.stat().st_size} bytes")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,282 @@
+//! The built binary on volumes: what is labelled is what was asked for, whichever way the voxels lie.
+#![expect(clippy::unwrap_used, reason = "a helper that fails is a failed test")]
+
+mod nifti;
+mod support;
+
+use std::fs;
+use std::path::Path;
+
+use nifti::{Labels, Nifti, read_labels};
+use serde_json::Value;
+use support::{Linear, swath};
+use swath_models::{Axes, Builder, Conv, Extent, Model, ModelCard, Rank, Scope, VolumeInput, Weights};
+use tempfile::{TempDir, tempdir};
+
+/// A volume whose values are no symmetric function of their place: 0 to 126.
+fn noise([width, height, depth]: [usize; 3]) -> Nifti {
+    Nifti::new([width, height, depth], |x, y, z| (support::noise(z, x, y) / 2).min(126).into())
+}
+
+/// What a card says of volumes.
+fn input(json: &str) -> VolumeInput {
+    serde_json::from_str(json).unwrap()
+}
+
+/// A model whose label of a voxel is the value of the voxel at `offset` from it, along its own depth, height and width: one convolution with a kernel
+/// of three along each axis and one weight that is not 0. Beyond the edge is 0.
+fn neighbour(rank: Rank, offset: [isize; 3], volume: VolumeInput) -> Model {
+    let identity = Linear::identity();
+    let classes = identity.bias.len();
+    let kernel = if rank == Rank::Planar { Extent { z: 1, y: 3, x: 3 } } else { Extent::cube(3) };
+    let mut builder = Builder::new("neighbour", rank, 1);
+    let image = builder.input();
+    let conv = Conv { kernel, padding: kernel.map(|side| swath_models::Padding::both(side / 2)), ..Conv::square(classes, 1) };
+    let head = builder.conv(image, &Scope::root("head"), conv.biased()).node();
+    let at = Axes::from_array(offset).zip(kernel).map(|(offset, side)| (side / 2).saturating_add_signed(offset));
+    let mut weights = Weights::new();
+    let mut values = vec![0.0; classes * kernel.product()];
+    for (class, weight) in identity.weights.iter().enumerate() {
+        values[class * kernel.product() + (at.z * kernel.y + at.y) * kernel.x + at.x] = weight[0];
+    }
+    let shape = if rank == Rank::Planar { vec![classes, 1, 3, 3] } else { vec![classes, 1, 3, 3, 3] };
+    weights.insert("head.weight", shape, values);
+    weights.insert("head.bias", vec![classes], identity.bias.clone());
+    let Model { card, .. } = identity.model();
+    let card = ModelCard { volume: Some(volume), ..card };
+    Model { card, graph: builder.build(head).unwrap(), weights }
+}
+
+/// Labels `case.nii.gz` of a folder by a model.
+fn label(folder: &TempDir, model: &Model, options: &str) -> Labels {
+    let path = folder.path().join("model");
+    let _ = fs::remove_dir_all(&path);
+    model.write(&path).unwrap();
+    segment(folder.path(), options);
+    read_labels(&folder.path().join("labels.nii.gz"))
+}
+
+fn segment(folder: &Path, options: &str) {
+    let common = "--model model --output labels.nii.gz --overwrite --max-memory 1GiB --threads 2";
+    swath(folder, &format!("segment case.nii.gz {common} {options}")).succeeds();
+}
+
+/// The value at an offset along x, y and z of the file, 0 beyond its edge.
+fn shifted(volume: &Nifti, offset: [isize; 3]) -> Vec<u8> {
+    let [width, height, depth] = volume.size;
+    let value = |at: usize| {
+        let place = [at % width, at / width % height, at / width / height];
+        let moved: Option<Vec<usize>> =
+            (0..3).map(|axis| place[axis].checked_add_signed(offset[axis]).filter(|at| *at < volume.size[axis])).collect();
+        moved.map_or(0, |moved| volume.values[(moved[2] * height + moved[1]) * width + moved[0]] as u8)
+    };
+    (0..volume.values.len()).map(value).collect()
+}
+
+/// Each network sees its neighbours where its card says that its axes point to, whatever the order and directions of those of the file; with tiles
+/// of any size, since a halo of one voxel is all that it sees.
+#[test]
+fn a_network_sees_its_own_axes() {
+    let folder = tempdir().unwrap();
+    let mut volume = noise([13, 11, 9]);
+    // x towards posterior, y towards left, z towards superior: PLS.
+    (volume.sides, volume.spacing) = ([1, 0, 2], [-1.0, -1.0, 1.0]);
+    volume.write(&folder.path().join("case.nii.gz"));
+    // The network's depth, height and width, the neighbour along them, and where that is along x, y and z of the file.
+    for (rank, axes, offset, expected) in [
+        (Rank::Volumetric, "ijk", [1, 0, 0], [1, 0, 0]),
+        (Rank::Volumetric, "SPL", [1, 0, 0], [0, 0, 1]),
+        (Rank::Volumetric, "SPL", [0, 1, -1], [1, -1, 0]),
+        (Rank::Volumetric, "RAS", [1, 0, 0], [0, -1, 0]),
+        (Rank::Volumetric, "RAS", [0, 1, 1], [-1, 0, 1]),
+        (Rank::Volumetric, "IAR", [-1, 0, 1], [0, -1, 1]),
+        (Rank::Planar, "SPL", [0, 1, -1], [1, -1, 0]),
+        (Rank::Planar, "LSA", [0, 1, 1], [-1, 0, 1]),
+        (Rank::Planar, "PSR", [0, -1, 1], [0, -1, -1]),
+    ] {
+        let model = neighbour(rank, offset, input(&format!(r#"{{ "axes": "{axes}" }}"#)));
+        for options in ["", "--tile 8 --blend crop", "--tile 7 --blend crop --workers 2"] {
+            let labels = label(&folder, &model, options);
+            assert!(labels.values == shifted(&volume, expected), "{rank:?} {axes} {offset:?} {options}");
+        }
+    }
+}
+
+#[test]
+fn neighbouring_slices_are_bands() {
+    let folder = tempdir().unwrap();
+    let volume = noise([8, 7, 6]);
+    volume.write(&folder.path().join("case.nii.gz"));
+    for (axes, band, expected) in [("SPL", 0, [0, 0, -1]), ("IPL", 0, [0, 0, 1]), ("LPS", 2, [-1, 0, 0]), ("APR", 2, [0, 1, 0])] {
+        let mut linear = Linear::identity();
+        for weights in &mut linear.weights {
+            let own = weights[0];
+            *weights = (0..3).map(|at| if at == band { own } else { 0.0 }).collect();
+        }
+        let Model { card, graph, weights } = linear.model();
+        let volume_input = input(&format!(r#"{{ "axes": "{axes}", "slices": 3 }}"#));
+        let model = Model { card: ModelCard { volume: Some(volume_input), ..card }, graph, weights };
+        let labels = label(&folder, &model, "--tile 5");
+        // The outer slices are repeated.
+        let [width, height, depth] = volume.size;
+        let clamp = |at: usize, offset: isize, length: usize| (at as isize + offset).clamp(0, length as isize - 1) as usize;
+        let at = |at: usize| {
+            let (x, y, z) = (at % width, at / width % height, at / width / height);
+            let [dx, dy, dz] = expected;
+            let (x, y, z) = (clamp(x, dx, width), clamp(y, dy, height), clamp(z, dz, depth));
+            volume.values[(z * height + y) * width + x] as u8
+        };
+        assert!(labels.values == (0..width * height * depth).map(at).collect::<Vec<_>>(), "{axes} {band}");
+    }
+}
+
+/// Everything of the header but what says how voxels are stored.
+#[test]
+fn the_header_is_the_volumes() {
+    let folder = tempdir().unwrap();
+    let mut volume = noise([9, 8, 7]);
+    volume.spacing = [0.7, 0.9, 2.5];
+    volume.write(&folder.path().join("case.nii.gz"));
+    volume.write(&folder.path().join("plain.nii"));
+    let labels = label(&folder, &neighbour(Rank::Volumetric, [0; 3], input(r#"{ "axes": "ijk" }"#)), "");
+    let own = fs::read(folder.path().join("plain.nii")).unwrap();
+    let differ: Vec<usize> = (0..348).filter(|at| labels.header[*at] != own[*at]).collect();
+    // datatype, bitpix, vox_offset, scl_slope, cal_max.
+    assert!(differ.iter().all(|at| (70..74).contains(at) || (108..120).contains(at) || (124..132).contains(at)), "{differ:?}");
+    let item: Value = serde_json::from_slice(&fs::read(folder.path().join("labels.json")).unwrap()).unwrap();
+    assert_eq!(item["orientation"], "RAS");
+    let voxels: u64 = item["classes"].as_array().unwrap().iter().map(|class| class["voxels"].as_u64().unwrap()).sum();
+    assert_eq!(voxels, 9 * 8 * 7);
+    assert_eq!(item["parameters"]["volume"]["axes"], "ijk");
+}
+
+/// Values as numpy has them: a window in HU, percentiles of the volume, its mean and deviation.
+#[test]
+fn intensities_are_prepared_in_their_order() {
+    let folder = tempdir().unwrap();
+    let volume = Nifti::new([5, 4, 3], |x, y, z| (x * 7 + y * 31 + z * 13) as f32 - 50.0);
+    volume.write(&folder.path().join("case.nii.gz"));
+    let mut sorted = volume.values.clone();
+    sorted.sort_by(f32::total_cmp);
+    let percentile = |p: f64| {
+        let at = p / 100.0 * (sorted.len() - 1) as f64;
+        let (low, high) = (f64::from(sorted[at.floor() as usize]), f64::from(sorted[at.ceil() as usize]));
+        low + (high - low) * at.fract()
+    };
+    let clipped: Vec<f64> = volume.values.iter().map(|x| f64::from(*x).max(percentile(10.0)).min(percentile(85.5))).collect();
+    let mean = clipped.iter().sum::<f64>() / clipped.len() as f64;
+    let deviation = (clipped.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / clipped.len() as f64).sqrt();
+    let steps = r#"[{ "type": "clip-percentiles", "lower": 10, "upper": 85.5 }, { "type": "z-score-volume" },
+        { "type": "min-max", "minimum": -4, "maximum": -3.9 }, { "type": "clip", "minimum": 0, "maximum": 126 }]"#;
+    let model = neighbour(Rank::Volumetric, [0; 3], input(&format!(r#"{{ "axes": "SPL", "intensity": {steps} }}"#)));
+    let labels = label(&folder, &model, "");
+    for (x, label) in clipped.iter().zip(labels.values) {
+        let expected = (((x - mean) / deviation + 4.0) / 0.1).clamp(0.0, 126.0);
+        assert!((expected - f64::from(label)).abs() < 0.501, "{expected} became {label}");
+    }
+}
+
+/// A ball of 1 with a hole, a crumb of 1 far away, and a block of 2.
+#[test]
+fn components_are_kept_by_size() {
+    let folder = tempdir().unwrap();
+    let mut volume = Nifti::new([20, 20, 12], |x, y, z| {
+        let square = |a: usize, b: usize| a.abs_diff(b).pow(2);
+        let distance = square(x, 7) + square(y, 7) + square(z, 5);
+        let is_block = (15..18).contains(&x) && (14..17).contains(&y) && (3..6).contains(&z);
+        match (distance, is_block) {
+            (5..=16, _) => 1.0,
+            (_, true) => 2.0,
+            _ if (x, y, z) == (1, 18, 10) => 1.0,
+            _ => 0.0,
+        }
+    });
+    volume.spacing = [2.0, 0.5, 1.0];
+    volume.write(&folder.path().join("case.nii.gz"));
+    let model = neighbour(Rank::Volumetric, [0; 3], input(r#"{ "axes": "ijk" }"#));
+    let count = |labels: &Labels, class: u8| support::count(&labels.values, model.card.classes[usize::from(class)].value);
+    let crumb = (10 * 20 + 18) * 20 + 1;
+    let all = label(&folder, &model, "");
+    let largest = label(&folder, &model, "--keep largest --csv table.csv");
+    assert_eq!((all.values[crumb], largest.values[crumb]), (1, 0));
+    assert_eq!((count(&largest, 1), count(&largest, 2)), (count(&all, 1) - 1, 27));
+    let table = fs::read_to_string(folder.path().join("table.csv")).unwrap();
+    assert!(table.contains(",2,class_2,27,0.027000\n"), "{table}");
+    fs::remove_file(folder.path().join("table.csv")).unwrap();
+    // A voxel is one cubic millimetre: 27 are less than 27.5.
+    let smallest = label(&folder, &model, "--min-size 27.5");
+    assert_eq!((count(&smallest, 1), count(&smallest, 2)), (count(&all, 1) - 1, 0));
+    let filled = label(&folder, &model, "--fill-holes");
+    let hole = (5 * 20 + 7) * 20 + 7;
+    assert_eq!((all.values[hole], filled.values[hole], filled.values[0]), (0, 1, 0));
+}
+
+#[test]
+fn what_volumes_have_not_is_said() {
+    let folder = tempdir().unwrap();
+    let path = folder.path();
+    noise([6, 5, 4]).write(&path.join("case.nii.gz"));
+    Linear::identity().model().write(&path.join("scenes")).unwrap();
+    neighbour(Rank::Volumetric, [0; 3], input(r#"{ "axes": "ijk" }"#)).write(&path.join("model")).unwrap();
+    let case = "segment case.nii.gz --model model --output";
+    for (args, words) in [
+        ("segment case.nii.gz --model scenes --output labels.nii.gz", ["swath:volume", "linear"]),
+        (&format!("{case} labels.tif"), [".nii.gz", "labels.tif"]),
+        (&format!("{case} case.nii.gz --overwrite"), ["case.nii.gz", "scene"]),
+        (&format!("{case} labels.nii.gz --window 0,0,2,2"), ["a window", "case.nii.gz"]),
+        (&format!("{case} labels.nii.gz --bands 1"), ["bands", "case.nii.gz"]),
+        (&format!("{case} labels.nii.gz --shard 1/2"), ["a shard", "case.nii.gz"]),
+        (&format!("{case} labels.nii.gz --frame 1"), ["1 volumes", "number 1"]),
+        ("segment none.nii.gz --model model --output labels.nii.gz", ["none.nii.gz", "cannot"]),
+    ] {
+        swath(path, args).fails(2, &words);
+    }
+    support::assert_nothing_left(path);
+}
+
+/// What `golden/make_resampling.py` has of one volume.
+#[derive(serde::Deserialize)]
+struct Resampled {
+    size: [usize; 3],
+    spacing: [f32; 3],
+    /// `spacing` or `size` of the card.
+    volume: serde_json::Map<String, Value>,
+    /// Width, height and depth that the network sees.
+    grid: [usize; 3],
+    scores: Vec<u8>,
+    nearest: Vec<u8>,
+}
+
+/// The network sees what `skimage` makes of the volume, and its scores come back as nnU-Net's do, in slabs of any size.
+#[test]
+fn scores_come_back_as_nnunets() {
+    let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/resampling.json");
+    let cases: Vec<Resampled> = serde_json::from_slice(&fs::read(golden).unwrap()).unwrap();
+    let folder = tempdir().unwrap();
+    let linear = Linear {
+        weights: vec![vec![0.0], vec![1.0], vec![2.0]],
+        bias: vec![0.0, -30.0, -100.0],
+        activation: swath_models::ScoreActivation::Softmax,
+    };
+    for case in cases {
+        let mut volume = Nifti::new(case.size, |_, _, _| 0.0);
+        volume.values.iter_mut().enumerate().for_each(|(at, value)| *value = (37 * at % 101) as f32);
+        volume.spacing = case.spacing;
+        volume.write(&folder.path().join("case.nii.gz"));
+        for (way, expected) in [("scores", &case.scores), ("nearest", &case.nearest)] {
+            let mut fields = case.volume.clone();
+            fields.insert("axes".into(), "SAR".into());
+            fields.insert("labels".into(), way.into());
+            let Model { card, graph, weights } = linear.model();
+            let model =
+                Model { card: ModelCard { volume: Some(input(&Value::from(fields).to_string())), ..card }, graph, weights };
+            for options in ["", "--tile 4 --overlap 1", "--tile 3 --blend flat --overlap 0"] {
+                let labels = label(&folder, &model, options);
+                let classes: Vec<u8> = labels.values.iter().map(|label| (label - 1) / 2).collect();
+                assert!(classes == *expected, "{:?} {:?} {way} {options}", case.size, case.volume);
+            }
+            let item: Value = serde_json::from_slice(&fs::read(folder.path().join("labels.json")).unwrap()).unwrap();
+            assert_eq!(item["parameters"]["grid"], serde_json::json!(case.grid));
+        }
+    }
+}
