@@ -27,6 +27,7 @@
 pub mod batch;
 mod canvas;
 mod clocks;
+mod computing;
 pub mod demo;
 mod digest;
 mod error;
@@ -61,6 +62,7 @@ mod timings;
 pub mod train;
 mod version;
 
+pub use computing::{Computing, Device};
 pub use error::{Error, Result, with_causes};
 pub use gdal::Gcp;
 pub use georeference::Georeference;

@@ -12,6 +12,10 @@
 // What needs the processor's vector instructions is the only exception.
 #![deny(unsafe_code)]
 
+// Helpers of the integration tests serve tests in here, too.
+#[cfg(test)]
+extern crate self as swath_models;
+
 mod arithmetic;
 mod axes;
 mod builder;
@@ -19,6 +23,8 @@ mod card;
 mod class;
 mod cost;
 mod cpu;
+#[cfg(feature = "cuda")]
+mod cuda;
 mod error;
 mod executor;
 mod files;
@@ -35,6 +41,7 @@ mod scaling;
 mod score;
 mod shape;
 mod split_mix;
+mod stitch;
 mod tensor;
 pub mod train;
 mod weights;
@@ -48,8 +55,10 @@ pub use card::{GsdRange, ModelCard};
 pub use class::{Class, Colour, ColourError};
 pub use cost::Cost;
 pub use cpu::Fused;
+#[cfg(feature = "cuda")]
+pub use cuda::{Cuda, CudaDevices};
 pub use error::{Error, Result};
-pub use executor::Executor;
+pub use executor::{DeviceFacts, Executor};
 pub use geometry::{Geometry, Reach};
 pub use graph::{Graph, Node, NodeId, Rank};
 pub use model::{Golden, Model, ModelBytes};
@@ -60,5 +69,9 @@ pub use reference::Reference;
 pub use scaling::Scaling;
 pub use score::ScoreActivation;
 pub use shape::{Extent, Shape};
+pub use stitch::{
+    EndOfRows, FinishedRows, LabelTable, PixelType, Rows, RowsOf, Stitch, StitchBytes, StitchRequest, StitchTile, WantedRows,
+    WrongScore,
+};
 pub use tensor::Tensor;
 pub use weights::{TensorSpec, Weights};
