@@ -53,6 +53,17 @@ struct Entry {
     name: String,
     rank: Rank,
     op: Op,
+    /// Of an operator of two inputs: what makes one of them.
+    before: Option<Op>,
+    inputs: Option<[Source; 2]>,
+}
+
+/// What an operator of two inputs is given.
+#[derive(Clone, Copy, Deserialize, PartialEq)]
+#[serde(rename_all = "snake_case")]
+enum Source {
+    Input,
+    Before,
 }
 
 /// The golden operators: their own tensors and inputs.
@@ -60,7 +71,7 @@ fn operators() -> Result<Vec<Case>, Box<dyn Error>> {
     let entries: Vec<Entry> = serde_json::from_slice(include_bytes!("../tests/golden/operators.json"))?;
     let all = Weights::from_bytes(include_bytes!("../tests/golden/operators.safetensors"), Path::new("operators.safetensors"))?;
     let mut cases = Vec::new();
-    for Entry { name, rank, op } in entries {
+    for Entry { name, rank, op, before, inputs } in entries {
         let (mut input, mut weights) = (None, Weights::new());
         for spec in all.specs().filter(|spec| spec.name.rsplit_once('.').is_some_and(|(case, _)| case == name)) {
             let data = all.get(&spec.name)?.to_vec();
@@ -80,7 +91,14 @@ fn operators() -> Result<Vec<Case>, Box<dyn Error>> {
         let input = input.ok_or_else(|| format!("{name} has no input"))?;
         let mut builder = Builder::new(&name, rank, input.shape().channels);
         let from = builder.input();
-        let output = builder.push(&name, op, vec![from]).node();
+        let given = match before.zip(inputs) {
+            Some((before, inputs)) => {
+                let made = builder.push("before", before, vec![from]).node();
+                inputs.map(|source| if source == Source::Input { from } else { made }).to_vec()
+            }
+            None => vec![from],
+        };
+        let output = builder.push(&name, op, given).node();
         cases.push(Case { graph: builder.build(output)?, name, weights, input });
     }
     Ok(cases)

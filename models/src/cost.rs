@@ -60,7 +60,7 @@ fn node_flops(node: &Node, output: Shape, shapes: &[Shape]) -> u64 {
     let elements = output.elements() as u64;
     let input = node.inputs.first().map_or(output, |i| shapes[i.index()]);
     match &node.op {
-        Op::Input { .. } | Op::Concat | Op::Channels { .. } | Op::Pad { .. } => 0,
+        Op::Input { .. } | Op::Concat | Op::Channels { .. } | Op::Pad { .. } | Op::Crop { .. } | Op::Turn(_) => 0,
         Op::Conv(c) => {
             let taps = (c.kernel.product() * (input.channels / c.groups)) as u64;
             elements.saturating_mul(2 * taps + u64::from(c.bias))
@@ -70,10 +70,17 @@ fn node_flops(node: &Node, output: Shape, shapes: &[Shape]) -> u64 {
             (2 * input.elements() as u64).saturating_mul(taps).saturating_add(if c.bias { elements } else { 0 })
         }
         Op::BatchNorm(_) | Op::Affine => 2 * elements,
-        Op::Activation(_) | Op::Add | Op::Mul => elements,
+        // Twice over the values for mean and variance, then a scaling.
+        Op::InstanceNorm(_) | Op::GroupNorm(_) => 6 * elements,
+        Op::L2Norm { .. } => 4 * elements,
+        Op::Activation(_) | Op::PRelu { .. } | Op::Add | Op::Mul => elements,
         Op::Softmax => 3 * elements,
         Op::Pool(p) => elements.saturating_mul(p.kernel.product() as u64),
-        Op::GlobalAveragePool => input.elements() as u64,
+        // One comparison for every value of a window.
+        Op::MaxUnpool(p) => (input.elements() as u64).saturating_mul(p.kernel.product() as u64),
+        Op::GlobalAveragePool | Op::AdaptiveAveragePool { .. } => input.elements() as u64,
+        // Of every position and codeword: the squared distance, and the weighted residual.
+        Op::Encoding(e) => (6 * input.elements() as u64).saturating_mul(e.codewords as u64),
         // Two taps along each of two axes, a multiply-add each.
         Op::Resize(_) => 8 * elements,
     }

@@ -2,8 +2,8 @@
 
 use crate::infer::MAX_STEP;
 use crate::{
-    Axes, Conv, ConvTranspose, Coordinates, Error, Extent, Graph, Interpolation, Node, Op, Padding, Pool, Rank, Resize, ResizeTo,
-    Result,
+    Axes, Conv, ConvTranspose, Coordinates, CropPlace, Error, Extent, Graph, Interpolation, Node, Op, Padding, Pool, Rank,
+    Resize, ResizeTo, Result,
 };
 
 /// How the output's pixels relate to the input's.
@@ -212,6 +212,8 @@ impl Graph {
                         Ratio::new(along(*extent, axis), input)
                     }
                 },
+                Op::MaxUnpool(_) => Some(of(1)),
+                Op::Crop { .. } => Some(of(0)),
                 // After a global mean there is one position, whatever the input; such a graph sees the whole tile anyway.
                 _ => node.inputs.iter().map(|i| scales[i.0]).max_by_key(|r| r.num * 1024 / r.den).or(Some(Ratio::ONE)),
             };
@@ -270,7 +272,38 @@ impl Graph {
                     let before = along(*padding, axis).before as i64;
                     Needed { first: first - before, last: last - before }
                 }
-                Op::GlobalAveragePool => return Err(node),
+                Op::GlobalAveragePool
+                | Op::AdaptiveAveragePool { .. }
+                | Op::InstanceNorm(_)
+                | Op::GroupNorm(_)
+                | Op::Encoding(_)
+                | Op::Turn(_) => return Err(node),
+                Op::MaxUnpool(p) => {
+                    let (kernel, stride) = (along(p.kernel, axis) as i64, along(p.stride, axis) as i64);
+                    let [first, last] = [first, last].map(|position| position.div_euclid(stride));
+                    let values = Needed { first, last };
+                    let windows = Needed { first: first * stride, last: last * stride + kernel - 1 };
+                    for (input, read) in node.inputs.iter().zip([values, windows]) {
+                        if !read.is_near() {
+                            return Err(node);
+                        }
+                        needed[input.0] = Some(read.union(needed[input.0]));
+                    }
+                    continue;
+                }
+                Op::Crop { place } => {
+                    // What is cut off must not depend on the extent.
+                    let [from, to] = [node.inputs[0].0, node.inputs[1].0];
+                    if scales[from] != scales[to] {
+                        return Err(node);
+                    }
+                    let more = along(offsets[from], axis) - along(offsets[to], axis);
+                    let before = match place {
+                        CropPlace::Middle => more.div_euclid(2),
+                        CropPlace::After { before } => along(*before, axis) as i64,
+                    };
+                    Needed { first: first + before, last: last + before }
+                }
                 Op::Resize(resize) => {
                     let input = node.inputs[0].0;
                     let Some(ratio) = scales[index].over(scales[input]) else { return Err(node) };

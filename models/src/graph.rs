@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Extent, Op, Padding, Result, ScoreActivation, Shape};
+use crate::{Axes, CropPlace, Error, Extent, Op, Padding, Result, ScoreActivation, Shape};
 
 /// Which node of a graph: its place in topological order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -30,9 +30,9 @@ pub struct Node {
 }
 
 impl Node {
-    /// The inputs whose values are read; the second input of a resize lends only its extent.
+    /// The inputs whose values are read; the second input of a resize or a crop lends only its extent.
     pub(crate) fn value_inputs(&self) -> &[NodeId] {
-        if matches!(self.op, Op::Resize(_)) { &self.inputs[..1] } else { &self.inputs }
+        if matches!(self.op, Op::Resize(_) | Op::Crop { .. }) { &self.inputs[..1] } else { &self.inputs }
     }
 
     /// Whether it gives scores, by its name in networks of the zoo.
@@ -257,6 +257,9 @@ fn is_planar(op: &Op) -> bool {
         Op::ConvTranspose(c) => (vec![c.kernel, c.stride, c.dilation, c.output_padding.map(|n| n.saturating_add(1))], c.padding),
         Op::Pool(p) => (vec![p.kernel, p.stride], p.padding),
         Op::Pad { padding, .. } => (Vec::new(), *padding),
+        Op::MaxUnpool(p) => (vec![p.kernel, p.stride], Axes::default()),
+        Op::AdaptiveAveragePool { bins } => (vec![*bins], Axes::default()),
+        Op::Crop { place: CropPlace::After { before } } => (vec![before.map(|n| n.saturating_add(1))], Axes::default()),
         _ => return true,
     };
     steps.into_iter().all(|step| step.z == 1) && padding.z == Padding::default()

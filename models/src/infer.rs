@@ -1,7 +1,10 @@
 //! Channels and extents of every node, from the nodes alone.
 
 use crate::windows::{transposed, windowed};
-use crate::{Axes, Conv, ConvTranspose, Error, Extent, Node, Op, PadFill, Padding, Pool, Resize, ResizeTo, Result, Shape};
+use crate::{
+    Axes, Conv, ConvTranspose, CropPlace, Encoding, Error, Extent, GroupNorm, MaxUnpool, Node, Op, PadFill, Padding, Pool,
+    Resize, ResizeTo, Result, Shape, Turn,
+};
 
 /// Channels of every node; checks arity and that channels fit.
 pub(crate) fn channels(nodes: &[Node]) -> Result<Vec<usize>> {
@@ -18,7 +21,7 @@ pub(crate) fn node_channels(node: &Node, inputs: &[usize]) -> Result<usize> {
     let fail = |expected: String, got: String| Error::Node { node: node.name.clone(), expected, got };
     let arity = match &node.op {
         Op::Input { .. } => 0..=0,
-        Op::Add | Op::Mul => 2..=2,
+        Op::Add | Op::Mul | Op::MaxUnpool(_) | Op::Crop { .. } => 2..=2,
         Op::Concat => 1..=usize::MAX,
         Op::Resize(r) if r.to == ResizeTo::Like => 2..=2,
         _ => 1..=1,
@@ -39,6 +42,18 @@ pub(crate) fn node_channels(node: &Node, inputs: &[usize]) -> Result<usize> {
         Op::Conv(Conv { out_channels, groups, .. }) | Op::ConvTranspose(ConvTranspose { out_channels, groups, .. }) => {
             grouped(*groups, *out_channels)?
         }
+        Op::GroupNorm(GroupNorm { groups, .. }) => grouped(*groups, inputs[0])?,
+        Op::MaxUnpool(_) if inputs[0] != inputs[1] => {
+            return Err(fail("two inputs with the same channels".into(), format!("{} and {}", inputs[0], inputs[1])));
+        }
+        Op::Encoding(Encoding { channels, .. }) if inputs[0] != *channels => {
+            return Err(fail(format!("an input of {channels} channels"), inputs[0].to_string()));
+        }
+        Op::Turn(Turn { width, .. }) if inputs[0] != *width => {
+            return Err(fail(format!("an input of {width} channels"), inputs[0].to_string()));
+        }
+        Op::Encoding(Encoding { codewords, .. }) => *codewords,
+        Op::Turn(Turn { channels, .. }) => *channels,
         Op::Add | Op::Mul => match (inputs[0], inputs[1]) {
             (a, b) if a == b || b == 1 => a,
             (1, b) => b,
@@ -53,6 +68,9 @@ pub(crate) fn node_channels(node: &Node, inputs: &[usize]) -> Result<usize> {
         }
         _ => inputs[0],
     };
+    if channels == 0 {
+        return Err(fail("at least one channel".into(), "none".into()));
+    }
     if channels > MAX_CHANNELS {
         return Err(fail(format!("at most {MAX_CHANNELS} channels"), channels.to_string()));
     }
@@ -60,6 +78,7 @@ pub(crate) fn node_channels(node: &Node, inputs: &[usize]) -> Result<usize> {
         Op::Conv(Conv { kernel, groups, .. }) | Op::ConvTranspose(ConvTranspose { kernel, groups, .. }) => {
             (kernel.product() as u128) * (inputs[0] as u128) * (channels as u128) / (*groups as u128)
         }
+        Op::Encoding(Encoding { codewords, channels }) => (*codewords as u128) * (*channels as u128),
         _ => 0,
     };
     if weight > MAX_VALUES {
@@ -85,6 +104,17 @@ fn check_steps(node: &Node) -> Result<()> {
             (vec![("kernel", *kernel), ("stride", *stride), ("dilation", *dilation)], *padding)
         }
         Op::Pool(Pool { kernel, stride, padding, .. }) => (vec![("kernel", *kernel), ("stride", *stride)], *padding),
+        Op::MaxUnpool(MaxUnpool { kernel, stride }) => {
+            if let Some((kernel, stride)) = kernel.zip(*stride).into_array().into_iter().find(|(kernel, stride)| kernel > stride)
+            {
+                let (expected, got) =
+                    ("windows that do not overlap".into(), format!("a kernel of {kernel} with a stride of {stride}"));
+                return Err(Error::Node { node: node.name.clone(), expected, got });
+            }
+            (vec![("kernel", *kernel), ("stride", *stride)], Axes::default())
+        }
+        Op::AdaptiveAveragePool { bins } => (vec![("number of bins", *bins)], Axes::default()),
+        Op::Crop { place: CropPlace::After { before } } => (Vec::new(), before.map(|before| Padding { before, after: 0 })),
         Op::Pad { padding, .. } => (Vec::new(), *padding),
         Op::Resize(Resize { to: ResizeTo::Extent { extent }, .. }) => (vec![("resized length", *extent)], Axes::default()),
         Op::Resize(Resize { to: ResizeTo::Factor { factor }, .. }) => {
@@ -148,6 +178,34 @@ pub(crate) fn node_extent(node: &Node, inputs: &[Extent]) -> Result<Extent> {
             .ok_or_else(|| fail("an input no smaller than the window".into(), of(0)))?,
         Op::ConvTranspose(c) => transposed(of(0), c).ok_or_else(|| fail("a larger input".into(), of(0)))?,
         Op::GlobalAveragePool => Axes::cube(1),
+        Op::AdaptiveAveragePool { bins } => *bins,
+        Op::MaxUnpool(MaxUnpool { kernel, stride }) => {
+            let pooled = windowed(of(1), *kernel, *stride, Axes::default(), Axes::cube(1));
+            if pooled != Some(of(0)) {
+                let wanted = pooled.map_or("a second input no smaller than the window".into(), |Axes { z, y, x }| {
+                    format!("as many values as the second input has windows, {z} x {y} x {x}")
+                });
+                return Err(fail(wanted, of(0)));
+            }
+            of(1)
+        }
+        Op::Encoding(Encoding { channels, .. }) => Axes { x: *channels, ..Axes::cube(1) },
+        Op::Turn(Turn { channels, width }) => {
+            if of(0) != (Axes { x: *channels, ..Axes::cube(1) }) {
+                return Err(fail(format!("an input of 1 x 1 x {channels}"), of(0)));
+            }
+            Axes { x: *width, ..Axes::cube(1) }
+        }
+        Op::Crop { place } => {
+            let (from, to) = (of(0), of(1));
+            let before = place.before(from, to);
+            let fits = from.zip(to).zip(before).into_array().into_iter().all(|((from, to), before)| before + to <= from);
+            if !fits {
+                let end = to.zip(before).map(|(to, before)| to + before);
+                return Err(fail(format!("at least {} x {} x {} positions to cut from", end.z, end.y, end.x), from));
+            }
+            to
+        }
         Op::Add | Op::Mul => broadcast(of(0), of(1)).ok_or_else(|| {
             let Axes { z, y, x } = of(1);
             fail(format!("two inputs of the same extent, one being {z} x {y} x {x}"), of(0))
@@ -171,7 +229,16 @@ pub(crate) fn node_extent(node: &Node, inputs: &[Extent]) -> Result<Extent> {
             }
             of(0).zip(*padding).map(|(n, p)| n + p.total())
         }
-        Op::Input { .. } | Op::BatchNorm(_) | Op::Affine | Op::Activation(_) | Op::Softmax | Op::Channels { .. } => of(0),
+        Op::Input { .. }
+        | Op::BatchNorm(_)
+        | Op::InstanceNorm(_)
+        | Op::GroupNorm(_)
+        | Op::L2Norm { .. }
+        | Op::Affine
+        | Op::Activation(_)
+        | Op::PRelu { .. }
+        | Op::Softmax
+        | Op::Channels { .. } => of(0),
     };
     match extent.into_array().into_iter().try_fold(1, usize::checked_mul) {
         Some(0) => Err(fail("a result of at least one position".into(), of(0))),

@@ -63,7 +63,8 @@ pub use geometry::{Geometry, Reach};
 pub use graph::{Graph, Node, NodeId, Rank};
 pub use model::{Golden, Model, ModelBytes};
 pub use op::{
-    Activation, BatchNorm, Conv, ConvTranspose, Coordinates, Interpolation, Op, PadFill, Pool, PoolKind, Resize, ResizeTo,
+    Activation, BatchNorm, Conv, ConvTranspose, Coordinates, CropPlace, Encoding, GroupNorm, InstanceNorm, Interpolation,
+    MaxUnpool, Op, PadFill, Pool, PoolKind, Resize, ResizeTo, Slopes, Turn,
 };
 pub use reference::Reference;
 pub use scaling::Scaling;

@@ -8,7 +8,7 @@ use std::path::Path;
 use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, Metadata, TensorView};
 
-use crate::{Axes, Conv, ConvTranspose, Error, Graph, Node, Op, Rank, Result};
+use crate::{Axes, Conv, ConvTranspose, Encoding, Error, Graph, InstanceNorm, Node, Op, Rank, Result, Slopes};
 
 /// Bytes of the largest header, as the safetensors crate has it.
 const MAX_HEADER: u64 = 100_000_000;
@@ -240,7 +240,13 @@ impl Graph {
                     push(part, vec![input()]);
                 }
             }
-            Op::Affine => {
+            Op::PRelu { slopes } => push("weight", vec![if slopes == Slopes::Shared { 1 } else { input() }]),
+            Op::L2Norm { .. } => push("weight", vec![input()]),
+            Op::Encoding(Encoding { codewords, channels }) => {
+                push("codewords", vec![codewords, channels]);
+                push("scale", vec![codewords]);
+            }
+            Op::Affine | Op::GroupNorm(_) | Op::InstanceNorm(InstanceNorm { affine: true, .. }) => {
                 push("weight", vec![input()]);
                 push("bias", vec![input()]);
             }

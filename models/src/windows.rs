@@ -1,5 +1,7 @@
 //! Extents of what sliding windows give.
 
+use std::ops::Range;
+
 use crate::{Axes, ConvTranspose, Extent, Padding};
 
 /// Positions that a sliding window takes; `None` if it does not fit once.
@@ -31,4 +33,9 @@ pub(crate) fn transposed(input: Extent, c: &ConvTranspose) -> Option<Extent> {
         y: axis(input.y, c.kernel.y, c.stride.y, c.padding.y, c.output_padding.y, c.dilation.y)?,
         x: axis(input.x, c.kernel.x, c.stride.x, c.padding.x, c.output_padding.x, c.dilation.x)?,
     })
+}
+
+/// The positions of bin `bin` of `bins` along an axis of so many.
+pub(crate) fn bin_positions(bin: usize, bins: usize, length: usize) -> Range<usize> {
+    bin * length / bins..((bin + 1) * length).div_ceil(bins)
 }

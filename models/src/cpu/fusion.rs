@@ -167,7 +167,8 @@ impl Builder<'_> {
 
     fn takes_activation(&self, group: &Group) -> bool {
         let op = &self.graph.nodes()[group.node].op;
-        let takes = matches!(op, Op::Conv(_) | Op::ConvTranspose(_) | Op::BatchNorm(_) | Op::Affine | Op::Add | Op::Mul);
+        let is_norm = matches!(op, Op::BatchNorm(_) | Op::InstanceNorm(_) | Op::GroupNorm(_) | Op::L2Norm { .. });
+        let takes = is_norm || matches!(op, Op::Conv(_) | Op::ConvTranspose(_) | Op::Affine | Op::Add | Op::Mul);
         takes && group.activation.is_none() && self.computed[group.node]
     }
 }

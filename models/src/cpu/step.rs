@@ -8,7 +8,7 @@ use super::kernels::{Element, Epilogue, Held, Isa, PixelsMut};
 use super::layer::Layer;
 use super::ops::{self, Combination, Operand, Part, Positions, Sampling};
 use super::program::Program;
-use crate::{Activation, Error, Graph, Op, Pool, Result, Shape};
+use crate::{Activation, Axes, Error, Extent, Graph, MaxUnpool, Op, Pool, Result, Shape};
 
 /// One operation of a program. Values are called by the node that gives them.
 #[derive(Debug)]
@@ -34,7 +34,13 @@ pub(super) enum Work<E: Element> {
     Activate,
     Softmax,
     Pool(Pool),
+    Unpool(MaxUnpool),
     Mean,
+    Bins(Extent),
+    Turn,
+    Crop {
+        before: Axes<usize>,
+    },
     /// Puts every input in its place, which starts at a channel.
     Concat {
         starts: Vec<usize>,
@@ -47,15 +53,21 @@ pub(super) enum Work<E: Element> {
 }
 
 impl<E: Element> Work<E> {
-    /// Whether an output value needs no other input value than the one at its place, or those of its pixel.
+    /// Whether its output may be computed in the place of its input: an output value needs no other input value than the one at its place, or
+    /// those of its pixel, or all are read before any is written.
     pub(super) fn is_local(&self) -> bool {
-        matches!(self, Self::Layer(Layer::Scale(_)) | Self::Combine(_) | Self::Activate | Self::Softmax)
+        let layer =
+            |layer: &Layer<E>| matches!(layer, Layer::Scale(_) | Layer::Normalise(_) | Layer::L2Norm(_) | Layer::Slopes(_));
+        match self {
+            Self::Layer(own) => layer(own),
+            _ => matches!(self, Self::Combine(_) | Self::Activate | Self::Softmax),
+        }
     }
 
     /// Whether the pixels of its output may have others' channels between them.
     pub(super) fn writes_views(&self) -> bool {
         let layer = matches!(self, Self::Layer(Layer::Convolution(_) | Layer::Transposed(_)));
-        layer || matches!(self, Self::Pool(_) | Self::Resize(_))
+        layer || matches!(self, Self::Pool(_) | Self::Resize(_) | Self::Crop { .. })
     }
 }
 
@@ -67,7 +79,19 @@ impl<E: Element> Step<E> {
         let mut activation = group.activation;
         let work = match (&node.op, &layers[group.node]) {
             (_, Some(layer)) => Work::Layer(layer.clone()),
-            (Op::Input { .. } | Op::Conv(_) | Op::ConvTranspose(_) | Op::BatchNorm(_) | Op::Affine, None) => {
+            (
+                Op::Input { .. }
+                | Op::Conv(_)
+                | Op::ConvTranspose(_)
+                | Op::BatchNorm(_)
+                | Op::InstanceNorm(_)
+                | Op::GroupNorm(_)
+                | Op::L2Norm { .. }
+                | Op::Affine
+                | Op::PRelu { .. }
+                | Op::Encoding(_),
+                None,
+            ) => {
                 return Err(Error::MissingTensor { tensor: format!("{}.weight", node.name) });
             }
             (Op::Add, None) => Work::Combine(Combination::Add),
@@ -78,7 +102,11 @@ impl<E: Element> Step<E> {
             }
             (Op::Softmax, None) => Work::Softmax,
             (Op::Pool(pool), None) => Work::Pool(*pool),
+            (Op::MaxUnpool(unpool), None) => Work::Unpool(*unpool),
             (Op::GlobalAveragePool, None) => Work::Mean,
+            (Op::AdaptiveAveragePool { bins }, None) => Work::Bins(*bins),
+            (Op::Turn(_), None) => Work::Turn,
+            (Op::Crop { place }, None) => Work::Crop { before: place.before(input.extent, shapes[group.node].extent) },
             (Op::Concat, None) => {
                 let channels = node.inputs.iter().map(|input| shapes[input.index()].channels);
                 let starts = channels.scan(0, |end, channels| Some(mem::replace(end, *end + channels)));
@@ -150,11 +178,20 @@ impl<E: Element> Step<E> {
             }
             Work::Layer(Layer::Transposed(transposed)) => transposed.run(isa, input, activation, scratch, (output, shape.extent)),
             Work::Pool(pool) => ops::pool(isa, pool, input, shape.extent, output),
+            Work::Unpool(unpool) => {
+                if let Some(pooled) = operands.next() {
+                    ops::max_unpool(isa, unpool, input, pooled, output.values);
+                }
+            }
             Work::Mean => ops::mean(isa, input.pixels, output.values),
+            Work::Bins(bins) => ops::bins(isa, input, *bins, output.values),
+            Work::Layer(Layer::Codewords(codewords)) => codewords.run(isa, input, output.values),
+            Work::Turn => ops::turn(input, output.values),
+            Work::Crop { before } => ops::crop(input, *before, shape.extent, output),
             Work::Channels { start } => ops::channels(input, *start, shape, output.values),
             Work::Resize(sampling) => sampling.run(isa, input, output),
             Work::Pad(positions) => positions.run(input, output.values),
-            Work::Layer(Layer::Scale(_)) | Work::Activate | Work::Softmax | Work::Combine(_) | Work::Concat { .. } => {
+            Work::Layer(_) | Work::Activate | Work::Softmax | Work::Combine(_) | Work::Concat { .. } => {
                 ops::copy(input, output.values);
                 self.compute_in_place(isa, shape, output.values);
             }
@@ -165,6 +202,9 @@ impl<E: Element> Step<E> {
     fn compute_in_place(&self, isa: Isa, shape: Shape, values: &mut [E]) {
         match &self.work {
             Work::Layer(Layer::Scale(scale)) => scale.run(isa, self.activation, shape.extent.x, values),
+            Work::Layer(Layer::Normalise(normalise)) => normalise.run(isa, self.activation, values),
+            Work::Layer(Layer::L2Norm(norm)) => norm.run(isa, self.activation, shape.extent.x, values),
+            Work::Layer(Layer::Slopes(slopes)) => slopes.run(isa, shape.extent.x, values),
             Work::Softmax => ops::softmax(isa, shape, values),
             _ => {
                 if let Some(activation) = self.activation {

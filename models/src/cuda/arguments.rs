@@ -33,6 +33,14 @@ arguments! {
     Copy => COPY_CHANNELS: "copy_channels", COPY_GROUPS: "copy_groups";
     PoolWindow => POOL: "pool";
     Mean => MEAN_SUMS: "mean_sums", MEAN: "mean";
+    Bend => BEND: "bend";
+    UnitLength => UNIT_LENGTH: "unit_length";
+    Bins => BINS: "bins";
+    Unpool => UNPOOL: "unpool";
+    Crop => CROP: "crop";
+    Turn => TURN: "turn";
+    Norm => NORM_SUMS: "norm_sums", NORM_MEANS: "norm_means", NORM_SQUARES: "norm_squares", NORM_SCALES: "norm_scales", NORM_SCALED: "norm_scaled";
+    Encode => ENCODE_WEIGHTS: "encode_weights", ENCODE_SUMS: "encode_sums", ENCODE: "encode";
     Resample => RESIZE: "resize";
     Pad => PAD: "pad";
     Convolution => CONVOLUTION: "convolution", TRANSPOSED: "transposed", DEPTHWISE: "depthwise";
@@ -89,6 +97,9 @@ impl From<Option<Activation>> for Function {
             Some(Activation::Relu) => of(1, 0.0, 0.0),
             Some(Activation::LeakyRelu { slope }) => of(2, slope as f32, 0.0),
             Some(Activation::Sigmoid) => of(3, 0.0, 0.0),
+            Some(Activation::HardSigmoid) => of(5, 0.0, 0.0),
+            Some(Activation::HardSwish) => of(6, 0.0, 0.0),
+            Some(Activation::Silu) => of(7, 0.0, 0.0),
             Some(Activation::Clip { min, max }) => {
                 of(4, min.map_or(f32::NEG_INFINITY, |m| m as f32), max.map_or(f32::INFINITY, |m| m as f32))
             }
@@ -146,6 +157,87 @@ pub(super) struct Scale {
     pub(super) scale: Address,
     pub(super) shift: Address,
     pub(super) function: Function,
+}
+
+/// Negative values times a factor per channel.
+#[repr(C)]
+pub(super) struct Bend {
+    pub(super) input: Value,
+    pub(super) output: Value,
+    pub(super) slopes: Address,
+}
+
+/// Normalisation by the length of the vector of channels.
+#[repr(C)]
+pub(super) struct UnitLength {
+    pub(super) input: Value,
+    pub(super) output: Value,
+    pub(super) weight: Address,
+    pub(super) epsilon: f32,
+    pub(super) function: Function,
+}
+
+/// The means of bins.
+#[repr(C)]
+pub(super) struct Bins {
+    pub(super) input: Value,
+    pub(super) output: Value,
+}
+
+/// Values that are put back where the maxima were.
+#[repr(C)]
+pub(super) struct Unpool {
+    pub(super) values: Value,
+    pub(super) pooled: Value,
+    pub(super) output: Value,
+    pub(super) kernel: Steps,
+    pub(super) stride: Steps,
+}
+
+/// A part that is cut out.
+#[repr(C)]
+pub(super) struct Crop {
+    pub(super) input: Value,
+    pub(super) output: Value,
+    pub(super) before: Steps,
+}
+
+/// Positions that become channels.
+#[repr(C)]
+pub(super) struct Turn {
+    pub(super) input: Value,
+    pub(super) output: Value,
+}
+
+/// Normalisation by means and variances of the value itself.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(super) struct Norm {
+    pub(super) input: Value,
+    pub(super) output: Value,
+    pub(super) sums: Address,
+    pub(super) means: Address,
+    pub(super) scale: Address,
+    pub(super) shift: Address,
+    pub(super) weight: Address,
+    pub(super) bias: Address,
+    pub(super) epsilon: f64,
+    pub(super) chunks: i32,
+    pub(super) groups: i32,
+    pub(super) function: Function,
+}
+
+/// Residuals from codewords.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(super) struct Encode {
+    pub(super) input: Value,
+    pub(super) output: Value,
+    pub(super) codewords: Address,
+    pub(super) scale: Address,
+    pub(super) weights: Address,
+    pub(super) sums: Address,
+    pub(super) chunks: i32,
 }
 
 /// A sum or a product.

@@ -119,15 +119,29 @@ pub(super) fn inputs(graph: &Graph, group: &Group) -> Vec<usize> {
     graph.nodes()[group.node].value_inputs().iter().chain(&group.residual).map(|input| input.index()).collect()
 }
 
-/// Whether a kernel reads no other value than the one in whose place it writes.
+/// Whether the last kernel reads no other value than those of the pixel in whose place it writes.
 fn is_local(op: &Op) -> bool {
     match op {
-        Op::BatchNorm(_) | Op::Affine | Op::Activation(_) | Op::Softmax | Op::Add | Op::Mul => true,
+        Op::BatchNorm(_)
+        | Op::InstanceNorm(_)
+        | Op::GroupNorm(_)
+        | Op::L2Norm { .. }
+        | Op::Affine
+        | Op::Activation(_)
+        | Op::PRelu { .. }
+        | Op::Softmax
+        | Op::Add
+        | Op::Mul => true,
         Op::Input { .. }
         | Op::Conv(_)
         | Op::ConvTranspose(_)
         | Op::Pool(_)
+        | Op::MaxUnpool(_)
         | Op::GlobalAveragePool
+        | Op::AdaptiveAveragePool { .. }
+        | Op::Encoding(_)
+        | Op::Turn(_)
+        | Op::Crop { .. }
         | Op::Concat
         | Op::Channels { .. }
         | Op::Resize(_)

@@ -303,7 +303,7 @@ impl Pointwise {
             Activation::LeakyRelu { slope } => Some(Self::Relu { upper: None, slope: Some(slope) }),
             Activation::Clip { min: Some(0.0), max } => Some(Self::Relu { upper: max, slope: None }),
             Activation::Sigmoid => Some(Self::Sigmoid),
-            Activation::Clip { .. } => None,
+            Activation::Clip { .. } | Activation::HardSigmoid | Activation::HardSwish | Activation::Silu => None,
         }
     }
 }

@@ -93,11 +93,12 @@ impl Stored {
 }
 
 /// The sources of all kernels, after what is particular to a card or to the processor.
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 8] = [
     include_str!("kernels/value.cuh"),
     include_str!("kernels/normalise.cu"),
     include_str!("kernels/element.cu"),
     include_str!("kernels/window.cu"),
+    include_str!("kernels/norm.cu"),
     include_str!("kernels/convolution.cu"),
     include_str!("kernels/head.cu"),
     include_str!("kernels/mosaic.cu"),

@@ -43,6 +43,30 @@ pub(super) enum Form {
     Factors,
     /// Summands of a scaling.
     Summands,
+    /// A tensor of one value per channel, or of one for all.
+    PerChannel(Part),
+    /// A tensor as it is.
+    Plain(Part),
+}
+
+/// Which of a node's tensors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Part {
+    Weight,
+    Bias,
+    Codewords,
+    Scale,
+}
+
+impl Part {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Weight => "weight",
+            Self::Bias => "bias",
+            Self::Codewords => "codewords",
+            Self::Scale => "scale",
+        }
+    }
 }
 
 /// A convolution's weights: `(outer, inner, taps)` as they are named in the file.
@@ -136,6 +160,17 @@ impl Parameters {
             Form::PhaseBias => {
                 let (bias, phases) = (self.bias(node)?, self.kernel(node)?.taps);
                 Memory::of(device, &bias.repeat(phases))
+            }
+            Form::Plain(part) => Memory::of(device, self.tensor(node, part.name())?),
+            Form::PerChannel(part) => {
+                let channels = self.graph.channels(NodeId(node));
+                // A normalisation without tensors changes nothing after it.
+                let none = if part == Part::Weight { 1.0 } else { 0.0 };
+                let has =
+                    !matches!(self.graph.nodes()[node].op, crate::Op::InstanceNorm(crate::InstanceNorm { affine: false, .. }));
+                let values = if has { self.tensor(node, part.name())?.to_vec() } else { vec![none] };
+                let values = if values.len() == 1 { values.repeat(channels) } else { values };
+                Memory::of(device, &filled(values))
             }
             Form::Factors | Form::Summands => {
                 let values = Scaling::of(&self.graph.nodes()[node], &self.weights)?;

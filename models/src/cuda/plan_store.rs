@@ -73,6 +73,9 @@ fn file_name(shape: &ConvolutionShape) -> String {
         Some(Activation::Relu) => write!(name, "_relu"),
         Some(Activation::LeakyRelu { slope }) => write!(name, "_leaky{slope}"),
         Some(Activation::Sigmoid) => write!(name, "_sigmoid"),
+        Some(Activation::HardSigmoid) => write!(name, "_hardsigmoid"),
+        Some(Activation::HardSwish) => write!(name, "_hardswish"),
+        Some(Activation::Silu) => write!(name, "_silu"),
         Some(Activation::Clip { min, max }) => {
             write!(name, "_clip{}to{}", min.unwrap_or(f64::NEG_INFINITY), max.unwrap_or(f64::INFINITY))
         }

@@ -8,7 +8,7 @@ use super::blueprint::{Blueprint, inputs};
 use super::convolution_plan::{ConvolutionPlan, ConvolutionShape, Operands};
 use super::device::{Device, Memory, Recording};
 use super::kernel::Launch;
-use super::parameters::{Form, Parameters};
+use super::parameters::{Form, Parameters, Part};
 use crate::cpu::{Group, Last, Positions};
 use crate::resample::taps;
 use crate::{Activation, Axes, Conv, ConvTranspose, Error, Extent, Graph, Op, Padding, Precision, Resize, Result, Shape};
@@ -204,6 +204,33 @@ impl Writer<'_> {
                     arguments::SCALE.launch(arguments::Scale { input, output, scale: scale?, shift: shift?, function }, items),
                 );
             }
+            Op::InstanceNorm(norm) => self.norm(group, norm.epsilon, input.channels as usize, input, output)?,
+            Op::GroupNorm(norm) => self.norm(group, norm.epsilon, norm.groups, input, output)?,
+            Op::L2Norm { epsilon } => {
+                let weight = self.parameter(group.node, Form::PerChannel(Part::Weight))?;
+                let epsilon = *epsilon as f32;
+                self.push(
+                    arguments::UNIT_LENGTH
+                        .launch(arguments::UnitLength { input, output, weight, epsilon, function }, output.pixels()),
+                );
+            }
+            Op::PRelu { .. } => {
+                let slopes = self.parameter(group.node, Form::PerChannel(Part::Weight))?;
+                self.push(arguments::BEND.launch(arguments::Bend { input, output, slopes }, items));
+            }
+            Op::MaxUnpool(unpool) => {
+                let pooled = self.value(read[1])?;
+                let (kernel, stride) = (unpool.kernel.into(), unpool.stride.into());
+                self.push(arguments::UNPOOL.launch(arguments::Unpool { values: input, pooled, output, kernel, stride }, items));
+            }
+            Op::AdaptiveAveragePool { bins } if *bins == Axes::cube(1) => self.mean(group.node, input, output)?,
+            Op::AdaptiveAveragePool { .. } => self.push(arguments::BINS.launch(arguments::Bins { input, output }, items)),
+            Op::Encoding(_) => self.encode(group.node, input, output)?,
+            Op::Turn(_) => self.push(arguments::TURN.launch(arguments::Turn { input, output }, items)),
+            Op::Crop { place } => {
+                let before = place.before(self.blueprint.shapes[read[0]].extent, self.blueprint.shapes[group.node].extent);
+                self.push(arguments::CROP.launch(arguments::Crop { input, output, before: before.into() }, items));
+            }
             Op::Activation(activation) => {
                 let function = Function::from(Some(*activation));
                 self.push(arguments::ACTIVATE.launch(arguments::Activate { input, output, function }, items));
@@ -268,16 +295,72 @@ impl Writer<'_> {
         });
     }
 
-    fn mean(&mut self, node: usize, input: Value, output: Value) -> Result<()> {
-        let positions = input.pixels() / self.blueprint.batch;
-        let chunks = positions.div_ceil(64).min(MOST_CHUNKS);
-        let items = self.blueprint.batch * chunks * (input.channels as usize).div_ceil(GROUP);
-        let memory = Memory::new(self.device, items * GROUP * size_of::<f64>())?;
-        let chunks = i32::try_from(chunks).map_err(|_| self.lost(node))?;
-        let mean = arguments::Mean { input, output, sums: memory.address(), chunks };
+    /// Into how many chunks the positions of a tile are split.
+    fn chunks(&self, input: Value) -> usize {
+        (input.pixels() / self.blueprint.batch).div_ceil(64).min(MOST_CHUNKS)
+    }
+
+    /// Memory that no other step uses.
+    fn own_memory(&mut self, bytes: usize) -> Result<Address> {
+        let memory = Memory::new(self.device, bytes)?;
+        let address = memory.address();
         self.memory.push(memory);
+        Ok(address)
+    }
+
+    fn mean(&mut self, node: usize, input: Value, output: Value) -> Result<()> {
+        let chunks = self.chunks(input);
+        let items = self.blueprint.batch * chunks * (input.channels as usize).div_ceil(GROUP);
+        let sums = self.own_memory(items * GROUP * size_of::<f64>())?;
+        let chunks = i32::try_from(chunks).map_err(|_| self.lost(node))?;
+        let mean = arguments::Mean { input, output, sums, chunks };
         self.push(arguments::MEAN_SUMS.launch(mean, items));
         self.push(arguments::MEAN.launch(mean, output.groups()));
+        Ok(())
+    }
+
+    fn norm(&mut self, group: &Group, epsilon: f64, groups: usize, input: Value, output: Value) -> Result<()> {
+        let chunks = self.chunks(input);
+        let channels = (input.channels as usize).next_multiple_of(GROUP);
+        let items = self.blueprint.batch * chunks * channels / GROUP;
+        let of_tiles = self.blueprint.batch * channels;
+        let norm = arguments::Norm {
+            input,
+            output,
+            sums: self.own_memory(items * GROUP * size_of::<f64>())?,
+            means: self.own_memory(of_tiles * size_of::<f64>())?,
+            scale: self.own_memory(of_tiles * size_of::<f32>())?,
+            shift: self.own_memory(of_tiles * size_of::<f32>())?,
+            weight: self.parameter(group.node, Form::PerChannel(Part::Weight))?,
+            bias: self.parameter(group.node, Form::PerChannel(Part::Bias))?,
+            epsilon,
+            chunks: i32::try_from(chunks).map_err(|_| self.lost(group.node))?,
+            groups: i32::try_from(groups).map_err(|_| self.lost(group.node))?,
+            function: group.activation.into(),
+        };
+        self.push(arguments::NORM_SUMS.launch(norm, items));
+        self.push(arguments::NORM_MEANS.launch(norm, of_tiles));
+        self.push(arguments::NORM_SQUARES.launch(norm, items));
+        self.push(arguments::NORM_SCALES.launch(norm, of_tiles));
+        self.push(arguments::NORM_SCALED.launch(norm, output.groups()));
+        Ok(())
+    }
+
+    fn encode(&mut self, node: usize, input: Value, output: Value) -> Result<()> {
+        let (count, channels, chunks) = (output.channels as usize, input.channels as usize, self.chunks(input));
+        let items = self.blueprint.batch * chunks * count * channels;
+        let encode = arguments::Encode {
+            input,
+            output,
+            codewords: self.parameter(node, Form::Plain(Part::Codewords))?,
+            scale: self.parameter(node, Form::Plain(Part::Scale))?,
+            weights: self.own_memory(input.pixels() * count * size_of::<f32>())?,
+            sums: self.own_memory(items * size_of::<f64>())?,
+            chunks: i32::try_from(chunks).map_err(|_| self.lost(node))?,
+        };
+        self.push(arguments::ENCODE_WEIGHTS.launch(encode, input.pixels()));
+        self.push(arguments::ENCODE_SUMS.launch(encode, items));
+        self.push(arguments::ENCODE.launch(encode, output.groups()));
         Ok(())
     }
 

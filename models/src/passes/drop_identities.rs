@@ -42,6 +42,7 @@ fn is_identity(graph: &Graph, id: NodeId, same_extent: &impl Fn(NodeId, NodeId) 
             ResizeTo::Factor { factor } => factor == Axes { z: 1.0, y: 1.0, x: 1.0 },
             ResizeTo::Like | ResizeTo::Extent { .. } => same_extent(node.inputs[0], id),
         },
+        Op::Crop { .. } => same_extent(node.inputs[0], id),
         _ => false,
     }
 }
@@ -49,9 +50,17 @@ fn is_identity(graph: &Graph, id: NodeId, same_extent: &impl Fn(NodeId, NodeId) 
 /// An input that has the extent of the node itself.
 fn extent_of(node: &Node) -> Option<NodeId> {
     match &node.op {
-        Op::BatchNorm(_) | Op::Affine | Op::Activation(_) | Op::Softmax | Op::Concat | Op::Channels { .. } => {
-            Some(node.inputs[0])
-        }
+        Op::BatchNorm(_)
+        | Op::InstanceNorm(_)
+        | Op::GroupNorm(_)
+        | Op::L2Norm { .. }
+        | Op::Affine
+        | Op::Activation(_)
+        | Op::PRelu { .. }
+        | Op::Softmax
+        | Op::Concat
+        | Op::Channels { .. } => Some(node.inputs[0]),
+        Op::MaxUnpool(_) | Op::Crop { .. } => Some(node.inputs[1]),
         Op::Conv(Conv { kernel, stride, padding, dilation, .. }) => {
             let reach = kernel.zip(*dilation).map(|(k, d)| d * (k - 1));
             (*stride == Axes::cube(1) && padding.map(Padding::total) == reach).then(|| node.inputs[0])

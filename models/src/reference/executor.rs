@@ -106,6 +106,10 @@ impl Executor for Reference {
                 Op::ConvTranspose(c) => 3 * input * c.stride.product() + output,
                 Op::Softmax => 2 * input,
                 Op::Pool(_) => 4 * input,
+                Op::AdaptiveAveragePool { .. } => 3 * input,
+                Op::InstanceNorm(_) | Op::GroupNorm(_) => 4 * output,
+                Op::MaxUnpool(_) => 5 * output,
+                Op::Encoding(e) => 3 * e.codewords * input,
                 _ => 2 * output,
             }
         };

@@ -9,10 +9,13 @@ mod autograd;
 mod compute;
 mod conv;
 mod device;
+mod encoding;
 mod executor;
+mod norm;
 mod ops;
 mod pool;
 mod resize;
+mod unpool;
 
 pub use autograd::CandleAutograd;
 pub use device::Device;

@@ -2,12 +2,13 @@
 
 use candle_core::{Result, Tensor};
 
-use crate::{Activation, Axes, PadFill, Padding};
+use crate::{Activation, Axes, CropPlace, Extent, PadFill, Padding};
 
 /// The dimensions of depth, height and width in `(depth, channels, height, width)`.
 pub(super) const SPATIAL: [usize; 3] = [0, 2, 3];
 
-fn per_channel(values: &Tensor) -> Result<Tensor> {
+/// One value per channel, to be broadcast.
+pub(super) fn per_channel(values: &Tensor) -> Result<Tensor> {
     values.reshape((1, (), 1, 1))
 }
 
@@ -43,7 +44,19 @@ pub(super) fn activation(x: &Tensor, activation: Activation) -> Result<Tensor> {
             }
             Ok(y)
         }
+        Activation::HardSigmoid => hard_sigmoid(x),
+        Activation::HardSwish => x.mul(&hard_sigmoid(x)?),
+        Activation::Silu => x.mul(&self::activation(x, Activation::Sigmoid)?),
     }
+}
+
+fn hard_sigmoid(x: &Tensor) -> Result<Tensor> {
+    activation(&(x + 3.0)?, Activation::Clip { min: Some(0.0), max: Some(6.0) })? / 6.0
+}
+
+/// `weight`: one value, or one per channel.
+pub(super) fn prelu(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
+    x.le(0.0)?.where_cond(&x.broadcast_mul(&per_channel(weight)?)?, x)
 }
 
 pub(super) fn softmax(x: &Tensor) -> Result<Tensor> {
@@ -75,6 +88,17 @@ pub(super) fn pad(x: &Tensor, padding: Axes<Padding>, fill: PadFill) -> Result<T
         };
     }
     Ok(x)
+}
+
+/// A part of each axis.
+pub(super) fn crop(x: &Tensor, place: CropPlace, extent: Extent) -> Result<Tensor> {
+    let input = Axes { z: x.dim(0)?, y: x.dim(2)?, x: x.dim(3)? };
+    let before = place.before(input, extent);
+    let mut x = x.clone();
+    for (dim, (before, length)) in SPATIAL.into_iter().zip(before.zip(extent).into_array()) {
+        x = x.narrow(dim, before, length)?;
+    }
+    x.contiguous()
 }
 
 /// The positions of one dimension, in a new order.

@@ -26,6 +26,14 @@ pub fn initial_weights(graph: &Graph, seed: u64) -> Weights {
                 let deviation = if node.is_head() { HEAD } else { (2.0 / fan_out as f64).sqrt() };
                 (0..count).map(|_| (deviation * random.normal()) as f32).collect()
             }
+            (Op::PRelu { .. }, "weight") => vec![0.25; count],
+            // Of as many channels, values of the order of 1.
+            (Op::L2Norm { .. }, "weight") => vec![(count as f32).sqrt(); count],
+            (Op::Encoding(_), "codewords") => {
+                let bound = 1.0 / (count as f64).sqrt();
+                (0..count).map(|_| (bound * random.symmetric()) as f32).collect()
+            }
+            (Op::Encoding(_), _) => (0..count).map(|_| (0.5 * random.symmetric() - 0.5) as f32).collect(),
             (_, "weight" | "running_var") => vec![1.0; count],
             _ => vec![0.0; count],
         };

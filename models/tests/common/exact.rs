@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use swath_models::train::{Batch, Parameters};
 use swath_models::{
-    Activation, Axes, Conv, ConvTranspose, Coordinates, Extent, Graph, Interpolation, Op, PadFill, Padding, Pool, PoolKind,
-    Resize, Shape,
+    Activation, Axes, Conv, ConvTranspose, Coordinates, CropPlace, Extent, Graph, Interpolation, MaxUnpool, Op, PadFill, Padding,
+    Pool, PoolKind, Resize, Shape,
 };
 
 /// Values of several samples, `(samples, depth, height, width, channels)`.
@@ -119,6 +119,39 @@ pub fn run(graph: &Graph, parameters: &Parameters, tensors: &[f64], input: &Batc
                     (x.get(n, at, c) - mean[c]) / (var[c] + norm.epsilon).sqrt() * tensor("weight")[c] + tensor("bias")[c]
                 })
             }
+            (Op::InstanceNorm(norm), Some(x)) => {
+                let factors = norm.affine.then(|| [tensor("weight"), tensor("bias")]);
+                normalised(x, shape.channels, norm.epsilon, factors)
+            }
+            (Op::GroupNorm(norm), Some(x)) => normalised(x, norm.groups, norm.epsilon, Some([tensor("weight"), tensor("bias")])),
+            (Op::L2Norm { epsilon }, Some(x)) => map(&|n, at, c| {
+                let squares: f64 = (0..shape.channels).map(|c| x.get(n, at, c).powi(2)).sum();
+                x.get(n, at, c) / (squares + epsilon).sqrt() * tensor("weight")[c]
+            }),
+            (Op::PRelu { .. }, Some(x)) => {
+                margin = x.values.iter().map(|v| v.abs()).filter(|distance| *distance > 0.0).fold(margin, f64::min);
+                let weight = tensor("weight");
+                map(&|n, at, c| x.get(n, at, c).max(0.0) + weight[c % weight.len()] * x.get(n, at, c).min(0.0))
+            }
+            (Op::MaxUnpool(unpool), Some(x)) => unpooled(unpool, x, other.unwrap()),
+            (Op::AdaptiveAveragePool { bins }, Some(x)) => map(&|n, at, c| {
+                let inside = at.zip(*bins).zip(x.shape.extent).map(|((at, bins), length)| {
+                    let (first, end) = (at * length / bins, ((at + 1) * length).div_ceil(bins));
+                    first..end
+                });
+                let is_inside = |at: &Extent| inside.z.contains(&at.z) && inside.y.contains(&at.y) && inside.x.contains(&at.x);
+                let values: Vec<f64> = positions(x.shape.extent).filter(is_inside).map(|at| x.get(n, at, c)).collect();
+                values.iter().sum::<f64>() / values.len() as f64
+            }),
+            (Op::Encoding(_), Some(x)) => encoded(x, shape, tensor("codewords"), tensor("scale")),
+            (Op::Turn(_), Some(x)) => map(&|n, at, c| x.get(n, Axes { x: c, ..at }, at.x)),
+            (Op::Crop { place }, Some(x)) => map(&|n, at, c| {
+                let before = match place {
+                    CropPlace::Middle => x.shape.extent.zip(shape.extent).map(|(from, to)| (from - to) / 2),
+                    CropPlace::After { before } => *before,
+                };
+                x.get(n, at.zip(before).map(|(at, before)| at + before), c)
+            }),
             (Op::Affine, Some(x)) => map(&|n, at, c| x.get(n, at, c) * tensor("weight")[c] + tensor("bias")[c]),
             (Op::Activation(f), Some(x)) => {
                 let distances = bends(*f).into_iter().flat_map(|bend| x.values.iter().map(move |v| (v - bend).abs()));
@@ -185,11 +218,67 @@ fn transposed(c: &ConvTranspose, x: &Value, shape: Shape, weight: &[f64], bias: 
     y
 }
 
+/// By mean and variance of every sample's groups of channels.
+fn normalised(x: &Value, groups: usize, epsilon: f64, factors: Option<[&[f64]; 2]>) -> Value {
+    let of_group = x.shape.channels / groups;
+    let mean = |n: usize, channel: usize, f: &dyn Fn(f64) -> f64| -> f64 {
+        let first = channel / of_group * of_group;
+        let places = positions(x.shape.extent).flat_map(|at| (first..first + of_group).map(move |c| (at, c)));
+        places.map(|(at, c)| f(x.get(n, at, c))).sum::<f64>() / (of_group * x.shape.extent.product()) as f64
+    };
+    let moments: Vec<Vec<(f64, f64)>> = (0..x.samples)
+        .map(|n| {
+            let of = |c: usize| {
+                let centre = mean(n, c, &|v| v);
+                (centre, mean(n, c, &|v| (v - centre).powi(2)))
+            };
+            (0..x.shape.channels).map(of).collect()
+        })
+        .collect();
+    Value::from_fn(x.samples, x.shape, |n, at, c| {
+        let (centre, variance) = moments[n][c];
+        let normal = (x.get(n, at, c) - centre) / (variance + epsilon).sqrt();
+        factors.map_or(normal, |[weight, bias]| normal * weight[c] + bias[c])
+    })
+}
+
+/// Values at the places of the first maxima of `pooled`.
+fn unpooled(unpool: &MaxUnpool, x: &Value, pooled: &Value) -> Value {
+    let mut y = Value::zeros(x.samples, pooled.shape);
+    for (n, window) in (0..x.samples).flat_map(|n| positions(x.shape.extent).map(move |window| (n, window))) {
+        for c in 0..x.shape.channels {
+            let at = |tap: Extent| window.zip(unpool.stride).zip(tap).map(|((window, stride), tap)| window * stride + tap);
+            let mut places = positions(unpool.kernel).map(at);
+            let first = places.next().unwrap();
+            let winner = places.fold(first, |best, at| if pooled.get(n, at, c) > pooled.get(n, best, c) { at } else { best });
+            y.set(n, winner, c, x.get(n, window, c));
+        }
+    }
+    y
+}
+
+/// Sums of residuals from codewords.
+fn encoded(x: &Value, shape: Shape, codewords: &[f64], scale: &[f64]) -> Value {
+    let (channels, mut y) = (x.shape.channels, Value::zeros(x.samples, shape));
+    for (n, at) in (0..x.samples).flat_map(|n| positions(x.shape.extent).map(move |at| (n, at))) {
+        let residual = |k: usize, c: usize| x.get(n, at, c) - codewords[k * channels + c];
+        let logits: Vec<f64> =
+            scale.iter().enumerate().map(|(k, s)| s * (0..channels).map(|c| residual(k, c).powi(2)).sum::<f64>()).collect();
+        let sum: f64 = logits.iter().map(|logit| logit.exp()).sum();
+        for (k, c) in (0..scale.len()).flat_map(|k| (0..channels).map(move |c| (k, c))) {
+            let index = y.index(n, Axes { z: 0, y: 0, x: c }, k);
+            y.values[index] += logits[k].exp() / sum * residual(k, c);
+        }
+    }
+    y
+}
+
 /// Where the function bends.
 fn bends(f: Activation) -> Vec<f64> {
     match f {
         Activation::Relu | Activation::LeakyRelu { .. } => vec![0.0],
-        Activation::Sigmoid => Vec::new(),
+        Activation::Sigmoid | Activation::Silu => Vec::new(),
+        Activation::HardSigmoid | Activation::HardSwish => vec![-3.0, 3.0],
         Activation::Clip { min, max } => min.into_iter().chain(max).collect(),
     }
 }
@@ -205,6 +294,9 @@ fn activation(f: Activation, v: f64) -> f64 {
             }
         }
         Activation::Sigmoid => 1.0 / (1.0 + (-v).exp()),
+        Activation::HardSigmoid => (v + 3.0).clamp(0.0, 6.0) / 6.0,
+        Activation::HardSwish => v * (v + 3.0).clamp(0.0, 6.0) / 6.0,
+        Activation::Silu => v / (1.0 + (-v).exp()),
         Activation::Clip { min, max } => v.max(min.unwrap_or(f64::NEG_INFINITY)).min(max.unwrap_or(f64::INFINITY)),
     }
 }

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use swath_models::{
-    Activation, Axes, BatchNorm, Builder, Conv, ConvTranspose, Coordinates, Extent, Graph, Interpolation, Op, PadFill, Padding,
-    Pool, PoolKind, Rank, Resize, ResizeTo, Weights,
+    Activation, Axes, BatchNorm, Builder, Conv, ConvTranspose, Coordinates, CropPlace, Extent, Graph, GroupNorm, InstanceNorm,
+    Interpolation, Op, PadFill, Padding, Pool, PoolKind, Rank, Resize, ResizeTo, Slopes, Weights,
 };
 
 /// One more node, chosen by numbers that mean something for every graph.
@@ -17,7 +17,7 @@ pub struct Choice {
 
 /// So many nodes.
 pub fn choices() -> impl Strategy<Value = Vec<Choice>> {
-    let choice = (0..18usize, 0..4usize, 0..12usize, 0..64usize);
+    let choice = (0..24usize, 0..4usize, 0..12usize, 0..64usize);
     let choice = choice.prop_map(|(op, input, other, parameter)| Choice { op, input, other, parameter });
     prop::collection::vec(choice, 1..14)
 }
@@ -136,6 +136,15 @@ fn operation(choice: Choice, rank: Rank, (x, channels): (usize, usize), (other, 
         14 => (Op::Resize(resize), vec![x, other]),
         15 => (Op::Mul, vec![x, other]),
         16 => (Op::Add, vec![x, other]),
+        17 => (Op::InstanceNorm(InstanceNorm { epsilon: 1e-3, affine: p.is_multiple_of(2) }), vec![x]),
+        18 => (Op::GroupNorm(GroupNorm { groups: if p.is_multiple_of(2) { 1 } else { channels }, epsilon: 1e-3 }), vec![x]),
+        19 => (Op::L2Norm { epsilon: 1e-3 }, vec![x]),
+        20 => (Op::PRelu { slopes: if p.is_multiple_of(2) { Slopes::Shared } else { Slopes::PerChannel } }, vec![x]),
+        21 => {
+            let f = [Activation::HardSigmoid, Activation::HardSwish, Activation::Silu][p % 3];
+            (Op::Activation(f), vec![x])
+        }
+        22 => (Op::Crop { place: CropPlace::Middle }, vec![x, other]),
         _ if channels + others > 150 => (Op::Softmax, vec![x]),
         _ => (Op::Concat, vec![x, other]),
     }

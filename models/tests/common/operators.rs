@@ -11,10 +11,27 @@ pub struct Case {
     pub name: String,
     pub rank: Rank,
     pub op: Op,
+    /// Of an operator of two inputs, how one of them is made of the case's.
+    pub before: Option<Before>,
     pub input: Tensor,
     /// The operator's own tensors, by the names that they have in [`Case::graph`].
     pub tensors: Weights,
     pub output: Tensor,
+}
+
+/// An operator before the one that a case is about.
+#[derive(Clone)]
+pub struct Before {
+    op: Op,
+    inputs: [Source; 2],
+}
+
+/// What an operator of two inputs is given.
+#[derive(Clone, Copy, Deserialize, PartialEq)]
+#[serde(rename_all = "snake_case")]
+enum Source {
+    Input,
+    Before,
 }
 
 /// A case as operators.json has it.
@@ -24,6 +41,8 @@ struct Entry {
     name: String,
     rank: Rank,
     op: Op,
+    before: Option<Op>,
+    inputs: Option<[Source; 2]>,
 }
 
 impl Case {
@@ -31,7 +50,11 @@ impl Case {
     pub fn graph(&self) -> Result<Graph> {
         let mut builder = Builder::new(&self.name, self.rank, self.input.shape().channels);
         let input = builder.input();
-        let output = builder.push(&self.name, self.op.clone(), vec![input]).node();
+        let inputs = self.before.as_ref().map_or(vec![input], |before| {
+            let made = builder.push("before", before.op.clone(), vec![input]).node();
+            before.inputs.map(|source| if source == Source::Input { input } else { made }).to_vec()
+        });
+        let output = builder.push(&self.name, self.op.clone(), inputs).node();
         let graph = builder.build(output)?;
         let extent = Some(self.input.shape().extent);
         Graph::new(self.name.clone(), self.rank, graph.nodes().to_vec(), output, extent)
@@ -45,7 +68,8 @@ pub fn cases() -> Vec<Case> {
     let all = Weights::read(&golden.join("operators.safetensors")).unwrap();
     entries
         .into_iter()
-        .map(|Entry { name, rank, op }| {
+        .map(|Entry { name, rank, op, before, inputs }| {
+            let before = before.zip(inputs).map(|(op, inputs)| Before { op, inputs });
             let (mut input, mut output, mut tensors) = (None, None, Weights::new());
             for spec in all.specs().filter(|s| s.name.rsplit_once('.').is_some_and(|(case, _)| case == name)) {
                 let data = all.get(&spec.name).unwrap().to_vec();
@@ -55,7 +79,7 @@ pub fn cases() -> Vec<Case> {
                     _ => tensors.insert(spec.name, spec.shape, data),
                 }
             }
-            Case { input: input.expect(&name), output: output.expect(&name), name, rank, op, tensors }
+            Case { input: input.expect(&name), output: output.expect(&name), name, rank, op, before, tensors }
         })
         .collect()
 }

@@ -3,9 +3,10 @@
     pip install numpy torch onnx onnxruntime safetensors
     python make_operators.py
 
-operators.json lists the cases: `name`, `rank` and `op`, the latter as serde reads `swath_models::Op`. The tensors of a case are
+operators.json lists the cases: `name`, `rank` and `op`, the latter as serde reads `swath_models::Op`; of an operator of two inputs also the
+operator `before` it, which makes one of them of the case's input, and their order, `inputs`. The tensors of a case are
 `{name}.input` and `{name}.output`, (channels, [depth,] height, width), and the operator's own: `{name}.weight`, `{name}.bias`,
-`{name}.running_mean`, `{name}.running_var`. All are f32; outputs are computed in f64 from the f32 inputs and rounded once.
+`{name}.running_mean`, `{name}.running_var`, `{name}.codewords`, `{name}.scale`. All are f32; outputs are computed in f64 from the f32 inputs and rounded once.
 
 Resizings that PyTorch does not have come from onnxruntime, in f32; their lengths are such that no rounding decides which value is nearest.
 """
@@ -206,6 +207,110 @@ def per_channel(name, op, function, parts):
         case(f"{name}_{rank}", rank, op, x, y, **parameters)
 
 
+def two_inputs(name, rank, before, inputs, op, extent, function, x=None):
+    """An operator of two inputs: the case's own, and what `before` makes of it; `inputs` says which comes first."""
+    x = normal(2, *extent) if x is None else x
+    case(name, rank, op, x, function(double(x)))
+    cases[-1] |= {"before": before, "inputs": inputs}
+
+
+def max_unpool(name, rank, extent, kernel, stride, ties=False):
+    n = RANKS[rank]
+    kernel, stride = filled(kernel, n), filled(stride, n)
+    x = normal(3, *extent)
+    if ties:  # whole numbers, many of them equal
+        x = np.round(x)
+    pool, unpool = (F.max_pool2d, F.max_unpool2d) if n == 2 else (F.max_pool3d, F.max_unpool3d)
+
+    def function(x):
+        values, indices = pool(x, kernel, stride, return_indices=True)
+        return unpool(values, indices, kernel, stride, output_size=extent)
+
+    sizes = {"kernel": axes(kernel, 1), "stride": axes(stride, 1)}
+    before = {"op": "pool", "kind": "max", **sizes, "padding": padding([(0, 0)] * n)}
+    two_inputs(name, rank, before, ["before", "input"], {"op": "max_unpool", **sizes}, extent, function, x)
+
+
+def crop(name, rank, extent, to, before=None):
+    """`before`: positions cut off per axis; none is the middle."""
+    first = before or [(n - m) // 2 for n, m in zip(extent, to)]
+    place = {"place": "middle"} if before is None else {"place": "after", "before": axes(before, 0)}
+    like = resize_op("nearest_floor", "asymmetric", to)
+    slices = (slice(None), slice(None), *[slice(b, b + n) for b, n in zip(first, to)])
+    op = {"op": "crop", "place": place}
+    two_inputs(name, rank, like, ["input", "before"], op, extent, lambda x: x[slices])
+
+
+def bins(name, rank, extent, to):
+    function = F.adaptive_avg_pool2d if RANKS[rank] == 2 else F.adaptive_avg_pool3d
+    x = normal(3, *extent)
+    case(name, rank, {"op": "adaptive_average_pool", "bins": axes(to, 1)}, x, function(double(x), to))
+
+
+def encoding(name, rank, extent, codewords, channels):
+    """The sums of Zhang et al. 2018, section 3.1, written out."""
+    x, words, scale = normal(channels, *extent), normal(codewords, channels, scale=0.5), normal(codewords)
+    residuals = double(x).flatten(2).mT[:, :, None] - torch.from_numpy(words).double()
+    weights = (residuals.square().sum(-1) * torch.from_numpy(scale).double()).softmax(-1)
+    sums = (residuals * weights[..., None]).sum(1)  # (1, codewords, channels)
+    y = sums.reshape(1, codewords, *[1] * (RANKS[rank] - 1), channels)
+    case(name, rank, {"op": "encoding", "codewords": codewords, "channels": channels}, x, y, codewords=words, scale=scale)
+
+
+def normalisations():
+    affine = {"op": "instance_norm", "epsilon": 1e-5, "affine": True}
+    per_channel("instance_norm", affine, lambda x, w, b: F.instance_norm(x, weight=w, bias=b), ["weight", "bias"])
+    plain = {"op": "instance_norm", "epsilon": 1e-3, "affine": False}
+    simple("instance_norm_plain", plain, lambda x: F.instance_norm(x, eps=1e-3))
+    for groups in [1, 5]:
+        op = {"op": "group_norm", "groups": groups, "epsilon": 1e-5}
+        per_channel(f"group_norm_{groups}", op, lambda x, w, b, groups=groups: F.group_norm(x, groups, w, b), ["weight", "bias"])
+    for rank, extent in [("planar", (9, 11)), ("volumetric", (3, 4, 5))]:
+        x, w, b = 3 + normal(6, *extent), normal(6), normal(6)
+        y = F.group_norm(double(x), 3, torch.from_numpy(w).double(), torch.from_numpy(b).double())
+        case(f"group_norm_3_{rank}", rank, {"op": "group_norm", "groups": 3, "epsilon": 1e-5}, x, y, weight=w, bias=b)
+    l2 = {"op": "l2_norm", "epsilon": 1e-10}
+    per_channel("l2_norm", l2, lambda x, w: (F.normalize(x, dim=1).movedim(1, -1) * w).movedim(-1, 1), ["weight"])
+
+
+def activations():
+    def activation(name, function):
+        simple(name, {"op": "activation", "function": name}, function, scale=3.0)
+
+    activation("hard_sigmoid", F.hardsigmoid)
+    activation("hard_swish", F.hardswish)
+    activation("silu", F.silu)
+    per_channel("prelu", {"op": "prelu", "slopes": "per_channel"}, F.prelu, ["weight"])
+    for rank, extent in [("planar", (4, 7)), ("volumetric", (3, 2, 5))]:
+        x, w = normal(5, *extent), normal(1)
+        y = F.prelu(double(x), torch.from_numpy(w).double())
+        case(f"prelu_shared_{rank}", rank, {"op": "prelu", "slopes": "shared"}, x, y, weight=w)
+
+
+def pieces():
+    max_unpool("max_unpool_k2s2", "planar", (6, 8), 2, 2)
+    max_unpool("max_unpool_k2s2_odd", "planar", (7, 9), 2, 2)
+    max_unpool("max_unpool_ties", "planar", (10, 12), 2, 2, ties=True)
+    max_unpool("max_unpool_gaps", "planar", (9, 11), 2, 3)
+    max_unpool("max_unpool3_k2s2_odd", "volumetric", (5, 4, 7), 2, 2, ties=True)
+    max_unpool("max_unpool3_in_plane", "volumetric", (3, 5, 6), (1, 2, 3), (1, 2, 3))
+    crop("crop_middle", "planar", (9, 8), (6, 4))
+    crop("crop_after", "planar", (9, 8), (4, 5), (3, 0))
+    crop("crop3_middle", "volumetric", (5, 6, 7), (2, 6, 4))
+    crop("crop3_after", "volumetric", (5, 6, 7), (2, 3, 4), (3, 1, 0))
+    bins("bins_3x2", "planar", (5, 7), (3, 2))
+    bins("bins_6", "planar", (13, 9), (6, 6))
+    bins("bins_more_than_positions", "planar", (3, 4), (6, 6))
+    bins("bins3", "volumetric", (4, 5, 7), (3, 2, 3))
+    encoding("encoding", "planar", (6, 7), 4, 5)
+    encoding("encoding_wide", "planar", (16, 17), 3, 18)
+    encoding("encoding3", "volumetric", (3, 4, 5), 4, 5)
+    for rank, extent in [("planar", (1, 5)), ("volumetric", (1, 1, 5))]:
+        x = normal(4, *extent)
+        y = double(x).reshape(1, 4, 5).mT.reshape(1, 5, *extent[:-1], 4)
+        case(f"turn_{rank}", rank, {"op": "turn", "channels": 5, "width": 4}, x, y)
+
+
 def convolutions():
     conv("conv_1x1", "planar", 5, 4, (7, 6), 1)
     conv("conv_1x1_stride2", "planar", 5, 4, (7, 6), 1, stride=2, bias=False)
@@ -318,6 +423,9 @@ def main():
             lambda x, w, b, m, v, epsilon=epsilon: F.batch_norm(x, m, v, w, b, eps=epsilon),
             ["weight", "bias", "running_mean", "running_var"],
         )
+    normalisations()
+    activations()
+    pieces()
     folder = Path(__file__).parent
     (folder / "operators.json").write_text("[\n" + ",\n".join(json.dumps(c) for c in cases) + "\n]\n")
     save_file(tensors, folder / "operators.safetensors")

@@ -3,14 +3,18 @@
 use rayon::prelude::*;
 
 use super::broadcast::operand_gradient;
-use super::element_wise;
-use super::forward::{Kept, sample};
+use super::element_wise::{self, Bent};
+use super::encoding::EncodingGradient;
+use super::forward::{Kept, sample, slopes};
 use super::gradients::{Gradient, Gradients, Mode};
+use super::l2_norm::l2_norm_gradient;
 use super::mask::Mask;
 use super::pool::PoolGradient;
+use super::prelu::prelu_gradient;
 use super::scaling::{Backward, Scaling};
 use super::step::{Step, Work};
 use super::tape::Tape;
+use super::unpool::unpool_gradient;
 use super::values::Values;
 use crate::cpu::kernels::{Isa, Pixels, PixelsMut};
 use crate::cpu::ops::{self, Combination, Operand};
@@ -64,13 +68,44 @@ impl Step {
                     self.scaling(back, scaling, inverse_deviation, dy, tensors);
                 }
             }
+            Work::GroupNorm { norm, .. } => {
+                if let Kept::Normalised(normalised) = kept {
+                    let (x, dy) = (values.operand(input), Operand { pixels: dy.pixels(), shape });
+                    back.gradients.write(input, |dx| norm.backward(isa, normalised, x, dy, dx, tensors));
+                }
+            }
+            Work::L2Norm { epsilon } => {
+                let (x, dy) = (values.pixels(input), dy.pixels());
+                back.gradients.write(input, |dx| l2_norm_gradient(isa, *epsilon, kept.tensors(), x, dy, dx, tensors));
+            }
+            Work::PRelu => {
+                let (x, dy) = (values.pixels(input), dy.pixels());
+                let slopes = slopes(kept.tensors(), shape.channels);
+                back.gradients.write(input, |dx| prelu_gradient(isa, &slopes, x, dy, dx, tensors));
+            }
+            Work::Encoding => {
+                let (codewords, scale) = kept.tensors().split_at(output.channels * shape.channels);
+                let (x, dy) = (values.operand(input), Operand { pixels: dy.pixels(), shape: output });
+                back.gradients.write(input, |dx| EncodingGradient { codewords, scale }.run(x, dy, dx, tensors));
+            }
+            Work::Unpool(unpool) if tape.learned[input] => {
+                let (pooled, dy) = (values.operand(self.inputs[1]), Operand { pixels: dy.pixels(), shape: output });
+                back.gradients.write(input, |dx| unpool_gradient(unpool, pooled, dy, shape.extent, dx));
+            }
+            Work::Unpool(_) => {}
+            Work::Turn => back.gradients.write(input, |dx| {
+                let dy = Operand { pixels: dy.pixels(), shape: output };
+                dx.par_parts(shape.extent.product()).enumerate().for_each(|(at, dx)| ops::turn(sample(dy, at), dx.values));
+            }),
             Work::Activation(activation) => {
                 let mut dy = back.gradients.own(self.output, dy);
                 if let Some(dy) = dy.pixels_mut() {
-                    let results = values.pixels(self.output);
-                    match Mask::of(*activation) {
-                        Some(mask) => element_wise::apply_mask(isa, mask, output.channels, results, dy),
-                        None => element_wise::apply_sigmoid(isa, output.channels, results, dy),
+                    match (Bent::of(*activation), Mask::of(*activation)) {
+                        (Some(bent), _) => element_wise::apply_slope(isa, bent, output.channels, values.pixels(input), dy),
+                        (None, Some(mask)) => {
+                            element_wise::apply_mask(isa, mask, output.channels, values.pixels(self.output), dy);
+                        }
+                        (None, None) => element_wise::apply_sigmoid(isa, output.channels, values.pixels(self.output), dy),
                     }
                 }
                 back.gradients.give(input, dy);
@@ -104,7 +139,7 @@ impl Step {
                 let dx = PixelsMut { values: &mut dx.values[*start..end], stride: dx.stride };
                 element_wise::add(isa, output.channels, dy.pixels(), dx);
             }),
-            Work::Resize { spread, .. } | Work::Pad { spread, .. } => {
+            Work::Resize { spread, .. } | Work::Pad { spread, .. } | Work::Bins { spread, .. } | Work::Crop { spread, .. } => {
                 back.gradients.accumulate(input, |dx, mode| spread.run(isa, shape.channels, dy.pixels(), dx, mode));
             }
         }

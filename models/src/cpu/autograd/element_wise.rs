@@ -3,8 +3,9 @@
 use rayon::prelude::*;
 
 use super::mask::Mask;
+use crate::Activation;
 use crate::cpu::kernels::{Isa, Pixels, PixelsMut};
-use crate::cpu::ops::vectorised;
+use crate::cpu::ops::{exp, vectorised};
 
 /// Values that one thread takes at a time: more than dealing them out costs, less than a core's second cache.
 const CHUNK: usize = 16 * 1024;
@@ -38,6 +39,33 @@ pub(super) fn apply_sigmoid(isa: Isa, channels: usize, results: Pixels<'_, f32>,
     let pixels = chunk(channels);
     let parts = gradient.par_parts(pixels).enumerate();
     parts.for_each(|(at, gradient)| sigmoid_pixels(isa, channels, results.line(at, pixels), gradient));
+}
+
+/// The same for a function whose slope its argument tells.
+pub(super) fn apply_slope(isa: Isa, bent: Bent, channels: usize, arguments: Pixels<'_, f32>, gradient: PixelsMut<'_, f32>) {
+    let pixels = chunk(channels);
+    let parts = gradient.par_parts(pixels).enumerate();
+    parts.for_each(|(at, gradient)| slope_pixels(isa, bent, channels, arguments.line(at, pixels), gradient));
+}
+
+/// A function that is not made of straight lines, or not told by its result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bent {
+    HardSigmoid,
+    HardSwish,
+    Silu,
+}
+
+impl Bent {
+    /// `None` for other functions.
+    pub(super) fn of(activation: Activation) -> Option<Self> {
+        match activation {
+            Activation::HardSigmoid => Some(Self::HardSigmoid),
+            Activation::HardSwish => Some(Self::HardSwish),
+            Activation::Silu => Some(Self::Silu),
+            Activation::Relu | Activation::LeakyRelu { .. } | Activation::Sigmoid | Activation::Clip { .. } => None,
+        }
+    }
 }
 
 /// The same for the softmax: `result * (gradient - sum(gradient * result))`.
@@ -80,6 +108,26 @@ vectorised! {
 vectorised! {
     fn sigmoid_pixels(channels: usize, results: Pixels<'_, f32>, gradient: PixelsMut<'_, f32>) {
         each(channels, results, gradient, |gradient, result| *gradient *= result * (1.0 - result));
+    }
+}
+
+vectorised! {
+    /// At their bends the hard functions have the slope of the flat side, as in PyTorch.
+    fn slope_pixels(bent: Bent, channels: usize, arguments: Pixels<'_, f32>, gradient: PixelsMut<'_, f32>) {
+        match bent {
+            Bent::HardSigmoid => {
+                each(channels, arguments, gradient, |dy, x| *dy *= if x > -3.0 && x < 3.0 { 1.0 / 6.0 } else { 0.0 });
+            }
+            Bent::HardSwish => each(channels, arguments, gradient, |dy, x| {
+                let inside = (2.0 * x + 3.0) / 6.0;
+                let slope = if x < 3.0 { inside } else { 1.0 };
+                *dy *= if x > -3.0 { slope } else { 0.0 };
+            }),
+            Bent::Silu => each(channels, arguments, gradient, |dy, x| {
+                let sigmoid = 1.0 / (1.0 + exp(-x));
+                *dy *= sigmoid * (1.0 + x * (1.0 - sigmoid));
+            }),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use super::buffer::{Buffer, Buffers};
 use super::element_wise;
+use super::group_norm::Normalised;
 use super::moments::moments;
 use super::pool::maximum;
 use super::scaling::Scaling;
@@ -24,8 +25,19 @@ pub(super) enum Kept {
         /// Of a normalisation, the inverse of every channel's standard deviation; else empty.
         inverse_deviation: Vec<f64>,
     },
+    /// The tensors as they were.
+    Tensors(Vec<f32>),
+    /// How every sample was normalised.
+    Normalised(Vec<Normalised>),
     /// Where in each window the maximum is.
     Winners(Buffer),
+}
+
+impl Kept {
+    /// The tensors, if they were kept.
+    pub(super) fn tensors(&self) -> &[f32] {
+        if let Self::Tensors(tensors) = self { tensors } else { &[] }
+    }
 }
 
 impl Step {
@@ -54,6 +66,24 @@ impl Step {
                 values.write(self.output, |values, y| scaling.run(isa, values.pixels(input), y));
                 return Kept::Scaling { scaling, inverse_deviation: Vec::new() };
             }
+            Work::GroupNorm { norm, .. } => {
+                return values
+                    .write(self.output, |values, y| Kept::Normalised(norm.forward(isa, values.operand(input), y, tensors)));
+            }
+            Work::L2Norm { epsilon } => {
+                values.write(self.output, |values, mut y| {
+                    element_wise::copy(isa, channels, values.pixels(input), y.reborrow());
+                    ops::L2Norm { epsilon: *epsilon, weight: tensors.to_vec() }.run(isa, None, shape.extent.x, y.values);
+                });
+                return Kept::Tensors(tensors.to_vec());
+            }
+            Work::PRelu => {
+                values.write(self.output, |values, mut y| {
+                    element_wise::copy(isa, channels, values.pixels(input), y.reborrow());
+                    ops::Slopes { slopes: slopes(tensors, channels) }.run(isa, shape.extent.x, y.values);
+                });
+                return Kept::Tensors(tensors.to_vec());
+            }
             Work::Activation(activation) => {
                 let is_in_place = tape.places[input] == tape.places[self.output];
                 values.write(self.output, |values, mut y| {
@@ -76,6 +106,26 @@ impl Step {
                 debug_assert_eq!(winners.is_some(), pool.kind == PoolKind::Max, "only maxima have winners");
                 return winners.map_or(Kept::Nothing, Kept::Winners);
             }
+            Work::Unpool(unpool) => values.write(self.output, |values, y| {
+                let (from, pooled) = (values.operand(input), values.operand(self.inputs[1]));
+                y.par_parts(shape.extent.product()).enumerate().for_each(|(at, y)| {
+                    ops::max_unpool(isa, unpool, sample(from, at), sample(pooled, at), y.values);
+                });
+            }),
+            Work::Bins { bins, .. } => values.write(self.output, |values, y| {
+                each_sample(shape, y, values.operand(input), |input, y| ops::bins(isa, input, *bins, y.values));
+            }),
+            Work::Encoding => {
+                values.write(self.output, |values, y| {
+                    let (codewords, scale) = tensors.split_at(tensors.len() - channels);
+                    let codewords = ops::Codewords { codewords: codewords.to_vec(), scale: scale.to_vec() };
+                    each_sample(shape, y, values.operand(input), |input, y| codewords.run(isa, input, y.values));
+                });
+                return Kept::Tensors(tensors.to_vec());
+            }
+            Work::Turn => values.write(self.output, |values, y| {
+                each_sample(shape, y, values.operand(input), |input, y| ops::turn(input, y.values));
+            }),
             Work::Mean => values.write(self.output, |values, y| {
                 each_sample(shape, y, values.operand(input), |input, y| ops::mean(isa, input.pixels, y.values));
             }),
@@ -103,6 +153,9 @@ impl Step {
             Work::Pad { positions, .. } => values.write(self.output, |values, y| {
                 each_sample(shape, y, values.operand(input), |input, y| positions.run(input, y.values));
             }),
+            Work::Crop { before, .. } => values.write(self.output, |values, y| {
+                each_sample(shape, y, values.operand(input), |input, y| ops::crop(input, *before, shape.extent, y));
+            }),
         }
         Kept::Nothing
     }
@@ -118,6 +171,11 @@ impl Step {
             });
         });
     }
+}
+
+/// One factor for each channel, of as many or a single one.
+pub(super) fn slopes(tensors: &[f32], channels: usize) -> Vec<f32> {
+    tensors.repeat(channels / tensors.len())
 }
 
 /// How a batch is normalised.

@@ -24,7 +24,7 @@ impl Mask {
                 let (low, high) = (min.map_or(f32::NEG_INFINITY, |m| m as f32), max.map_or(f32::INFINITY, |m| m as f32));
                 Some(Self { low, high, slope: 0.0 })
             }
-            Activation::Sigmoid => None,
+            Activation::Sigmoid | Activation::HardSigmoid | Activation::HardSwish | Activation::Silu => None,
         }
     }
 

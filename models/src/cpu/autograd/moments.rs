@@ -18,7 +18,7 @@ pub(super) struct Moments {
 
 impl Moments {
     /// Of the values of both (Chan et al. 1979).
-    fn merge(self, other: Self) -> Self {
+    pub(super) fn merge(self, other: Self) -> Self {
         let count = self.count + other.count;
         let distance = other.mean - self.mean;
         Self {

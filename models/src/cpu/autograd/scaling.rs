@@ -180,7 +180,10 @@ vectorised! {
                     if v > max { max } else { v }
                 });
             }
-            None | Some(Activation::Sigmoid) => scale_each(factors, x, y, |v| v),
+            // Others are steps of their own.
+            None | Some(Activation::Sigmoid | Activation::HardSigmoid | Activation::HardSwish | Activation::Silu) => {
+                scale_each(factors, x, y, |v| v);
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ use super::gradients::Mode;
 use crate::cpu::kernels::{Isa, Pixels, PixelsMut};
 use crate::cpu::ops::{Positions, vectorised};
 use crate::resample::taps;
+use crate::windows::bin_positions;
 use crate::{Axes, Extent, Resize};
 
 /// For every input position along each axis, the output positions that read it, and with which weights.
@@ -51,6 +52,31 @@ impl Spread {
         };
         let Axes { z, y, x } = positions.along();
         Self { readers: Axes { z: readers(z, input.z), y: readers(y, input.y), x: readers(x, input.x) }, output }
+    }
+
+    /// Of the means of bins.
+    pub(super) fn of_bins(bins: Extent, input: Extent) -> Self {
+        let readers = input.zip(bins).map(|(length, bins)| {
+            let mut readers = vec![Vec::new(); length];
+            for position in 0..bins {
+                let inside = bin_positions(position, bins, length);
+                let weight = 1.0 / inside.len() as f32;
+                readers[inside].iter_mut().for_each(|readers: &mut Vec<Reader>| readers.push(Reader { position, weight }));
+            }
+            readers
+        });
+        Self { readers, output: bins }
+    }
+
+    /// Of a part of so large an extent that starts after so many positions.
+    pub(super) fn of_crop(before: Axes<usize>, input: Extent, output: Extent) -> Self {
+        let readers = input.zip(before).zip(output).map(|((length, before), output)| -> Vec<Vec<Reader>> {
+            let reader = |position: usize| position.checked_sub(before).filter(|position| *position < output);
+            let readers =
+                |position: usize| reader(position).map(|position| Reader { position, weight: 1.0 }).into_iter().collect();
+            (0..length).map(readers).collect()
+        });
+        Self { readers, output }
     }
 
     /// Writes or adds the gradient with respect to the input.

@@ -1,12 +1,14 @@
 //! One operation of a tape.
 
 use super::convolution::LearnedConvolution;
+use super::element_wise::Bent;
+use super::group_norm::GroupNorm;
 use super::spread::Spread;
 use super::transposed::LearnedTransposed;
 use super::window::Windows;
 use crate::cpu::kernels::{Conditions, Isa, Maps};
 use crate::cpu::ops::{Positions, Sampling};
-use crate::{Activation, Convolutions, Error, Graph, Op, Pool, PoolKind, Result, Shape};
+use crate::{Activation, Axes, Convolutions, Error, Extent, Graph, MaxUnpool, Op, Pool, PoolKind, Result, Shape};
 
 /// One operation of a tape. Values are called by the node that gives them.
 pub(super) struct Step {
@@ -37,6 +39,14 @@ pub(super) enum Work {
     Affine {
         activation: Option<Activation>,
     },
+    GroupNorm {
+        norm: GroupNorm,
+        is_affine: bool,
+    },
+    L2Norm {
+        epsilon: f64,
+    },
+    PRelu,
     /// In the place of its input's values if these have the same place.
     Activation(Activation),
     Softmax,
@@ -44,7 +54,14 @@ pub(super) enum Work {
         pool: Pool,
         windows: Windows,
     },
+    Unpool(MaxUnpool),
     Mean,
+    Bins {
+        bins: Extent,
+        spread: Spread,
+    },
+    Encoding,
+    Turn,
     Add {
         activation: Option<Activation>,
     },
@@ -62,6 +79,10 @@ pub(super) enum Work {
     },
     Pad {
         positions: Positions,
+        spread: Spread,
+    },
+    Crop {
+        before: Axes<usize>,
         spread: Spread,
     },
 }
@@ -94,6 +115,16 @@ impl Work {
             },
             Op::BatchNorm(norm) => Self::Norm { epsilon: norm.epsilon, activation: None },
             Op::Affine => Self::Affine { activation: None },
+            Op::InstanceNorm(norm) => Self::GroupNorm {
+                norm: GroupNorm { groups: input.channels, epsilon: norm.epsilon, channels: input.channels },
+                is_affine: norm.affine,
+            },
+            Op::GroupNorm(norm) => Self::GroupNorm {
+                norm: GroupNorm { groups: norm.groups, epsilon: norm.epsilon, channels: input.channels },
+                is_affine: true,
+            },
+            Op::L2Norm { epsilon } => Self::L2Norm { epsilon: *epsilon },
+            Op::PRelu { .. } => Self::PRelu,
             Op::Activation(Activation::LeakyRelu { slope }) if *slope < 0.0 => {
                 let expected = "a slope of 0 or more, so that a result tells its gradient".into();
                 return Err(Error::Node { node: node.name.clone(), expected, got: slope.to_string() });
@@ -101,7 +132,11 @@ impl Work {
             Op::Activation(activation) => Self::Activation(*activation),
             Op::Softmax => Self::Softmax,
             Op::Pool(pool) => Self::Pool { pool: *pool, windows: Windows::new(pool, input.extent, output.extent) },
+            Op::MaxUnpool(unpool) => Self::Unpool(*unpool),
             Op::GlobalAveragePool => Self::Mean,
+            Op::AdaptiveAveragePool { bins } => Self::Bins { bins: *bins, spread: Spread::of_bins(*bins, input.extent) },
+            Op::Encoding(_) => Self::Encoding,
+            Op::Turn(_) => Self::Turn,
             Op::Add => Self::Add { activation: None },
             Op::Mul => Self::Mul,
             Op::Concat => {
@@ -125,6 +160,10 @@ impl Work {
                 let spread = Spread::of_padding(&positions, input.extent, output.extent);
                 Self::Pad { positions, spread }
             }
+            Op::Crop { place } => {
+                let before = place.before(input.extent, output.extent);
+                Self::Crop { before, spread: Spread::of_crop(before, input.extent, output.extent) }
+            }
         }))
     }
 
@@ -136,11 +175,19 @@ impl Work {
             | Self::Norm { .. }
             | Self::Affine { .. }
             | Self::Activation(Activation::Relu | Activation::LeakyRelu { .. } | Activation::Clip { .. })
+            | Self::GroupNorm { .. }
             | Self::Pool { .. }
-            | Self::Resize { .. } => true,
-            Self::Activation(Activation::Sigmoid)
+            | Self::Resize { .. }
+            | Self::Crop { .. } => true,
+            Self::Activation(Activation::Sigmoid | Activation::HardSigmoid | Activation::HardSwish | Activation::Silu)
+            | Self::L2Norm { .. }
+            | Self::PRelu
             | Self::Softmax
+            | Self::Unpool(_)
             | Self::Mean
+            | Self::Bins { .. }
+            | Self::Encoding
+            | Self::Turn
             | Self::Add { .. }
             | Self::Mul
             | Self::Concat { .. }
@@ -154,7 +201,7 @@ impl Work {
         let (Self::Norm { activation, .. } | Self::Affine { activation } | Self::Add { activation }) = self else { return false };
         // The gradient of what is left is told by its result.
         let is_negative = matches!(following, Activation::LeakyRelu { slope } if slope < 0.0);
-        if following == Activation::Sigmoid || is_negative {
+        if !following.is_piecewise_linear() || is_negative {
             return false;
         }
         *activation = Some(following);
@@ -170,17 +217,35 @@ impl Work {
 
     /// Whether the way back reads its result.
     pub(super) fn rereads_output(&self) -> bool {
-        matches!(self, Self::Activation(_) | Self::Softmax | Self::Add { activation: Some(_) })
+        match self {
+            Self::Activation(activation) => Bent::of(*activation).is_none(),
+            _ => matches!(self, Self::Softmax | Self::Add { activation: Some(_) }),
+        }
     }
 
     /// Whether the way back reads its inputs.
     pub(super) fn rereads_inputs(&self) -> bool {
-        matches!(self, Self::Convolution { .. } | Self::Transposed { .. } | Self::Norm { .. } | Self::Affine { .. } | Self::Mul)
+        match self {
+            Self::Activation(activation) => Bent::of(*activation).is_some(),
+            // Normalisations without weights, too.
+            Self::GroupNorm { .. } | Self::Unpool(_) | Self::Mul => true,
+            _ => self.has_tensors(),
+        }
     }
 
     /// Whether it has tensors to learn.
     pub(super) fn has_tensors(&self) -> bool {
-        matches!(self, Self::Convolution { .. } | Self::Transposed { .. } | Self::Norm { .. } | Self::Affine { .. })
+        match self {
+            Self::GroupNorm { is_affine, .. } => *is_affine,
+            Self::Convolution { .. }
+            | Self::Transposed { .. }
+            | Self::Norm { .. }
+            | Self::Affine { .. }
+            | Self::L2Norm { .. }
+            | Self::PRelu
+            | Self::Encoding => true,
+            _ => false,
+        }
     }
 
     /// Whether it keeps beside its result where in each window the maximum is.

@@ -55,7 +55,7 @@ impl Tape {
                 absorbed[next] = true;
                 result = next;
             }
-            if matches!(work, Work::Activation(_)) && is_overwritten(inputs[0], &readers, &steps) {
+            if matches!(work, Work::Activation(_)) && !work.rereads_inputs() && is_overwritten(inputs[0], &readers, &steps) {
                 places[index] = places[inputs[0]];
             }
             steps.push(Step { work, node: index, inputs, output: result, kind: node.op.label() });

@@ -14,11 +14,11 @@ pub(crate) struct Epilogue<'a, E> {
 }
 
 impl<E> Epilogue<'_, E> {
-    /// The part of the activation that the kernels apply; a sigmoid takes another pass.
+    /// The part of the activation that the kernels apply; one that is not made of straight lines takes another pass.
     pub(super) fn bounds(&self) -> Bounds {
         let free = Bounds { slope: None, low: f32::NEG_INFINITY, high: f32::INFINITY };
         match self.activation {
-            None | Some(Activation::Sigmoid) => free,
+            None | Some(Activation::Sigmoid | Activation::HardSigmoid | Activation::HardSwish | Activation::Silu) => free,
             Some(Activation::Relu) => Bounds { low: 0.0, ..free },
             Some(Activation::LeakyRelu { slope }) => Bounds { slope: Some(slope as f32), ..free },
             Some(Activation::Clip { min, max }) => {

@@ -32,8 +32,19 @@ vectorised! {
                     if v > max { max } else { v }
                 });
             }
+            Activation::HardSigmoid => each(values, hard_sigmoid),
+            Activation::HardSwish => each(values, |v| v * hard_sigmoid(v)),
+            Activation::Silu => each(values, |v| v / (1.0 + exp(-v))),
         }
     }
+}
+
+#[expect(clippy::inline_always, reason = "it must take on the instruction set of its caller")]
+#[inline(always)]
+fn hard_sigmoid(v: f32) -> f32 {
+    let v = v + 3.0;
+    let v = if v < 0.0 { 0.0 } else { v };
+    (if v > 6.0 { 6.0 } else { v }) / 6.0
 }
 
 /// Puts `f(value)` in the place of every value.

@@ -1,32 +1,42 @@
 //! Operators other than convolutions, over values in the order `(depth, height, width, channels)`, parallel over rows.
 
 mod activation;
+mod bins;
 mod combine;
 mod copy;
+mod encoding;
 mod exp;
 mod head;
 mod layout;
 mod mean;
+mod normalise;
 mod pad;
 mod pool;
+mod prelu;
 mod resize;
 mod scale;
 mod softmax;
 mod transposed;
+mod unpool;
 mod vectorised;
 
 pub(super) use activation::{activate, activate_slice};
+pub(super) use bins::bins;
 pub(super) use combine::{Combination, Operand, combine};
-pub(super) use copy::{Part, channels, concat, copy};
+pub(super) use copy::{Part, channels, concat, copy, crop, turn};
+pub(super) use encoding::Codewords;
 pub(crate) use exp::exp;
 pub(crate) use head::Last;
 pub(super) use head::{Head, Map};
 pub(super) use layout::channels_last;
 pub(super) use mean::mean;
+pub(super) use normalise::{L2Norm, Normalise};
 pub(crate) use pad::Positions;
 pub(super) use pool::pool;
+pub(super) use prelu::Slopes;
 pub(super) use resize::Sampling;
 pub(super) use scale::Scale;
 pub(super) use softmax::softmax;
 pub(super) use transposed::Transposed;
+pub(super) use unpool::max_unpool;
 pub(super) use vectorised::vectorised;

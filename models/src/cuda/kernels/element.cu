@@ -32,6 +32,41 @@ KERNEL(scale, Scale) {
     store(a.output, at, values);
 }
 
+struct Bend {
+    Value input, output;
+    // What negative values are multiplied with: of every channel, and of those that fill the last group.
+    const float *slopes;
+};
+
+KERNEL(bend, Bend) {
+    Place at = place_of(a.output, item);
+    float values[GROUP];
+    load(pixel(a.input, at.batch, at.z, at.y, at.x) + at.group * GROUP, values);
+    for (int i = 0; i < GROUP; i++) {
+        if (!(values[i] > 0.0f)) values[i] *= a.slopes[at.group * GROUP + i];
+    }
+    store(a.output, at, values);
+}
+
+struct UnitLength {
+    Value input, output;
+    const float *weight;
+    float epsilon;
+    Function function;
+};
+
+// An item is a pixel: its channels are divided by the length of their vector.
+KERNEL(unit_length, UnitLength) {
+    const Stored *from = a.input.at + (long long)item * a.input.stride;
+    Stored *to = a.output.at + (long long)item * a.output.stride;
+    int channels = a.input.channels;
+    float squares = 0.0f;
+    for (int c = 0; c < channels; c++) squares += widen(from[c]) * widen(from[c]);
+    float factor = 1.0f / sqrtf(squares + a.epsilon);
+    for (int c = 0; c < channels; c++) to[c] = narrow(apply(a.function, widen(from[c]) * factor * a.weight[c]));
+    for (int c = channels; c < groups_of(channels) * GROUP; c++) to[c] = narrow(0.0f);
+}
+
 struct Combine {
     Value first, second, output;
     // 0 is a sum, 1 a product.

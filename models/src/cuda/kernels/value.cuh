@@ -86,6 +86,12 @@ struct Function {
     float a, b;
 };
 
+DEVICE inline float hard_sigmoid(float x) {
+    x += 3.0f;
+    x = x < 0.0f ? 0.0f : x;
+    return (x > 6.0f ? 6.0f : x) / 6.0f;
+}
+
 DEVICE inline float apply(const Function &function, float x) {
     switch (function.kind) {
     case 1: return x < 0.0f ? 0.0f : x;
@@ -94,6 +100,9 @@ DEVICE inline float apply(const Function &function, float x) {
     case 4:
         x = x < function.a ? function.a : x;
         return x > function.b ? function.b : x;
+    case 5: return hard_sigmoid(x);
+    case 6: return x * hard_sigmoid(x);
+    case 7: return x / (1.0f + expf(-x));
     default: return x;
     }
 }
