@@ -542,6 +542,17 @@ pub enum Error {
         /// Bytes allowed.
         limit: usize,
     },
+    /// No tiling fits on the graphics processors.
+    #[error("labelling {} needs {} MiB on each card, of which {} MiB are free: give a smaller --tile or another --device",
+        path.display(), needed.div_ceil(1 << 20), free >> 20)]
+    CardMemory {
+        /// The scene.
+        path: PathBuf,
+        /// Bytes of one tile at a time.
+        needed: usize,
+        /// Bytes that are free on the card with the least of them.
+        free: usize,
+    },
     /// The network could not be run on a tile.
     #[error("cannot run the network on {window} of {}", path.display())]
     Network {
@@ -770,7 +781,12 @@ impl Error {
 
     /// Whether the same run would fail in the same way once more.
     pub(crate) fn would_recur(&self) -> bool {
-        matches!(self, Self::NotFinite { .. } | Self::Score { .. } | Self::UnknownLabel { .. } | Self::Network { .. })
+        match self {
+            Self::NotFinite { .. } | Self::Score { .. } | Self::UnknownLabel { .. } => true,
+            // A card that is lost or busy may be there again.
+            Self::Network { source, .. } => !matches!(source, swath_models::Error::Cuda { .. }),
+            _ => false,
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! From probabilities to labels.
 
-use swath_models::ModelCard;
+use swath_models::{LabelTable, ModelCard};
 
 use crate::Scores;
 
@@ -31,6 +31,12 @@ impl Labeller {
         let values: Vec<u8> = card.classes.iter().map(|class| class.value).collect();
         let kept = (0..values.len()).filter(|class| !card.dropped.contains(&values[*class])).collect();
         Self { values, kept, nodata: card.nodata }
+    }
+
+    /// The same as a table, for who labels elsewhere.
+    pub(crate) fn table(&self) -> LabelTable {
+        let kept = (0..self.values.len()).map(|class| self.kept.contains(&class)).collect();
+        LabelTable { values: self.values.clone(), kept, nodata: self.nodata }
     }
 
     /// The most probable class of every pixel, the first one at a tie.

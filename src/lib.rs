@@ -27,6 +27,7 @@
 pub mod batch;
 mod canvas;
 mod clocks;
+mod computing;
 pub mod demo;
 mod digest;
 mod error;
@@ -62,6 +63,7 @@ pub mod train;
 mod version;
 pub mod volume;
 
+pub use computing::{Computing, Device};
 pub use error::{Error, Result, with_causes};
 pub use gdal::Gcp;
 pub use georeference::Georeference;

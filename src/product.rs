@@ -10,7 +10,7 @@ use swath_tiling::{Size, Window};
 
 use crate::digest::Digest;
 use crate::labels::{Labeller, Labels};
-use crate::pipeline::Scores;
+use crate::pipeline::{LabelsWanted, Scores};
 use crate::sink::{CompleteLabels, CompleteLayer, Start, Unpublished};
 use crate::{
     Georeference, ItemDescription, LabelProduct, LabelSink, LabelSummary, LayerAsset, LayerEncoding, LayerProduct, LayerSink,
@@ -145,6 +145,21 @@ impl Sinks {
             }
         }
         self.labels.write(window, &values)
+    }
+
+    /// Writes labels that were made elsewhere, and how sure they are; there are no probabilities.
+    pub(crate) fn write_labels(&mut self, window: Window, labels: &[u8], confidence: &[u8]) -> Result<()> {
+        for (_, sink) in &mut self.layers {
+            sink.write_steps(window, confidence)?;
+        }
+        self.labels.write(window, labels)
+    }
+
+    /// What labels are made of elsewhere; `None` if probabilities are written, which have to come back.
+    pub(crate) fn labels_wanted(&self, labeller: &Labeller) -> Option<LabelsWanted> {
+        let has = |layer: Layer| self.layers.iter().any(|(own, _)| *own == layer);
+        let confidence = has(Layer::Confidence);
+        (!has(Layer::Probabilities)).then(|| LabelsWanted { table: labeller.table(), confidence })
     }
 
     /// Writes labels, and the scores of all layers in the order probabilities, confidence.

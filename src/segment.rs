@@ -8,13 +8,14 @@ use serde_json::{Map, Value, json};
 use swath_models::{Arithmetic, Executor, Fused, Golden, Model, ModelCard};
 use swath_tiling::{TileGrid, Window};
 
+use crate::computing::Computing;
 use crate::digest::Digest;
 use crate::heap;
 use crate::identity::difference;
 use crate::labelled::{say_kept, sync_folders};
 use crate::labels::Labeller;
 use crate::ledger::{self, Durability, Ledger};
-use crate::pipeline::{self, Observer};
+use crate::pipeline::{self, LabelledPart, LabelsWanted, Observer, RowSink, Scores};
 use crate::plan::{Layout, Plan, PlanRequest};
 use crate::product::{Product, Sinks};
 use crate::resume::recover;
@@ -66,8 +67,16 @@ impl Segmenter {
     /// # Errors
     /// If card, graph and weights disagree.
     pub fn new(model: Model, arithmetic: Arithmetic) -> Result<Self> {
+        Self::new_on(model, Computing::on_the_processor(arithmetic))
+    }
+
+    /// The same, wherever `computing` says.
+    ///
+    /// # Errors
+    /// If card, graph and weights disagree, or what is to compute is missing.
+    pub fn new_on(model: Model, computing: Computing) -> Result<Self> {
         let origin = Origin { href: format!("swath:{}", model.card.name), digest: None };
-        Self::prepare(model, origin, arithmetic)
+        Self::prepare(model, origin, computing)
     }
 
     /// Reads a model folder and makes it ready.
@@ -75,13 +84,21 @@ impl Segmenter {
     /// # Errors
     /// If a file of it is missing or damaged, or card, graph and weights disagree.
     pub fn open(folder: &Path, arithmetic: Arithmetic) -> Result<Self> {
-        let model = Model::read(folder)?;
-        Self::prepare(model, Origin::of(folder)?, arithmetic)
+        Self::open_on(folder, Computing::on_the_processor(arithmetic))
     }
 
-    fn prepare(model: Model, origin: Origin, arithmetic: Arithmetic) -> Result<Self> {
-        let executor = Fused::new(model.probabilities(), &model.weights, arithmetic)?;
-        Ok(Self { card: model.card, executor: Box::new(executor), origin })
+    /// The same, wherever `computing` says.
+    ///
+    /// # Errors
+    /// As [`Segmenter::open`], or if what is to compute is missing.
+    pub fn open_on(folder: &Path, computing: Computing) -> Result<Self> {
+        let model = Model::read(folder)?;
+        Self::prepare(model, Origin::of(folder)?, computing)
+    }
+
+    fn prepare(model: Model, origin: Origin, computing: Computing) -> Result<Self> {
+        let executor = computing.executor(model.probabilities(), &model.weights)?;
+        Ok(Self { card: model.card, executor, origin })
     }
 
     /// What the model needs and what its labels mean.
@@ -328,17 +345,9 @@ impl Segmenter {
             tracing::info!("{}: resuming at row {row} of {height}", outputs.labels.display());
         }
         let labeller = Labeller::new(&self.card);
-        let result = pipeline::run(scene, self.executor.as_ref(), &self.card.scaling, &rest.plan, observer, |scores| {
-            let window = plan.to_output(scores.window);
-            sinks.write(window, &labeller, &scores)?;
-            if is_long && let Some(row) = finished_row(&rest.plan, scores.window) {
-                let row = plan.to_output(row);
-                sinks.sync()?;
-                ledger.record(row, sinks.digest(row)?)?;
-                sinks.keep();
-            }
-            Ok(())
-        });
+        let ledger_of = is_long.then_some(&mut ledger);
+        let mut writer = Writer { plan: &rest.plan, labeller, sinks: &mut sinks, ledger: ledger_of };
+        let result = pipeline::run_to(scene, self.executor.as_ref(), &self.card.scaling, &rest.plan, observer, &mut writer);
         let timings = match result {
             Ok(timings) => timings,
             Err(error) => {
@@ -389,6 +398,7 @@ impl Segmenter {
                 "overlap": format!("{} x {}", overlap.width, overlap.height),
                 "blend": plan.blend.name(),
                 "window": format!("{},{},{},{}", window.x, window.y, window.width, window.height),
+                "device": self.executor.device().map(|device| device.name),
                 "precision": plan.arithmetic.precision.name(),
                 "convolutions": plan.arithmetic.convolutions.name(),
                 "probabilities": plan.layers.probabilities.map(LayerEncoding::name),
@@ -409,7 +419,7 @@ impl Segmenter {
             "overlap": [layout.overlap.height, layout.overlap.width],
             "blend": plan.blend.name(),
             "window": { "x": x, "y": y, "width": width, "height": height },
-            "device": "cpu",
+            "device": self.executor.device().map_or_else(|| "cpu".to_owned(), |device| device.name),
             "precision": plan.arithmetic.precision.name(),
             "convolutions": plan.arithmetic.convolutions.name(),
             "equals_whole": plan.equals_whole(),
@@ -417,6 +427,46 @@ impl Segmenter {
         let mut parameters = parameters.as_object().cloned().unwrap_or_default();
         parameters.extend(scene.parameters());
         parameters
+    }
+}
+
+/// Writes what a run finishes, and notes which rows are.
+struct Writer<'a> {
+    plan: &'a Plan,
+    labeller: Labeller,
+    sinks: &'a mut Sinks,
+    /// None if the run is not worth one.
+    ledger: Option<&'a mut Ledger>,
+}
+
+impl Writer<'_> {
+    /// Notes that a part is written, if a row of tiles is finished with it.
+    fn note(&mut self, part: Window) -> Result<()> {
+        if let Some(ledger) = &mut self.ledger
+            && let Some(row) = finished_row(self.plan, part)
+        {
+            let row = self.plan.to_output(row);
+            self.sinks.sync()?;
+            ledger.record(row, self.sinks.digest(row)?)?;
+            self.sinks.keep();
+        }
+        Ok(())
+    }
+}
+
+impl RowSink for Writer<'_> {
+    fn labels_wanted(&self) -> Option<LabelsWanted> {
+        self.sinks.labels_wanted(&self.labeller)
+    }
+
+    fn scores(&mut self, scores: Scores) -> Result<()> {
+        self.sinks.write(self.plan.to_output(scores.window), &self.labeller, &scores)?;
+        self.note(scores.window)
+    }
+
+    fn labels(&mut self, part: LabelledPart) -> Result<()> {
+        self.sinks.write_labels(self.plan.to_output(part.window), &part.labels, &part.confidence)?;
+        self.note(part.window)
     }
 }
 

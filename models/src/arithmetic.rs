@@ -19,6 +19,10 @@ pub enum Precision {
     /// 16-bit floating point with the exponent of 32 bits and 8 bits of significand. Processors that multiply it (`avx512_bf16`) do so at twice
     /// the speed; on others it is slower than `f32`.
     Bf16,
+    /// 16-bit floating point with 5 bits of exponent and 11 bits of significand; on graphics processors only.
+    F16,
+    /// `f32` whose 11 highest bits of significand are multiplied; on graphics processors only.
+    Tf32,
 }
 
 impl Precision {
@@ -28,6 +32,8 @@ impl Precision {
         match self {
             Self::F32 => "f32",
             Self::Bf16 => "bf16",
+            Self::F16 => "f16",
+            Self::Tf32 => "tf32",
         }
     }
 }
@@ -41,6 +47,8 @@ pub enum Convolutions {
     /// By Winograd's algorithm (Lavin & Gray 2016, arXiv 1509.09308) where that takes fewer operations. A value is computed together with its
     /// neighbours, and rounded differently (a layer's by less than 3e-5 of the magnitudes in its sum) if its tile is cut elsewhere.
     Winograd,
+    /// By whatever kernel of cuDNN's is fastest on the card for the layer's shape.
+    Cudnn,
 }
 
 impl Convolutions {
@@ -50,6 +58,7 @@ impl Convolutions {
         match self {
             Self::Direct => "direct",
             Self::Winograd => "winograd",
+            Self::Cudnn => "cudnn",
         }
     }
 }

@@ -229,6 +229,28 @@ pub enum Error {
         /// Why, lower case.
         reason: String,
     },
+    /// A precision is asked for that the processor does not compute in.
+    #[error("expected a precision of f32 or bf16 on the processor, got {precision}")]
+    Precision {
+        /// The one asked for.
+        precision: &'static str,
+    },
+    /// CUDA cannot be used here.
+    #[error("cannot compute on CUDA: {missing}")]
+    NoCuda {
+        /// What is missing, and where it was looked for; lower case.
+        missing: String,
+    },
+    /// A graphics processor does not do as it is asked.
+    #[error("CUDA device {device} cannot {action}: {reason}")]
+    Cuda {
+        /// Which one, from 0 on.
+        device: usize,
+        /// What it was asked to do.
+        action: String,
+        /// What the library says.
+        reason: String,
+    },
     /// The golden input does not give the golden output.
     #[error("golden output of {}: largest difference {difference:e} is above {tolerance:e}", path.display())]
     Golden {

@@ -1,6 +1,6 @@
 //! What runs a network.
 
-use crate::{Arithmetic, Axes, Extent, Geometry, Graph, Rank, Result, Tensor};
+use crate::{Arithmetic, Axes, Extent, Geometry, Graph, Rank, Result, Stitch, StitchBytes, StitchRequest, Tensor};
 
 /// Runs a network on one tile after the other. Implementations may be called from several threads at once.
 pub trait Executor: Send + Sync {
@@ -50,6 +50,40 @@ pub trait Executor: Send + Sync {
     /// Bytes that the executor holds all the time: its weights, in whatever form it keeps them.
     fn resident_bytes(&self) -> usize;
 
+    /// Where the network runs, if not on the processor: what plans and products say.
+    fn device(&self) -> Option<DeviceFacts> {
+        None
+    }
+
+    /// What makes labels of tiles where the network runs, one for each card; none where scores come back for the caller to stitch.
+    ///
+    /// # Errors
+    /// If the request does not fit the network, or memory is too short for it.
+    fn stitchers(&self, request: &StitchRequest) -> Result<Vec<Box<dyn Stitch + Send + '_>>> {
+        let _ = request;
+        Ok(Vec::new())
+    }
+
+    /// Bytes that such a one takes on its card and on the machine.
+    ///
+    /// # Errors
+    /// If the network cannot take tiles of this extent.
+    fn stitch_bytes(&self, request: &StitchRequest) -> Result<StitchBytes> {
+        let _ = request;
+        Ok(StitchBytes { card: 0, host: 0 })
+    }
+
     /// Gives back the memory that is kept for the next tile, if any is.
     fn trim(&self) {}
+}
+
+/// Where a network runs, if not on the processor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceFacts {
+    /// What it is called, such as `NVIDIA H200`.
+    pub name: String,
+    /// Cards that are used.
+    pub cards: usize,
+    /// Bytes that are free on the one with the least of them.
+    pub free: usize,
 }

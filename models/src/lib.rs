@@ -12,6 +12,10 @@
 // What needs the processor's vector instructions is the only exception.
 #![deny(unsafe_code)]
 
+// Helpers of the integration tests serve tests in here, too.
+#[cfg(test)]
+extern crate self as swath_models;
+
 mod arithmetic;
 mod axes;
 mod builder;
@@ -20,6 +24,8 @@ mod checkpoint;
 mod class;
 mod cost;
 mod cpu;
+#[cfg(feature = "cuda")]
+mod cuda;
 mod error;
 mod executor;
 mod files;
@@ -40,6 +46,7 @@ mod scaling;
 mod score;
 mod shape;
 mod split_mix;
+mod stitch;
 mod tensor;
 mod torch;
 pub mod train;
@@ -50,13 +57,15 @@ pub mod zoo;
 pub use arithmetic::{Arithmetic, Convolutions, Precision};
 pub use axes::{Axes, Padding};
 pub use builder::{Builder, Chain, Scope};
-pub use checkpoint::{AdaptBands, Change, Checkpoint, FileFormat};
 pub use card::{GsdRange, Intensity, LabelResampling, MeasuredScaling, ModelCard, Side, VolumeAxes, VolumeInput, Voxels};
+pub use checkpoint::{AdaptBands, Change, Checkpoint, FileFormat};
 pub use class::{Class, Colour, ColourError};
 pub use cost::Cost;
 pub use cpu::Fused;
+#[cfg(feature = "cuda")]
+pub use cuda::{Cuda, CudaDevices};
 pub use error::{Error, Result};
-pub use executor::Executor;
+pub use executor::{DeviceFacts, Executor};
 pub use geometry::{Geometry, Reach};
 pub use graph::{Graph, Node, NodeId, Rank};
 pub use model::{Golden, Model, ModelBytes};
@@ -69,5 +78,9 @@ pub use reference::Reference;
 pub use scaling::Scaling;
 pub use score::ScoreActivation;
 pub use shape::{Extent, Shape};
+pub use stitch::{
+    EndOfRows, FinishedRows, LabelTable, PixelType, Rows, RowsOf, Stitch, StitchBytes, StitchRequest, StitchTile, WantedRows,
+    WrongScore,
+};
 pub use tensor::Tensor;
 pub use weights::{TensorSpec, Weights};

@@ -8,14 +8,14 @@ use swath::evaluate::Palette;
 use swath::plan::BlendChoice;
 use swath::source::BandRequest;
 use swath::volume::Kept;
-use swath::{Location, Shard};
+use swath::{Device, Location, Shard};
 use swath_models::{Class, Scaling, VolumeInput};
 use swath_tiling::Window;
 
 use super::bytes::parse_bytes;
 use super::parse::{
-    Device, Overlap, TrainDevice, ValueMap, Workers, parse_class, parse_device, parse_gsd, parse_map, parse_overlap,
-    parse_palette, parse_scaling, parse_train_device, parse_volume, parse_volume_mm3, parse_window, parse_workers,
+    Overlap, TrainDevice, ValueMap, Workers, parse_class, parse_device, parse_gsd, parse_map, parse_overlap, parse_palette,
+    parse_scaling, parse_train_device, parse_volume, parse_volume_mm3, parse_window, parse_workers,
 };
 
 /// Label every pixel of rasters too large for memory.
@@ -89,12 +89,12 @@ pub(crate) struct TileArgs {
     /// Tiles that are computed at once, each by an equal share of the threads, or `auto`: one per thread, fewer if memory or tiles are short
     #[arg(long, value_name = "N|auto", default_value = "auto", value_parser = parse_workers)]
     pub(crate) workers: Workers,
-    /// What computes: `auto` or `cpu`
-    #[arg(long, value_name = "auto|cpu", default_value = "auto", value_parser = parse_device)]
+    /// What computes: `cpu`, `cuda` (all cards, or one), or `auto`: CUDA where there is a card, else the CPU
+    #[arg(long, value_name = "auto|cpu|cuda[:N]", default_value = "auto", value_parser = parse_device)]
     pub(crate) device: Device,
-    /// How the network's values are kept
-    #[arg(long, value_enum, value_name = "PRECISION", default_value_t)]
-    pub(crate) precision: PrecisionChoice,
+    /// How the network's values are kept [default: f32 on the CPU, bf16 on CUDA]
+    #[arg(long, value_enum, value_name = "PRECISION")]
+    pub(crate) precision: Option<PrecisionChoice>,
 }
 
 /// Which rasters are written beside the labels, and where.
@@ -161,13 +161,16 @@ pub(crate) struct RemoteArgs {
 }
 
 /// How the network's values are kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum PrecisionChoice {
     /// 32-bit floating point
-    #[default]
     F32,
-    /// 16 bits, for processors that multiply them (`avx512_bf16`): 0.6 of the time; scores of trained networks changed by up to 7e-2, the labels of 1 pixel in 1,700 or fewer
+    /// 16 bits; on the CPU for processors that multiply them (`avx512_bf16`): 0.6 of the time; scores of trained networks changed by up to 7e-2, the labels of 1 pixel in 1,700 or fewer
     Bf16,
+    /// 16 bits with more digits and a smaller range; on CUDA only
+    F16,
+    /// 32 bits, of which CUDA multiplies the highest 19; on CUDA only
+    Tf32,
 }
 
 /// How probabilities are stored.

@@ -21,7 +21,7 @@ use super::{interrupt, print};
 pub(super) fn run(args: &BatchArgs) -> Result<Exit, AnyError> {
     interrupt::watch()?;
     args.remote.set_up();
-    let segmenter = Segmenter::open(&args.model, args.tiles.arithmetic())?;
+    let segmenter = Segmenter::open_on(&args.model, args.tiles.computing())?;
     let mut scenes = Manifest::read(&args.manifest, &args.options(), &args.bands(&segmenter))?.scenes;
     if args.output.is_within(&args.manifest) {
         // Products of an earlier run are no scenes.

@@ -93,6 +93,11 @@ fn hint(error: &Error) -> Option<String> {
         Error::Memory { needed, .. } => {
             format!("--max-memory {}MiB would do; a smaller --tile or no --probabilities need less", needed.div_ceil(1 << 20))
         }
+        Error::Model(swath_models::Error::NoCuda { .. }) => "--device cpu computes without".into(),
+        Error::Model(swath_models::Error::Precision { .. }) => "--device cuda has the others".into(),
+        Error::Network { source: swath_models::Error::Cuda { .. }, .. } => {
+            "the same command goes on where this one ended; --device cpu computes without the card".into()
+        }
         Error::LayerEmpty { .. } => "one layer for several scenes need not have features on each, but it must have some".into(),
         Error::AreaElsewhere { .. } => "does the layer have the CRS that its coordinates are in?".into(),
         Error::Layer { .. } => "--aoi-layer names the layer of --aoi, `layer` that of a recipe's labels".into(),

@@ -3,16 +3,10 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
+use swath::Device;
 use swath::evaluate::{Palette, PaletteEntry, ValueClass};
 use swath_models::{Class, Colour, ColourError, GsdRange, Scaling, VolumeInput};
 use swath_tiling::Window;
-
-/// What computes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Device {
-    Auto,
-    Cpu,
-}
 
 /// What computes the gradients of a training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,11 +116,13 @@ pub(super) fn parse_window(text: &str) -> Result<Window, String> {
 }
 
 pub(super) fn parse_device(text: &str) -> Result<Device, String> {
-    match text {
-        "auto" => Ok(Device::Auto),
-        "cpu" => Ok(Device::Cpu),
-        cuda if cuda.starts_with("cuda") => Err("this build of swath computes on the CPU only".into()),
-        _ => Err("expected `auto` or `cpu`".into()),
+    let expected = || "expected `auto`, `cpu`, `cuda` or `cuda:NUMBER`".to_owned();
+    match text.split_once(':') {
+        None if text == "auto" => Ok(Device::Auto),
+        None if text == "cpu" => Ok(Device::Cpu),
+        None if text == "cuda" => Ok(Device::Cuda { ordinal: None }),
+        Some(("cuda", ordinal)) => ordinal.parse().map(|ordinal| Device::Cuda { ordinal: Some(ordinal) }).map_err(|_| expected()),
+        _ => Err(expected()),
     }
 }
 

@@ -16,7 +16,7 @@ pub(super) fn run(args: &PlanArgs) -> Result<Exit, AnyError> {
     if volume::are_volumes(&args.scenes) {
         return volume::plan(args);
     }
-    let segmenter = Segmenter::open(&args.model, args.tiles.arithmetic())?;
+    let segmenter = Segmenter::open_on(&args.model, args.tiles.computing())?;
     for path in &args.scenes {
         let scene = args.tiles.within(segmenter.scene(path, args.tiles.bands.as_deref())?)?;
         let plan = segmenter.plan(&scene, &args.tiles.request(args.layers.layers())?)?;
@@ -80,8 +80,13 @@ fn sides(width: usize, height: usize, depth: usize, flat: usize) -> String {
     format!("{width} x {height}{depth}")
 }
 
-/// How many tiles are computed at once, and by how many threads each.
+/// How many tiles are computed at once, and by what.
 fn workers(plan: &Plan) -> String {
+    if let Some(card) = &plan.card {
+        let (bytes, free) = (show_bytes(card.bytes.card as u64), show_bytes(card.free as u64));
+        let cards = if card.cards == 1 { "1 card".to_owned() } else { format!("{} cards", card.cards) };
+        return format!("{cards} of {} tiles at once, {bytes} of {free} on each", card.batch);
+    }
     let most = plan.worker_threads().max().unwrap_or(0);
     let least = plan.worker_threads().min().unwrap_or(0);
     let each = if least == most { most.to_string() } else { format!("{least} to {most}") };
@@ -93,12 +98,15 @@ fn precision(precision: Precision) -> &'static str {
     match precision {
         Precision::F32 => "f32",
         Precision::Bf16 => "bf16: in trained networks scores changed by up to 7e-2, the labels of 1 pixel in 1,700 or fewer",
+        Precision::F16 => "f16",
+        Precision::Tf32 => "tf32",
     }
 }
 
 fn convolutions(convolutions: Convolutions) -> &'static str {
     match convolutions {
         Convolutions::Direct => "direct: the same bits wherever tiles are cut",
+        Convolutions::Cudnn => "cuDNN's fastest",
         Convolutions::Winograd => "winograd where it pays: in trained networks scores changed by up to 3e-6",
     }
 }
@@ -117,6 +125,13 @@ fn as_json(path: &Path, plan: &Plan, run: usize) -> serde_json::Value {
         "swaths": plan.swaths.len(),
         "workers": plan.workers,
         "threads": plan.threads,
+        "card": plan.card.map(|card| json!({
+            "cards": card.cards,
+            "batch": card.batch,
+            "readers": card.readers,
+            "bytes": card.bytes.card,
+            "free": card.free,
+        })),
         "equals_whole": plan.equals_whole(),
         "precision": plan.arithmetic.precision.name(),
         "convolutions": plan.arithmetic.convolutions.name(),

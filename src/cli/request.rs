@@ -5,12 +5,12 @@ use std::{env, thread};
 
 use swath::plan::{Layers, PlanRequest, Tiles};
 use swath::source::{AreaFile, Scene};
-use swath::{Access, LayerEncoding, set_access};
-use swath_models::{Arithmetic, Precision};
+use swath::{Access, Computing, LayerEncoding, set_access};
+use swath_models::Precision;
 
 use super::args::{LayerArgs, LayerFlags, PrecisionChoice, ProbabilityType, RemoteArgs, TileArgs};
 use super::fail::AnyError;
-use super::parse::{Device, Overlap, Workers};
+use super::parse::{Overlap, Workers};
 
 impl TileArgs {
     /// The request that these arguments make of a plan.
@@ -18,8 +18,6 @@ impl TileArgs {
     /// # Errors
     /// If memory is not bounded and the system does not say how much is free.
     pub(super) fn request(&self, layers: Layers) -> Result<PlanRequest, AnyError> {
-        // They are the same so far; another device must be heeded here.
-        let (Device::Auto | Device::Cpu) = self.device;
         Ok(PlanRequest {
             tile: self.tile,
             overlap: match self.overlap {
@@ -39,15 +37,15 @@ impl TileArgs {
         })
     }
 
-    /// How the network is computed: fast, unless every pixel is to be that of the whole scene.
-    pub(super) fn arithmetic(&self) -> Arithmetic {
-        Arithmetic {
-            precision: match self.precision {
-                PrecisionChoice::F32 => Precision::F32,
-                PrecisionChoice::Bf16 => Precision::Bf16,
-            },
-            convolutions: self.blend.convolutions(),
-        }
+    /// What runs the network, and how: fast, unless every pixel is to be that of the whole scene.
+    pub(super) fn computing(&self) -> Computing {
+        let precision = |choice| match choice {
+            PrecisionChoice::F32 => Precision::F32,
+            PrecisionChoice::Bf16 => Precision::Bf16,
+            PrecisionChoice::F16 => Precision::F16,
+            PrecisionChoice::Tf32 => Precision::Tf32,
+        };
+        Computing { device: self.device, precision: self.precision.map(precision), convolutions: self.blend.convolutions() }
     }
 
     /// The scene, within the area of interest if there is one.

@@ -22,7 +22,7 @@ pub(super) fn run(args: &SegmentArgs) -> Result<Exit, AnyError> {
     }
     args.remote.set_up();
     let destinations = destinations(args)?;
-    let segmenter = Segmenter::open(&args.model, args.tiles.arithmetic())?;
+    let segmenter = Segmenter::open_on(&args.model, args.tiles.computing())?;
     let request = args.tiles.request(args.layers.layers())?;
     let mut failures = 0;
     let mut jobs = Vec::new();

@@ -20,28 +20,39 @@ pub(super) struct Input {
     pub(super) valid: Vec<bool>,
 }
 
-/// Starts the readers. Reader k reads tiles k, k + readers, ... into a channel of its own: taking from the channels in turn gives grid order. A
+/// What makes of a tile what the next stage takes.
+pub(super) type ReadTile<T> = fn(&Run<'_>, &mut dyn WindowReader, Tile) -> Result<T>;
+
+/// Starts so many readers. Reader k reads tiles k, k + readers, ... into a channel of its own: taking from the channels in turn gives grid order. A
 /// reader ends when it has read its last tile, sent an error, or nobody listens.
 ///
 /// Readers come on top of the workers' threads and do not crowd them out: each is at most one patch in its channel and one in its hands ahead of
 /// the network, then it waits. So they compute for no longer than decoding takes; only where that is slower than the network do they take more of
 /// the cores, and there they are what the run waits for.
-pub(super) fn start<'scope>(
+pub(super) fn start<'scope, T: Send + 'scope>(
     scope: &'scope Scope<'scope, '_>,
     run: &'scope Run<'_>,
     swath: &'scope TileGrid,
-) -> Vec<Receiver<Result<Input>>> {
-    let readers = run.plan.readers.min(swath.len());
+    readers: usize,
+    read_tile: ReadTile<T>,
+) -> Vec<Receiver<Result<T>>> {
+    let readers = readers.min(swath.len());
     let start = |first: usize| {
         let (send, receive) = sync_channel(PATCHES_AHEAD);
         let tiles = (first..swath.len()).step_by(readers);
-        scope.spawn(move || read(run, swath, tiles, &send));
+        scope.spawn(move || read(run, swath, tiles, read_tile, &send));
         receive
     };
     (0..readers).map(start).collect()
 }
 
-fn read(run: &Run<'_>, swath: &TileGrid, tiles: impl Iterator<Item = usize>, send: &SyncSender<Result<Input>>) {
+fn read<T>(
+    run: &Run<'_>,
+    swath: &TileGrid,
+    tiles: impl Iterator<Item = usize>,
+    read_tile: ReadTile<T>,
+    send: &SyncSender<Result<T>>,
+) {
     let mut reader = match run.source.reader() {
         Ok(reader) => reader,
         Err(error) => return drop(send.send(Err(error))),
@@ -62,7 +73,8 @@ fn read(run: &Run<'_>, swath: &TileGrid, tiles: impl Iterator<Item = usize>, sen
     }
 }
 
-fn read_tile(run: &Run<'_>, reader: &mut dyn WindowReader, tile: Tile) -> Result<Input> {
+/// Reads a tile and scales it for the network.
+pub(super) fn scaled(run: &Run<'_>, reader: &mut dyn WindowReader, tile: Tile) -> Result<Input> {
     let Layout { raster, .. } = run.plan.layout;
     let patch = run.clocks.reading.busy.time(|| read_extended(reader, raster, run.plan.layout.reach(&tile)))?;
     let Patch { mut pixels, mut valid, wanted, .. } = patch;

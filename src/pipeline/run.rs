@@ -7,8 +7,9 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use swath_models::{Executor, Scaling};
 use swath_tiling::TileGrid;
 
-use super::stitch::{Sink, stitch};
-use super::{Observer, Scores, compute, read};
+use super::sink::RowSink;
+use super::stitch::stitch;
+use super::{Observer, Scores, card, compute, read};
 use crate::clocks::Clocks;
 use crate::plan::Plan;
 use crate::source::RasterSource;
@@ -30,12 +31,28 @@ pub fn run(
     observer: &dyn Observer,
     mut sink: impl FnMut(Scores) -> Result<()> + Send,
 ) -> Result<Timings> {
+    run_to(source, executor, scaling, plan, observer, &mut sink)
+}
+
+/// The same, to a sink that may take labels.
+pub(crate) fn run_to(
+    source: &dyn RasterSource,
+    executor: &dyn Executor,
+    scaling: &[Scaling],
+    plan: &Plan,
+    observer: &dyn Observer,
+    sink: &mut dyn RowSink,
+) -> Result<Timings> {
     let started = Instant::now();
     let pool = |threads| Ok(ThreadPoolBuilder::new().num_threads(threads).build()?);
-    let pools = plan.worker_threads().map(pool).collect::<Result<_>>()?;
+    // Cards need no threads to compute.
+    let pools = if plan.card.is_some() { Vec::new() } else { plan.worker_threads().map(pool).collect::<Result<_>>()? };
     let run = Run { source, executor, scaling, plan, observer, pools, clocks: Clocks::default() };
     for swath in &plan.swaths {
-        run.swath(swath, &mut sink)?;
+        match &plan.card {
+            Some(card) => card::run(&run, card, swath, sink)?,
+            None => run.swath(swath, sink)?,
+        }
     }
     Ok(run.clocks.timings(plan, started.elapsed()))
 }
@@ -54,9 +71,9 @@ pub(super) struct Run<'a> {
 
 impl Run<'_> {
     /// Whoever ends, for an error or because all is done, closes its channels, and so ends the stages beside it.
-    fn swath(&self, swath: &TileGrid, sink: &mut Sink<'_>) -> Result<()> {
+    fn swath(&self, swath: &TileGrid, sink: &mut dyn RowSink) -> Result<()> {
         thread::scope(|scope| {
-            let promises = compute::start(scope, self, swath, read::start(scope, self, swath));
+            let promises = compute::start(scope, self, swath, read::start(scope, self, swath, self.plan.readers, read::scaled));
             let stitching = scope.spawn(move || stitch(self, swath, &promises, sink));
             stitching.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         })

@@ -7,6 +7,7 @@ use swath_tiling::{Block, Mosaic, Tile, TileGrid, Window};
 
 use super::compute::{Predicted, Promise};
 use super::run::Run;
+use super::sink::RowSink;
 use crate::{Error, Result};
 
 /// Finished scores of a part of the scene.
@@ -20,11 +21,8 @@ pub struct Scores {
     pub valid: Vec<bool>,
 }
 
-/// What is called with finished scores.
-pub(super) type Sink<'a> = dyn FnMut(Scores) -> Result<()> + Send + 'a;
-
 /// Stitches the tiles in the order in which they are promised. The first error in grid order ends it, whichever stage it is from.
-pub(super) fn stitch(run: &Run<'_>, swath: &TileGrid, promises: &Receiver<Promise>, sink: &mut Sink<'_>) -> Result<()> {
+pub(super) fn stitch(run: &Run<'_>, swath: &TileGrid, promises: &Receiver<Promise>, sink: &mut dyn RowSink) -> Result<()> {
     let clocks = &run.clocks;
     let mut mosaic = Mosaic::new(swath, run.executor.graph().output_channels(), run.plan.layout.blend);
     let next = || clocks.stitching.starved.time(|| promises.recv().and_then(|promise| promise.recv()));
@@ -37,7 +35,7 @@ pub(super) fn stitch(run: &Run<'_>, swath: &TileGrid, promises: &Receiver<Promis
         })?;
         let pixels = block.as_ref().map_or(0, |block| block.window.area());
         if let Some(block) = block {
-            clocks.writing.busy.time(|| sink(block))?;
+            clocks.writing.busy.time(|| sink.scores(block))?;
         }
         run.observer.tile_done(pixels);
     }

@@ -3,12 +3,15 @@
 use swath_models::Executor;
 use swath_tiling::{Mosaic, TileGrid};
 
-use super::{Layers, Layout};
+use super::{CardPlan, Layers, Layout};
 use crate::pipeline::{PATCHES_AHEAD, in_flight};
 use crate::source::RasterProfile;
 use crate::{LabelSink, LayerSink, Result};
 
 const MIB: usize = 1 << 20;
+
+/// What CUDA's driver and libraries hold of the machine for each card.
+const CONTEXT: usize = 1024 * MIB;
 
 /// What the program holds before it reads: itself, GDAL with its drivers and projections, and the allocator's slack.
 pub(crate) const BASE: usize = 112 * MIB;
@@ -64,8 +67,12 @@ impl MemoryPlan {
         executor: &dyn Executor,
         reading: Reading,
         computing: Computing,
+        card: Option<CardPlan>,
         writing: Writing,
     ) -> Result<Self> {
+        if let Some(card) = card {
+            return Ok(Self::of_cards(layout, swaths, executor, reading, &card, writing));
+        }
         let (bands, channels) = (executor.graph().input_channels(), executor.graph().output_channels());
         let input = layout.input.product();
         let scores = layout.grid.tile_size().area();
@@ -90,6 +97,41 @@ impl MemoryPlan {
             planes: reading.volume.map_or(0, |volume| volume.planes(layout)),
             finish: reading.volume.map_or_else(|| writing.finish_bytes(layout.window.width), |volume| volume.finish),
         })
+    }
+
+    /// The same where cards compute and stitch: on the machine, there are tiles on their way there and labels on their way back.
+    fn of_cards(
+        layout: &Layout,
+        swaths: &[TileGrid],
+        executor: &dyn Executor,
+        reading: Reading,
+        card: &CardPlan,
+        writing: Writing,
+    ) -> Self {
+        let bands = executor.graph().input_channels();
+        let (input, tile) = (layout.input.product(), layout.grid.tile_size());
+        // As they were read, as they are sent, and their validity; see `new`.
+        let patch = input * (bands * (size_of::<f32>() + card.pixels.bytes()) + 3);
+        let patches = card.readers * (PATCHES_AHEAD + 2) * patch + card.readers * input * size_of::<f64>();
+        let batch = card.batch * input * (bands * card.pixels.bytes() + 2);
+        // Rows of tiles that are finished with one batch and its successor: on their way, arrived, waiting, and written.
+        let rows = |swath: &TileGrid| {
+            let columns = swath.len() / swath.row_starts().len();
+            (3 + card.events() / columns) * tile.height * swath.owned().width
+        };
+        let parts = swaths.iter().map(rows).max().unwrap_or(0) * writing.pixel_bytes();
+        Self {
+            base: BASE + card.cards * CONTEXT,
+            cache: reading.cache,
+            remote: reading.remote,
+            blocks: reading.blocks,
+            weights: executor.resident_bytes(),
+            loading: 2 * size_of::<f32>() * executor.graph().parameters() + executor.resident_bytes(),
+            network: card.cards * card.bytes.host,
+            waiting: card.cards * (patches + batch + parts),
+            mosaic: 0,
+            finish: writing.finish_bytes(layout.window.width),
+        }
     }
 }
 

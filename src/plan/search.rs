@@ -1,8 +1,9 @@
 //! Finding the tiles that fit.
 
-use swath_models::{Arithmetic, Axes, Convolutions, Executor, Geometry, Padding, Reach};
+use swath_models::{Arithmetic, Axes, Convolutions, Executor, Geometry, Padding, PixelType, Reach};
 use swath_tiling::{Blend, TileGrid, Window};
 
+use super::card::CardPlan;
 use super::layout::{self, Layout, Spread};
 use super::memory::{Computing, MemoryPlan, REMOTE_LEAST, REMOTE_MOST, Reading, VolumeMemory, Writing};
 use super::{BlendChoice, Layers, PlanRequest, Tiles};
@@ -53,6 +54,8 @@ pub struct Plan {
     pub layers: Layers,
     /// Threads that compress the finished files: fewer than compute if memory asks for it.
     pub finish_threads: usize,
+    /// What graphics processors are asked to do; `None` if the network runs on the processor.
+    pub card: Option<CardPlan>,
 }
 
 impl Plan {
@@ -64,14 +67,14 @@ impl Plan {
         let profile = scene.profile();
         let bytes = scene.bands().numbers().iter().map(|number| profile.bands[number - 1].bytes).sum();
         let storage = if scene.input().is_remote() { Storage::Remote } else { Storage::Local };
-        Self::with_profile(profile, storage, bytes, executor, request)
+        Self::with_profile(profile, storage, Stored { bytes, pixels: scene.pixel_type() }, executor, request)
     }
 
-    /// As [`Plan::new`], for any source of this profile; `bytes` are those of a pixel in all bands read.
+    /// As [`Plan::new`], for any source of this profile.
     pub(crate) fn with_profile(
         profile: &RasterProfile,
         storage: Storage,
-        bytes: usize,
+        stored: Stored,
         executor: &dyn Executor,
         request: &PlanRequest,
     ) -> Result<Self> {
@@ -83,7 +86,7 @@ impl Plan {
             return Err(Error::CropWholeTile { node: node.clone() });
         }
         let convolutions = executor.arithmetic().convolutions;
-        if request.blend.blend() == Blend::Crop && convolutions != Convolutions::Direct {
+        if request.blend.blend() == Blend::Crop && convolutions == Convolutions::Winograd {
             return Err(Error::CropWinograd);
         }
         let all = Window::all(profile.size);
@@ -91,7 +94,7 @@ impl Plan {
         if window.area() == 0 || !all.contains(window) {
             return Err(Error::WindowOutside { path: profile.path.clone(), window, size: profile.size });
         }
-        let search = Search { profile, window, geometry: &geometry, executor, request, fixed, bytes, storage };
+        let search = Search { profile, window, geometry: &geometry, executor, request, fixed, stored, storage };
         if let Some(workers) = request.workers.filter(|workers| !(1..=request.threads).contains(workers)) {
             return Err(Error::Workers { workers, threads: request.threads });
         }
@@ -111,7 +114,7 @@ impl Plan {
             // Its planes are kept until no tile needs them.
             Storage::Volume(_) => profile.size.area(),
         };
-        let bytes_to_read = (read * bytes) as u64;
+        let bytes_to_read = (read * stored.bytes) as u64;
         Ok(Self {
             blend: request.blend,
             arithmetic: executor.arithmetic(),
@@ -126,6 +129,7 @@ impl Plan {
             threads: found.effort.computing.threads,
             layers: request.layers,
             finish_threads: found.effort.finish_threads,
+            card: found.card,
             geometry,
         })
     }
@@ -189,12 +193,22 @@ pub(crate) enum Storage {
     Volume(VolumeMemory),
 }
 
+/// How the pixels of the bands that are read are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stored {
+    /// Of a pixel in all bands.
+    pub(crate) bytes: usize,
+    /// The type that holds all values.
+    pub(crate) pixels: PixelType,
+}
+
 /// A tiling, and what it holds in memory.
 struct Found {
     layout: Layout,
     swaths: Vec<TileGrid>,
     memory: MemoryPlan,
     effort: Effort,
+    card: Option<CardPlan>,
     /// The limit on memory that would do for it.
     needed: usize,
 }
@@ -217,8 +231,7 @@ struct Search<'a> {
     executor: &'a dyn Executor,
     request: &'a PlanRequest,
     fixed: Axes<Option<usize>>,
-    /// Bytes of a pixel in all bands read.
-    bytes: usize,
+    stored: Stored,
     storage: Storage,
 }
 
@@ -244,12 +257,16 @@ impl Search<'_> {
                 break;
             }
         }
+        if let Some(card) = smallest.as_ref().and_then(|found| found.card).filter(|card| !card.fits()) {
+            let path = self.profile.path.clone();
+            return Err(Error::CardMemory { path, needed: card.bytes.card, free: card.free });
+        }
         let needed = smallest.map_or(usize::MAX, |found| found.needed);
         Err(Error::Memory { path: self.profile.path.clone(), needed, limit: self.request.max_memory })
     }
 
     fn fits(&self, found: &Found) -> bool {
-        found.memory.total() <= self.request.max_memory
+        found.memory.total() <= self.request.max_memory && found.card.is_none_or(|card| card.fits())
     }
 
     /// Sides to try, largest first: just the user's or the network's own if there is one.
@@ -296,6 +313,10 @@ impl Search<'_> {
         }
         let tiles = slowest.swaths.iter().map(TileGrid::len).max().unwrap_or(1);
         let mut effort = Effort::most(self.storage, self.request.threads.max(1), workers, tiles);
+        if slowest.card.is_some() {
+            // The threads have nothing to do but to read, and a card is never fed too fast.
+            effort.readers = effort.readers.max(self.request.threads);
+        }
         loop {
             let found = self.found(layout, columns, effort)?;
             if self.fits(&found) {
@@ -312,14 +333,16 @@ impl Search<'_> {
         let reading = match self.storage {
             Storage::Volume(memory) => Reading::volume(memory),
             Storage::Local | Storage::Remote => {
-                Reading::new(effort.readers, effort.remote, self.profile, self.bytes, layout.input.y, self.request.max_memory)
+                let bytes = self.stored.bytes;
+                Reading::new(effort.readers, effort.remote, self.profile, bytes, layout.input.y, self.request.max_memory)
             }
         };
         let classes = self.executor.graph().output_channels().max(2);
         let writing = Writing { layers: self.request.layers, classes, threads: effort.finish_threads };
         let swaths = layout.grid.swaths(columns);
-        let memory = MemoryPlan::new(layout, &swaths, self.executor, reading, effort.computing, writing)?;
-        Ok(Found { layout: layout.clone(), swaths, memory, effort, needed: reading.needed(&memory) })
+        let card = CardPlan::new(self.executor, layout, &swaths, self.request.layers, self.stored.pixels, effort.readers)?;
+        let memory = MemoryPlan::new(layout, &swaths, self.executor, reading, effort.computing, card, writing)?;
+        Ok(Found { layout: layout.clone(), swaths, memory, effort, card, needed: reading.needed(&memory) })
     }
 }
 

@@ -153,6 +153,20 @@ impl LayerSink {
         Ok(())
     }
 
+    /// Writes probabilities that are encoded as [`LayerEncoding::U8`] already, `(bands, height, width)`.
+    ///
+    /// # Errors
+    ///
+    /// If the window reaches out of the raster or overlaps an earlier one, if the values do not fill it, or if GDAL cannot write them.
+    pub(crate) fn write_steps(&mut self, window: Window, steps: &[u8]) -> Result<()> {
+        self.coverage.check(&self.product.path, window, self.product.bands.len(), steps.len())?;
+        for (band, steps) in (1..).zip(steps.chunks_exact(window.area().max(1))) {
+            self.scratch.write(band, window, steps)?;
+        }
+        self.coverage.add(window);
+        Ok(())
+    }
+
     /// Counts a window that an earlier run wrote as written.
     pub(crate) fn recover(&mut self, window: Window) -> Result<()> {
         for band in 1..=self.product.bands.len() {

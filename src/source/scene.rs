@@ -4,6 +4,7 @@ use std::path::Path;
 
 use gdal::raster::{ColorInterpretation, GdalDataType, RasterBand};
 use gdal::{Dataset, DatasetOptions, GdalOpenFlags, Metadata};
+use swath_models::PixelType;
 use swath_tiling::{Size, Window};
 
 use serde_json::{Map, Value, json};
@@ -110,6 +111,24 @@ impl Scene {
                 windows.map(|window| Ok(area.read(window)?.is_some())).collect()
             }
         }
+    }
+
+    /// The type that holds all values of the bands that are read, as they are read.
+    #[must_use]
+    pub fn pixel_type(&self) -> PixelType {
+        let Content::Raster(_) = self.content else {
+            // Values between pixels.
+            return PixelType::F32;
+        };
+        let all = |types: &[GdalDataType]| {
+            self.bands.numbers().iter().all(|number| types.contains(&self.profile.bands[number - 1].data_type))
+        };
+        let types = [
+            (PixelType::U8, [GdalDataType::UInt8].as_slice()),
+            (PixelType::U16, &[GdalDataType::UInt8, GdalDataType::UInt16]),
+            (PixelType::I16, &[GdalDataType::UInt8, GdalDataType::Int8, GdalDataType::Int16]),
+        ];
+        types.into_iter().find(|(_, held)| all(held)).map_or(PixelType::F32, |(pixels, _)| pixels)
     }
 
     /// What a product says about how the scene was read: its area, and how the bands of a stack are brought onto one grid.

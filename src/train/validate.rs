@@ -13,7 +13,7 @@ use super::{TrainError, TrainObserver};
 use crate::evaluate::ConfusionMatrix;
 use crate::labels::Labeller;
 use crate::pipeline::{self, Observer};
-use crate::plan::{Plan, PlanRequest, Storage, Tiles};
+use crate::plan::{Plan, PlanRequest, Storage, Stored, Tiles};
 use crate::{Error, Result};
 
 /// Side of the tiles, in pixels, where the recipe does not say.
@@ -60,7 +60,7 @@ pub(super) fn plan(scenes: &[TrainingScene], model: &Model, effort: Effort) -> R
     let executor = executor(model)?;
     let stride = executor.graph().geometry()?.stride;
     let tile = effort.tile.unwrap_or(TILE).next_multiple_of(stride.x.max(stride.y));
-    let bytes = model.card.bands.len() * size_of::<f32>();
+    let stored = Stored { bytes: model.card.bands.len() * size_of::<f32>(), pixels: PixelType::F32 };
     let windows = scenes.iter().enumerate().flat_map(|(at, scene)| scene.held_back.iter().map(move |window| (at, *window)));
     let plans = windows.map(|(scene, window)| {
         let request = PlanRequest {
@@ -72,7 +72,7 @@ pub(super) fn plan(scenes: &[TrainingScene], model: &Model, effort: Effort) -> R
         Ok(HeldBack {
             scene,
             window,
-            plan: Plan::with_profile(scenes[scene].profile(), Storage::Local, bytes, &executor, &request)?,
+            plan: Plan::with_profile(scenes[scene].profile(), Storage::Local, stored, &executor, &request)?,
         })
     });
     plans.collect()

@@ -2,12 +2,12 @@
 
 /// When a value is kept, and how large it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Lifetime {
-    pub(super) elements: usize,
+pub(crate) struct Lifetime {
+    pub(crate) elements: usize,
     /// The step that writes it.
-    pub(super) first: usize,
+    pub(crate) first: usize,
     /// The last step that reads it.
-    pub(super) last: usize,
+    pub(crate) last: usize,
 }
 
 impl Lifetime {
@@ -18,17 +18,17 @@ impl Lifetime {
 
 /// Values dealt out to buffers.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Buffers {
+pub(crate) struct Buffers {
     /// Elements of each buffer.
-    pub(super) sizes: Vec<usize>,
+    pub(crate) sizes: Vec<usize>,
     /// The buffer of each value.
-    pub(super) of: Vec<usize>,
+    pub(crate) of: Vec<usize>,
 }
 
 impl Buffers {
     /// Deals values out, the largest first, each to the smallest buffer that is large enough and free as long as the value is kept; so no buffer
     /// ever grows (Pisarchyk & Lee 2020, arXiv 2001.03288, "greedy by size").
-    pub(super) fn new(lifetimes: &[Lifetime]) -> Self {
+    pub(crate) fn new(lifetimes: &[Lifetime]) -> Self {
         let mut order: Vec<usize> = (0..lifetimes.len()).collect();
         order.sort_by_key(|&value| std::cmp::Reverse(lifetimes[value].elements));
         let mut sizes: Vec<usize> = Vec::new();
@@ -48,7 +48,7 @@ impl Buffers {
     }
 
     /// Elements of all buffers.
-    pub(super) fn elements(&self) -> usize {
+    pub(crate) fn elements(&self) -> usize {
         self.sizes.iter().sum()
     }
 }

@@ -55,6 +55,7 @@ impl Fused {
         let engine = match arithmetic.precision {
             Precision::F32 => EngineOf::F32(Engine::new(lowered, &weights, isa, arithmetic.convolutions)?),
             Precision::Bf16 => EngineOf::Bf16(Engine::new(lowered, &weights, isa, arithmetic.convolutions)?),
+            Precision::F16 | Precision::Tf32 => return Err(Error::Precision { precision: arithmetic.precision.name() }),
         };
         Ok(Self { graph, arithmetic, engine })
     }

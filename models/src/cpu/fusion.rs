@@ -7,36 +7,36 @@ use super::ops::Last;
 
 /// A node with those that are computed with it.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Group {
+pub(crate) struct Group {
     /// The node whose tensors and inputs are used.
-    pub(super) node: usize,
+    pub(crate) node: usize,
     /// Added to a convolution's result.
-    pub(super) residual: Option<NodeId>,
+    pub(crate) residual: Option<NodeId>,
     /// Applied last.
-    pub(super) activation: Option<Activation>,
+    pub(crate) activation: Option<Activation>,
     /// The node whose values result: the node itself, or the last of those computed with it.
-    pub(super) output: usize,
+    pub(crate) output: usize,
 }
 
 /// A graph's nodes in the groups that are computed together.
 #[derive(Debug, PartialEq)]
-pub(super) struct Fusion {
+pub(crate) struct Fusion {
     /// In an order in which each finds its inputs computed.
-    pub(super) groups: Vec<Group>,
+    pub(crate) groups: Vec<Group>,
     /// The nodes whose values the scores are the sum of, resized where they are resizings.
-    pub(super) maps: Vec<NodeId>,
+    pub(crate) maps: Vec<NodeId>,
     /// What becomes of the sum.
-    pub(super) last: Last,
+    pub(crate) last: Last,
 }
 
 impl Fusion {
     /// Groups the nodes of a graph whose values have the given shapes. What is computed together is the same arithmetic as one by one.
-    pub(super) fn new(graph: &Graph, shapes: &[Shape]) -> Self {
+    pub(crate) fn new(graph: &Graph, shapes: &[Shape]) -> Self {
         Builder { graph, shapes, readers: readers(graph), computed: vec![true; graph.nodes().len()] }.fusion()
     }
 
     /// Whether there is a group that gives the values of a node.
-    pub(super) fn gives(&self, id: NodeId) -> bool {
+    pub(crate) fn gives(&self, id: NodeId) -> bool {
         self.groups.iter().any(|group| group.output == id.index())
     }
 }

@@ -15,10 +15,19 @@ mod fusion;
 mod kernels;
 mod layer;
 mod ops;
+mod placement;
 mod program;
 mod step;
 mod views;
 
 pub use autograd::{FusedAutograd, Timing, Timings};
 pub use fused::Fused;
+#[cfg(feature = "cuda")]
+pub(crate) use fusion::{Fusion, Group};
 pub(crate) use ops::exp;
+#[cfg(feature = "cuda")]
+pub(crate) use ops::{Last, Positions};
+#[cfg(feature = "cuda")]
+pub(crate) use placement::{Demand, Placement};
+#[cfg(feature = "cuda")]
+pub(crate) use views::View;

@@ -1,11 +1,12 @@
 //! What is computed for tiles of one extent, in which order, and where it is kept.
 
 use super::arena::Place;
-use super::buffers::{Buffers, Lifetime};
+use super::buffers::Buffers;
 use super::fusion::Fusion;
 use super::kernels::{Element, Held};
 use super::layer::Layer;
 use super::ops::{Head, Map, Sampling};
+use super::placement::{Demand, Placement};
 use super::step::Step;
 use super::views::{View, place_parts};
 use crate::{Extent, Graph, Op, Result, Shape};
@@ -55,47 +56,22 @@ impl<E: Element> Program<E> {
     }
 }
 
-/// Gives every value its buffer, and lets steps write over an input that nobody reads later. The tile is written at time 0, the values of the
-/// first step at time 1, and so on; the head reads last. A value with views in it is kept from the first of them on, as long as any is read, and
-/// never overwritten by a step that reads one of them.
+/// Gives every value its buffer and place.
 fn place<E: Element>(steps: &mut [Step<E>], head: &Head, shapes: &[Shape], views: &[View]) -> (Buffers, Vec<Option<Place>>) {
-    let host = |node: usize| views[node].host;
-    // Of hosts; views themselves have none, and so are never overwritten.
-    let mut last_read = vec![0; shapes.len()];
-    for (index, step) in steps.iter().enumerate() {
-        step.inputs.iter().for_each(|&input| last_read[host(input)] = index + 1);
-    }
-    head.maps.iter().for_each(|map| last_read[host(map.node)] = steps.len() + 1);
-    let mut lifetimes = vec![Lifetime { elements: shapes[0].elements(), first: 0, last: last_read[0] }];
-    let mut lifetime_of: Vec<Option<usize>> = vec![None; shapes.len()];
-    lifetime_of[0] = Some(0);
-    for (index, step) in steps.iter_mut().enumerate() {
-        let time = index + 1;
-        let output = host(step.output);
-        let dying = |input: usize| last_read[input] == time && shapes[input] == shapes[step.output];
-        let once = |input: usize| step.inputs.iter().filter(|&&other| host(other) == input).count() == 1;
-        step.overwritten = step.inputs.iter().copied().find(|&input| step.work.is_local() && dying(input) && once(input));
-        let own = Lifetime { elements: shapes[output].elements(), first: time, last: last_read[output].max(time) };
-        lifetime_of[output] = step.overwritten.map_or(lifetime_of[output], |input| lifetime_of[input]);
-        if let Some(shared) = lifetime_of[output] {
-            lifetimes[shared].last = own.last;
-        } else {
-            lifetime_of[output] = Some(lifetimes.len());
-            lifetimes.push(own);
-        }
-        if step.scratch > 0 {
-            lifetimes.push(Lifetime { elements: step.scratch, first: time, last: time });
-            step.scratch_buffer = Some(lifetimes.len() - 1);
-        }
-    }
-    let buffers = Buffers::new(&lifetimes);
-    for step in steps {
-        step.scratch_buffer = step.scratch_buffer.map(|lifetime| buffers.of[lifetime]);
-    }
-    let place = |&View { host, first_channel }: &View| {
-        let buffer = buffers.of[lifetime_of[host]?];
-        Some(Place { buffer, first_channel, stride: shapes[host].channels })
+    let demand = |step| -> Demand<'_> {
+        let Step { inputs, output, work, scratch, .. }: &Step<E> = step;
+        Demand { inputs, output: *output, is_local: work.is_local(), scratch: *scratch }
     };
-    let places = views.iter().map(place).collect();
+    let demands: Vec<Demand<'_>> = steps.iter().map(demand).collect();
+    let read_last = head.maps.iter().map(|map| map.node);
+    let Placement { buffers, buffer_of, overwritten, scratch } =
+        Placement::new(&demands, read_last, shapes, views, Shape::elements);
+    for ((step, overwritten), scratch) in steps.iter_mut().zip(overwritten).zip(scratch) {
+        (step.overwritten, step.scratch_buffer) = (overwritten, scratch);
+    }
+    let place = |(&View { host, first_channel }, buffer): (&View, Option<usize>)| {
+        Some(Place { buffer: buffer?, first_channel, stride: shapes[host].channels })
+    };
+    let places = views.iter().zip(buffer_of).map(place).collect();
     (buffers, places)
 }

@@ -9,9 +9,9 @@ const SHORTEST: usize = 128;
 
 /// Where a value lies: in the value of a node, its own or one that it is a part of, from a channel on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct View {
-    pub(super) host: usize,
-    pub(super) first_channel: usize,
+pub(crate) struct View {
+    pub(crate) host: usize,
+    pub(crate) first_channel: usize,
 }
 
 /// Lets the parts of concatenated values be computed in their places there, and no longer copies these. Says where the values of all nodes lie.

@@ -12,7 +12,7 @@ use crate::{Activation, Shape};
 
 /// What turns the sum into scores.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(in crate::cpu) enum Last {
+pub(crate) enum Last {
     Nothing,
     Softmax,
     Activation(Activation),

@@ -8,14 +8,14 @@ use crate::{Axes, Extent, PadFill, Padding, Shape};
 
 /// For every position of a result, along each axis, the input position that it holds; `None` where it holds the fill.
 #[derive(Debug)]
-pub(in crate::cpu) struct Positions {
+pub(crate) struct Positions {
     along: Axes<Vec<Option<usize>>>,
     fill: f32,
 }
 
 impl Positions {
     /// Where a padding takes its values from; `None` if there are too few to reflect.
-    pub(in crate::cpu) fn new(input: Extent, padding: Axes<Padding>, fill: PadFill) -> Option<Self> {
+    pub(crate) fn new(input: Extent, padding: Axes<Padding>, fill: PadFill) -> Option<Self> {
         let along = input.zip(padding).map(|(length, Padding { before, after })| {
             let inside = (0..length).map(Some);
             let positions: Vec<Option<usize>> = match fill {
@@ -36,8 +36,14 @@ impl Positions {
     }
 
     /// For every position of the result along each axis, the input position that it holds.
-    pub(in crate::cpu) fn along(&self) -> &Axes<Vec<Option<usize>>> {
+    pub(crate) fn along(&self) -> &Axes<Vec<Option<usize>>> {
         &self.along
+    }
+
+    /// What positions beyond the input hold, if they do not hold one of its values.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn fill(&self) -> f32 {
+        self.fill
     }
 
     /// Writes the padded value.
