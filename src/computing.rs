@@ -54,9 +54,14 @@ impl Computing {
         }
     }
 
+    /// How the processor computes, if it does.
+    #[must_use]
+    pub fn arithmetic(self) -> Arithmetic {
+        Arithmetic { precision: self.precision.unwrap_or_default(), convolutions: self.convolutions }
+    }
+
     fn processor(self, graph: Graph, weights: &Weights) -> Result<Box<dyn Executor>> {
-        let arithmetic = Arithmetic { precision: self.precision.unwrap_or_default(), convolutions: self.convolutions };
-        Ok(Box::new(Fused::new(graph, weights, arithmetic)?))
+        Ok(Box::new(Fused::new(graph, weights, self.arithmetic())?))
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use swath::plan::Plan;
 use swath::volume::{AfterSteps, Volume, VolumeChoice, VolumeOutput, VolumeReport, VolumeSegmenter, is_volume};
-use swath::{Error, Existing, Location, write_text};
+use swath::{Device, Error, Existing, Location, write_text};
 
 use super::args::{PlanArgs, SegmentArgs, TileArgs, VolumeArgs};
 use super::bytes::show_bytes;
@@ -20,7 +20,7 @@ pub(super) fn are_volumes(inputs: &[Location]) -> bool {
 
 /// Labels volumes, all of which are planned before the first is read.
 pub(super) fn segment(args: &SegmentArgs) -> Result<Exit, AnyError> {
-    let segmenter = VolumeSegmenter::open(&args.model, args.tiles.arithmetic())?;
+    let segmenter = VolumeSegmenter::open(&args.model, args.tiles.computing().arithmetic())?;
     let (mut failures, mut jobs) = (0, Vec::<Job>::new());
     for input in &args.scenes {
         match Job::prepare(args, &segmenter, input, &jobs) {
@@ -55,7 +55,7 @@ pub(super) fn segment(args: &SegmentArgs) -> Result<Exit, AnyError> {
 
 /// Prints the plan of each volume.
 pub(super) fn plan(args: &PlanArgs) -> Result<Exit, AnyError> {
-    let segmenter = VolumeSegmenter::open(&args.model, args.tiles.arithmetic())?;
+    let segmenter = VolumeSegmenter::open(&args.model, args.tiles.computing().arithmetic())?;
     for input in &args.scenes {
         let path = local(input)?;
         refuse(&args.tiles, path)?;
@@ -186,6 +186,7 @@ fn refuse(tiles: &TileArgs, path: &Path) -> Result<(), Error> {
     let what = match tiles {
         TileArgs { aoi: Some(_), .. } => "an area of interest",
         TileArgs { bands: Some(_), .. } => "bands",
+        TileArgs { device: Device::Cuda { .. }, .. } => "a CUDA device",
         _ => return Ok(()),
     };
     Err(Error::NotForVolumes { what, path: PathBuf::from(path) })

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use rayon::ThreadPoolBuilder;
 use serde_json::{Value, json};
-use swath_models::{Arithmetic, Axes, Executor as _, Extent, Fused, Model, ModelCard, Oriented, VolumeInput};
+use swath_models::{Arithmetic, Axes, Executor as _, Extent, Fused, Model, ModelCard, Oriented, PixelType, VolumeInput};
 use swath_volumes::{Encoding, LabelClass, NiftiLabelWriter};
 
 use super::after::{AfterSteps, Kept};
@@ -17,7 +17,7 @@ use super::scratch::{LabelScratch, SLAB};
 use super::source::{Volume, VolumeChoice};
 use crate::outputs::check_files;
 use crate::pipeline::{self, Observer};
-use crate::plan::{Plan, PlanRequest, Storage, VolumeMemory};
+use crate::plan::{Plan, PlanRequest, Storage, Stored, VolumeMemory};
 use crate::segment::Origin;
 use crate::sink::{Unpublished, colours, prepare_text};
 use crate::source::RasterSource as _;
@@ -116,9 +116,9 @@ impl VolumeSegmenter {
         let executor = Oriented::new(&self.executor, volume.orientation());
         let tile = self.input.tile.filter(|_| request.tile.is_none());
         let executor = tile.into_iter().fold(executor, |executor, tile| executor.with_tile(Axes::from_array(tile)));
-        let bytes = volume.stored_profile().sample.bytes();
+        let stored = Stored { bytes: volume.stored_profile().sample.bytes(), pixels: PixelType::F32 };
         let storage = Storage::Volume(self.memory(volume, request.threads, after));
-        Plan::with_profile(volume.profile(), storage, bytes, &executor, request)
+        Plan::with_profile(volume.profile(), storage, stored, &executor, request)
     }
 
     fn memory(&self, volume: &Volume, threads: usize, after: AfterSteps) -> VolumeMemory {
