@@ -11,6 +11,7 @@ bench-cpu: ROUNDS ?= 5
 bench-end-to-end: ROUNDS ?= 2
 bench-training: ROUNDS ?= 5
 bench-remote: ROUNDS ?= 3
+bench-zoo: ROUNDS ?= 2
 # Milliseconds of a request to the server of bench-remote.
 LATENCY ?= 100
 # Scenes of bench-batch.
@@ -18,7 +19,7 @@ SCENES ?= 1000
 PRECISIONS ?= f32 bf16
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint doc check sanitize bench-cpu bench-end-to-end bench-training bench-remote bench-batch bench-volumes bench-meshnet bundled-model clean
+.PHONY: help setup build demo test lint doc check sanitize bench-cpu bench-zoo bench-end-to-end bench-training bench-remote bench-batch bench-volumes bench-meshnet bundled-model clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -55,6 +56,11 @@ bench-cpu: build $(BENCH)/venv/ready ## Time Swath, ONNX Runtime and OpenVINO in
 	$(CARGO) build --release $(CARGO_FLAGS) --package swath-models --example resident
 	@$(BENCH)/venv/bin/python benches/cpu/bench.py $(TARGET)/release/swath $(TARGET)/release/examples/resident $(BENCH) $(THREADS) $(ROUNDS)
 
+bench-zoo: build $(BENCH)/venv-zoo/ready ## Label SCENE=... with every network (or NETWORKS=...), and time Swath and ONNX Runtime in turn on tiles (THREADS, ROUNDS)
+	@test -f "$(SCENE)" || { echo "expected SCENE=FILE with three bands or more, got '$(SCENE)'" >&2; exit 1; }
+	$(CARGO) build --release $(CARGO_FLAGS) --package swath-models --example resident
+	@$(BENCH)/venv-zoo/bin/python benches/cpu/zoo.py $(TARGET)/release/swath $(TARGET)/release/examples/resident $(BENCH)/zoo $(THREADS) $(ROUNDS) "$(SCENE)" $(NETWORKS)
+
 bench-end-to-end: build $(BENCH)/venv/ready ## Label SCENE=... with Swath and with a Python pipeline in turn (THREADS, ROUNDS, PRECISIONS)
 	@test -f "$(SCENE)" || { echo "expected SCENE=FILE with red, green and blue as its first bands, got '$(SCENE)'" >&2; exit 1; }
 	@$(BENCH)/venv/bin/python benches/cpu/end_to_end.py $(TARGET)/release/swath $(BENCH) "$(SCENE)" $(THREADS) $(ROUNDS) $(PRECISIONS)
@@ -86,6 +92,7 @@ bench-meshnet: build $(BENCH)/venv-volumes/ready ## Label a head with MeshNet in
 $(BENCH)/venv-volumes/ready: benches/volumes/requirements.txt
 $(BENCH)/venv/ready: benches/cpu/requirements.txt
 $(BENCH)/venv-training/ready: benches/cpu/requirements-training.txt
+$(BENCH)/venv-zoo/ready: benches/cpu/requirements-zoo.txt
 $(BENCH)/%/ready:
 	@scripts/setup.sh python
 	python3 -m venv --clear $(@D)

@@ -15,8 +15,8 @@ use common::{Raster, difference};
 use swath::plan::{BlendChoice, Plan, PlanRequest};
 use swath::{Error, Existing, LayerEncoding, NoObserver, Outputs, ProbabilityOutput, Segmenter};
 use swath_models::{
-    Arithmetic, Axes, Builder, Class, Conv, ConvTranspose, Convolutions, Coordinates, Graph, Interpolation, Model, ModelCard,
-    NodeId, Op, Padding, Pool, PoolKind, Precision, Rank, Resize, ResizeTo, Scaling, Scope, ScoreActivation, Weights, onnx, zoo,
+    Arithmetic, Axes, Builder, Class, Conv, ConvTranspose, Convolutions, Coordinates, Graph, Interpolation, MaxUnpool, Model,
+    ModelCard, NodeId, Op, Padding, Pool, PoolKind, Precision, Rank, Resize, ResizeTo, Scaling, Scope, ScoreActivation, Weights, onnx, zoo,
 };
 use swath_tiling::{Size, Window};
 use tempfile::TempDir;
@@ -173,6 +173,36 @@ fn cloud_unet() {
         bench.check(bench.smallest_tile(), &whole);
         bench.check(64, &whole);
     }
+}
+
+/// Without padding, so that scores have a margin, and finer levels are cropped.
+#[test]
+fn unet_without_padding() {
+    let options = zoo::UNet {
+        widths: vec![4, 6, 8, 10],
+        border: zoo::UNetBorder::Valid,
+        norm: zoo::UNetNorm::None,
+        ..zoo::UNet::default()
+    };
+    let graph = options.build("unet_without_padding", 2, 3).unwrap();
+    let weights = zoo::random_weights(&graph, 5);
+    let bench = Bench::new(model(graph, weights, ScoreActivation::Softmax), Size::plane(307, 290), Precision::F32);
+    bench.check(bench.smallest_tile(), &bench.whole());
+}
+
+#[test]
+fn unpooling_by_indices() {
+    let mut g = Builder::new("unpooling", Rank::Planar, 2);
+    let unpool = MaxUnpool { kernel: Axes::plane(2), stride: Axes::plane(2) };
+    let x = g.conv(g.input(), &Scope::root("a"), Conv::square(6, 3).biased()).relu().node();
+    let y = g.at(x).max_pool(2, 2, 0).conv(&Scope::root("b"), Conv::square(8, 3).biased()).relu().node();
+    let z = g.at(y).max_pool(2, 2, 0).conv(&Scope::root("c"), Conv::square(8, 3).biased()).relu().node();
+    let back = g.max_unpool(z, y, unpool).conv(&Scope::root("d"), Conv::square(6, 3).biased()).relu().node();
+    let back = g.max_unpool(back, x, unpool).conv(&Scope::root("e"), Conv::square(3, 3).biased()).node();
+    let graph = g.build(back).unwrap();
+    let weights = zoo::random_weights(&graph, 6);
+    let bench = Bench::new(model(graph, weights, ScoreActivation::Softmax), Size::plane(131, 117), Precision::F32);
+    bench.check(bench.smallest_tile(), &bench.whole());
 }
 
 /// The generator `SplitMix64` (Steele, Lea & Flood 2014).

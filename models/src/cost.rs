@@ -33,13 +33,15 @@ impl Graph {
         self.tensors().iter().map(|spec| spec.shape.iter().product::<usize>()).sum()
     }
 
-    /// Floating-point operations of each node for an input of the given extent.
+    /// Floating-point operations of each node for an input of the given extent; none of those that the scores do not depend on.
     ///
     /// # Errors
     /// If the network cannot take such an input.
     pub fn flops_by_node(&self, input: Extent) -> Result<Vec<u64>> {
         let shapes = self.shapes(input)?;
-        Ok(self.nodes().iter().enumerate().map(|(i, node)| node_flops(node, shapes[i], &shapes)).collect())
+        let readers = self.readers();
+        let flops = |(i, node): (usize, &Node)| if readers[i].is_empty() { 0 } else { node_flops(node, shapes[i], &shapes) };
+        Ok(self.nodes().iter().enumerate().map(flops).collect())
     }
 
     /// Most bytes alive at once, counting `workspace(node)` bytes while a node is computed.

@@ -150,8 +150,13 @@ impl Graph {
         let mut halo = [Padding::default(); 3];
         let mut field = [1; 3];
         let scales: Vec<_> = axes.clone().map(|axis| self.scales(axis)).collect::<Result<_>>()?;
+        let readers = self.readers();
         for (axis, scales) in axes.clone().zip(&scales) {
-            for (node, scale) in self.nodes().iter().zip(scales) {
+            for ((node, scale), readers) in self.nodes().iter().zip(scales).zip(&readers) {
+                // What the scores do not depend on does not matter.
+                if readers.is_empty() {
+                    continue;
+                }
                 // Neither factor is above `Ratio::MAX`.
                 stride[axis] *= scale.den / gcd(stride[axis], scale.den);
                 if stride[axis] > MAX_STEP {
@@ -178,19 +183,29 @@ impl Graph {
             };
             margin[axis] = Padding { before: lost / 2, after: lost - lost / 2 };
         }
+        let halves = margin;
         let whole = |node: &Node| Geometry {
             stride,
-            margin: Axes::from_array(margin),
+            margin: Axes::from_array(halves),
             reach: Reach::WholeTile { node: node.name.clone() },
             field: Axes::cube(usize::MAX),
         };
         for (axis, scales) in axes.zip(&scales) {
-            for position in 0..along(stride, axis) {
+            let seen = |position: usize| self.seen(axis, position as i64, scales, &offsets);
+            let seen = match (0..along(stride, axis)).map(seen).collect::<Result<Vec<Needed>, &Node>>() {
+                Ok(seen) => seen,
+                Err(node) => return Ok(whole(node)),
+            };
+            let lost = margin[axis].total();
+            if lost > 0 {
+                // A score belongs to the middle of what it sees, on average over a period.
+                let twice: i64 = seen.iter().zip(0..).map(|(seen, position)| seen.first + seen.last - 2 * position).sum();
+                let count = seen.len() as i64;
+                let before = usize::try_from((twice + count - 1).div_euclid(2 * count)).unwrap_or(0).min(lost);
+                margin[axis] = Padding { before, after: lost - before };
+            }
+            for (position, seen) in seen.iter().enumerate() {
                 let place = (position + margin[axis].before) as i64;
-                let seen = match self.seen(axis, position as i64, scales, &offsets) {
-                    Ok(seen) => seen,
-                    Err(node) => return Ok(whole(node)),
-                };
                 halo[axis].before = halo[axis].before.max(usize::try_from(place - seen.first).unwrap_or(0));
                 halo[axis].after = halo[axis].after.max(usize::try_from(seen.last - place).unwrap_or(0));
                 field[axis] = field[axis].max(usize::try_from(seen.last - seen.first + 1).unwrap_or(0));

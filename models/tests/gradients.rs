@@ -11,18 +11,22 @@ use proptest::test_runner::TestRunner;
 use rayon::ThreadPoolBuilder;
 use swath_models::train::{Autograd, Batch, CandleAutograd, Device, FusedAutograd};
 use swath_models::{
-    Activation, Axes, BatchNorm, Builder, Conv, ConvTranspose, Convolutions, Coordinates, Error, Extent, Graph, Interpolation,
-    NodeId, Op, PadFill, Padding, Pool, PoolKind, Rank, Resize, ResizeTo, Scope,
+    Activation, Axes, BatchNorm, Builder, Conv, ConvTranspose, Convolutions, Coordinates, CropPlace, Encoding, Error, Extent, Graph,
+    GroupNorm, InstanceNorm, Interpolation, MaxUnpool, NodeId, Op, PadFill, Padding, Pool, PoolKind, Rank, Resize, ResizeTo, Scope,
+    Slopes, Turn,
 };
 
 const CONVOLUTIONS: [Convolutions; 2] = [Convolutions::Direct, Convolutions::Winograd];
 const PLANE: Extent = Extent { z: 1, y: 7, x: 9 };
 const VOLUME: Extent = Extent { z: 4, y: 5, x: 6 };
-const ACTIVATIONS: [Activation; 4] = [
+const ACTIVATIONS: [Activation; 7] = [
     Activation::Relu,
     Activation::LeakyRelu { slope: 0.1 },
     Activation::Sigmoid,
     Activation::Clip { min: Some(-0.3), max: Some(0.4) },
+    Activation::HardSigmoid,
+    Activation::HardSwish,
+    Activation::Silu,
 ];
 
 fn fused(graph: &Graph) -> FusedAutograd {
@@ -137,6 +141,58 @@ fn poolings() {
     check_nodes("global average", 5, |g, _, x| {
         let mean = g.push("mean", Op::GlobalAveragePool, vec![x]).node();
         g.push("product", Op::Mul, vec![x, mean]).node()
+    });
+}
+
+#[test]
+fn bins_and_unpooling() {
+    for bins in [1, 2, 3, 7] {
+        check_operator(&format!("{bins} bins"), 3, |rank| Op::AdaptiveAveragePool { bins: spatial(rank, bins) });
+    }
+    for (kernel, stride) in [(2, 2), (2, 3), (1, 2)] {
+        check_nodes(&format!("unpooling {kernel} {stride}"), 5, |g, rank, x| {
+            let (kernel, stride) = (spatial(rank, kernel), spatial(rank, stride));
+            let pool = Pool { kind: PoolKind::Max, kernel, stride, padding: Axes::default() };
+            let pooled = g.push("pooled", Op::Pool(pool), vec![x]).node();
+            let values = g.conv(pooled, &Scope::root("values"), Conv::square(5, 1)).node();
+            let unpooled = g.max_unpool(values, x, MaxUnpool { kernel, stride }).node();
+            g.add(unpooled, x).node()
+        });
+    }
+}
+
+#[test]
+fn crops() {
+    for place in [CropPlace::Middle, CropPlace::After { before: Axes { z: 0, y: 2, x: 1 } }] {
+        check_nodes(&format!("{place:?}"), 3, |g, _, x| {
+            let like = g.conv(x, &Scope::root("like"), Conv::square(3, 3).padding(0)).node();
+            let part = g.crop(x, like, place).node();
+            g.mul(part, like).node()
+        });
+    }
+}
+
+#[test]
+fn normalisations_of_samples() {
+    for affine in [false, true] {
+        check_operator("instance norm", 5, |_| Op::InstanceNorm(InstanceNorm { epsilon: 1e-3, affine }));
+    }
+    for groups in [1, 2, 6] {
+        check_operator(&format!("{groups} groups"), 6, |_| Op::GroupNorm(GroupNorm { groups, epsilon: 1e-3 }));
+    }
+    check_operator("L2 norm", 5, |_| Op::L2Norm { epsilon: 1e-3 });
+    for slopes in [Slopes::Shared, Slopes::PerChannel] {
+        check_operator(&format!("{slopes:?} slopes"), 5, |_| Op::PRelu { slopes });
+    }
+}
+
+#[test]
+fn codewords() {
+    check_nodes("encoding", 5, |g, _, x| {
+        let code = g.push("code", Op::Encoding(Encoding { codewords: 4, channels: 5 }), vec![x]).node();
+        let turned = g.push("turned", Op::Turn(Turn { channels: 5, width: 4 }), vec![code]).node();
+        let mean = g.at(turned).global_average().node();
+        g.mul(x, mean).node()
     });
 }
 

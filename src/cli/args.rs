@@ -445,6 +445,8 @@ pub(crate) struct ModelArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ModelCommand {
+    /// List the networks that `model new` makes: paper, parameters, operations, receptive field, stride
+    List(ListArgs),
     /// Make a model folder with random weights: for trials, benches and as the start of training
     New(NewArgs),
     /// Show what a model is: bands, classes, layers, parameters, operations, receptive field
@@ -456,9 +458,19 @@ pub(crate) enum ModelCommand {
 }
 
 #[derive(Debug, ClapArgs)]
+pub(crate) struct ListArgs {
+    /// Print as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
 pub(crate) struct NewArgs {
-    /// Name of the network, such as `fcn_resnet50`
+    /// Name of the network, such as `fcn_resnet50`: `model list` has them all
     pub(crate) network: String,
+    /// Channels of every level of a `unet` network, the finest first: as many levels as numbers [default: the network's own]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) widths: Vec<usize>,
     /// How many bands, or their names: `3` or `red,green,blue`
     #[arg(long, value_name = "N|LIST", value_delimiter = ',', required = true)]
     pub(crate) bands: Vec<String>,

@@ -12,6 +12,7 @@ mod interrupt;
 mod log;
 mod merge;
 mod model;
+mod model_list;
 mod parse;
 mod plan;
 mod print;

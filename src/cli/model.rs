@@ -11,13 +11,14 @@ use super::bytes::{show_bytes, show_count};
 use super::fail::{AnyError, Exit};
 use super::import::{self, Network};
 use super::parse::parse_class;
-use super::{print, words};
+use super::{model_list, print, words};
 
 /// The label of pixels without data in new models.
 const NODATA: u8 = 255;
 
 pub(super) fn run(args: &ModelArgs) -> Result<Exit, AnyError> {
     match &args.command {
+        ModelCommand::List(args) => model_list::list(args)?,
         ModelCommand::New(args) => new(args)?,
         ModelCommand::Inspect(args) => inspect(args)?,
         ModelCommand::Check(args) => check(args)?,
@@ -36,7 +37,11 @@ fn new(args: &NewArgs) -> Result<(), AnyError> {
     let names =
         count(&args.classes).map_or_else(|| args.classes.clone(), |n| (0..n).map(|class| format!("class_{class}")).collect());
     let classes = names.iter().map(|name| parse_class(name)).collect::<Result<Vec<_>, _>>()?;
-    let graph = zoo::build(&args.network, bands.len(), classes.len())?;
+    let network = zoo::find(&args.network)?;
+    let graph = match args.widths.as_slice() {
+        [] => network.build(bands.len(), classes.len())?,
+        widths => network.build_with_widths(bands.len(), classes.len(), widths)?,
+    };
     let weights = zoo::random_weights(&graph, args.seed);
     let card = ModelCard {
         name: format!("{}_seed{}", args.network, args.seed),

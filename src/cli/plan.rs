@@ -41,7 +41,11 @@ fn show(path: &Path, plan: &Plan, run: usize) -> std::io::Result<()> {
         }
         Reach::WholeTile { node } => format!("none: node `{node}` sees the whole tile"),
     };
-    let whole = if plan.equals_whole() { "equal to inference on the whole scene" } else { "blended" };
+    let whole = match (plan.equals_whole(), plan.seams()) {
+        (true, _) => "equal to inference on the whole scene",
+        (false, None) => "blended",
+        (false, Some(_)) => "blended; scores depend on where tiles are cut, so that seams may show",
+    };
     let bytes = |bytes: usize| show_bytes(bytes as u64);
     let memory = &plan.memory;
     let beside = if run == plan.tiles() { String::new() } else { format!(", {run} touch the area of interest") };
@@ -133,6 +137,7 @@ fn as_json(path: &Path, plan: &Plan, run: usize) -> serde_json::Value {
             "free": card.free,
         })),
         "equals_whole": plan.equals_whole(),
+        "seams": plan.seams(),
         "precision": plan.arithmetic.precision.name(),
         "convolutions": plan.arithmetic.convolutions.name(),
         "halo": plan.geometry.halo().map(|halo| json!({ "width": halo.x, "height": halo.y, "depth": halo.z })),

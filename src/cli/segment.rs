@@ -101,6 +101,11 @@ impl<'a> Job<'a> {
             show_bytes(plan.memory.total() as u64),
             show_bytes(plan.max_memory as u64),
         );
+        if let Some(node) = plan.seams() {
+            tracing::warn!(
+                "{name}: node `{node}` of the network sees the whole tile, so that scores depend on where tiles are cut and seams may show; a larger --tile or --overlap makes them fainter"
+            );
+        }
         let progress = Progress::new(args.progress, name.to_string(), plan);
         let report = match args.shard {
             None => segmenter

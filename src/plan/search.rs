@@ -155,28 +155,28 @@ impl Plan {
         Ok(scene.touched(windows)?.into_iter().filter(|touched| *touched).count())
     }
 
+    /// The node that sees all of a tile, if there are several: scores depend on where tiles were cut, and seams may show.
+    #[must_use]
+    pub fn seams(&self) -> Option<&str> {
+        match &self.geometry.reach {
+            Reach::WholeTile { node } if self.tiles() > 1 => Some(node),
+            _ => None,
+        }
+    }
+
     /// Whether the labels are what the network would give for the whole scene at once.
     #[must_use]
     pub fn equals_whole(&self) -> bool {
         let single = self.layout.grid.tile_size() == self.layout.canvas;
         let halo = self.geometry.halo().is_some_and(|halo| {
-            let needs = |halo: usize, margin: usize| 2 * halo.saturating_sub(margin);
+            let needs = |halo: usize, margin: Padding| 2 * halo.saturating_sub(margin.before.min(margin.after));
             let margin = self.geometry.margin;
             let overlap = self.layout.overlap;
-            let covers = |axis: usize, full: usize, overlap: usize, need: usize| axis >= full || overlap >= need;
-            covers(self.layout.grid.tile_size().depth, self.layout.canvas.depth, overlap.depth, needs(halo.z, margin.z.before))
-                && covers(
-                    self.layout.grid.tile_size().height,
-                    self.layout.canvas.height,
-                    overlap.height,
-                    needs(halo.y, margin.y.before),
-                )
-                && covers(
-                    self.layout.grid.tile_size().width,
-                    self.layout.canvas.width,
-                    overlap.width,
-                    needs(halo.x, margin.x.before),
-                )
+            let (tile, full) = (self.layout.grid.tile_size(), self.layout.canvas);
+            let covers = |tile: usize, full: usize, overlap: usize, need: usize| tile >= full || overlap >= need;
+            covers(tile.depth, full.depth, overlap.depth, needs(halo.z, margin.z))
+                && covers(tile.height, full.height, overlap.height, needs(halo.y, margin.y))
+                && covers(tile.width, full.width, overlap.width, needs(halo.x, margin.x))
         });
         single || (self.layout.blend == Blend::Crop && halo)
     }

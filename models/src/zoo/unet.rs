@@ -29,7 +29,8 @@ pub struct UNet {
 pub enum UNetBorder {
     /// Zeros around keep the extent.
     Same,
-    /// Nothing around, as in the paper: each convolution loses a pixel at either side, finer levels are cropped.
+    /// Nothing around, as in the paper: each convolution loses a pixel at either side. Finer levels are cropped to where the coarser ones lie: to the
+    /// middle for extents like the paper's 572, which every pooling halves, and a pixel or two beside it for others.
     Valid,
 }
 
@@ -104,13 +105,19 @@ impl UNet {
         if levels.pop().is_none() {
             return Err(Error::Unsuitable { reason: "a U-Net needs at least one width".into() });
         }
+        // How much farther in the way back starts than the finer level does: what two convolutions of the coarser one lose.
+        let mut before = 4;
         for (step, Level { width, map }) in levels.into_iter().rev().enumerate() {
             let up = &Scope::root("up") / step;
             let larger = self.enlarge(&mut g, x, map, &up, width);
             let finer = match self.border {
                 UNetBorder::Same => map,
-                UNetBorder::Valid => g.crop(map, larger, CropPlace::Middle).node(),
+                UNetBorder::Valid => {
+                    let z = if self.rank == Rank::Planar { 0 } else { before };
+                    g.crop(map, larger, CropPlace::After { before: Axes { z, y: before, x: before } }).node()
+                }
             };
+            before = 2 * before + 8;
             let joined = g.concat(vec![finer, larger]).node();
             x = self.double_conv(&mut g, joined, &(&Scope::root("dec") / step), width);
         }

@@ -39,3 +39,19 @@ pub(crate) fn weights(graph: &Graph) -> Weights {
     }
     weights
 }
+
+/// The tensor of that name and shape, by the formula of `make_zoo.py`.
+pub(crate) fn fill_zoo(name: &str, shape: &[usize]) -> Vec<f32> {
+    let fan_in = shape[1..].iter().product::<usize>() as f64;
+    let part = name.rsplit('.').next().unwrap_or(name);
+    let bound = (6.0 / fan_in).sqrt();
+    let scaled = |u: f64| match part {
+        "input" | "codewords" => u,
+        "weight" if shape.len() == 1 => 1.0 + 0.25 * u,
+        "weight" => u * bound,
+        "running_var" => 1.0 + 0.5 * u,
+        "scale" => 0.02 * u,
+        _ => 0.1 * u,
+    };
+    uniform(name, shape.iter().product()).map(|u| scaled(u) as f32).collect()
+}

@@ -1,0 +1,109 @@
+"""Labels a real scene with every network of the zoo, and times Swath and ONNX Runtime in turn on the same weights and tiles: `make bench-zoo`.
+
+    python zoo.py SWATH RESIDENT FOLDER THREADS ROUNDS SCENE [NETWORK ...]
+
+The networks are those of models/tests/golden/make_zoo.py, from independent implementations and with its weights: their state dicts become the
+weights of Swath's model folders as they are, and their ONNX exports go to ONNX Runtime. SCENE has at least three bands; of it 512 x 512 pixels
+are labelled. A row whose engine is missing says why.
+"""
+
+import shutil
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import torch
+from safetensors.numpy import save_file
+from torch import nn
+
+from networks import REPOSITORY, Network, make_model
+from resident import Engine, time_in_turn
+from table import print_row
+
+sys.path.insert(0, str(REPOSITORY / "models/tests/golden"))
+from make_zoo import CLASSES, NETWORKS, fill, is_for_training  # noqa: E402
+
+HEADER = ["network", "tile", "segment", "swath ms", "onnxruntime ms", "swath / onnxruntime", "difference"]
+# Tiles of (height, width) or (depth, height, width), where 256 x 256 will not do.
+TILES = {"unet_paper": (252, 252), "unet_3d": (64, 64, 64), "monai_unet_3d": (64, 64, 64), "monai_basic_unet_3d": (64, 64, 64)}
+
+
+class Probabilities(nn.Module):
+    """A network as Swath runs it: with a softmax after its logits."""
+
+    def __init__(self, net: nn.Module, run) -> None:
+        super().__init__()
+        self.net, self.logits = net, run
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return self.logits(image).softmax(1)
+
+
+def prepare(name: str, program: Path, folder: Path) -> tuple[Network, Probabilities]:
+    """A model folder with the weights of the independent implementation, and that."""
+    make, _, _ = NETWORKS[name]
+    net = make()
+    net, run = net if isinstance(net, tuple) else (net, net)
+    own = {key: tuple(tensor.shape) for key, tensor in net.state_dict().items() if not is_for_training(key)}
+    values = {key: fill(key, shape) for key, shape in own.items()}
+    net.load_state_dict({key: torch.from_numpy(value) for key, value in values.items()}, strict=False)
+    flags = ["--bands", "3", "--classes", str(CLASSES), "--scaling", "scale:255"]
+    model = make_model(program, folder / name, ["new", name, *flags])
+    save_file(values, model / "weights.safetensors")
+    shape = (3, *TILES.get(name, (256, 256)))
+    return Network(name, model, folder / f"{name}.onnx", shape), Probabilities(net.eval(), run).eval()
+
+
+def export(network: Network, net: Probabilities) -> str:
+    """Writes the ONNX file; what stands in the way, if anything does."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tile = torch.from_numpy(network.tile())[None]
+            torch.onnx.export(net, (tile,), str(network.onnx), opset_version=17, dynamo=False)
+    except Exception as error:  # noqa: BLE001 - whatever PyTorch's exporter cannot do is the result
+        return f"no ONNX: {str(error).splitlines()[0][:60]}"
+    return ""
+
+
+def segment(network: Network, program: Path, folder: Path, threads: str, scene: Path) -> str:
+    """Labels a part of the scene."""
+    if len(network.shape) == 4:
+        return "volumes only"
+    command = [program, "segment", scene, "--model", network.model, "--output", folder / "labels.tif", "--overwrite"]
+    options = ["--bands", "1,2,3", "--window", "0,0,512,512", "--threads", threads, "--progress", "none", "--quiet"]
+    done = subprocess.run([str(part) for part in [*command, *options]], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    return "labelled" if done.returncode == 0 else done.stderr.strip().splitlines()[0][:60]
+
+
+def main() -> None:
+    program, resident, folder, threads, rounds, scene, *only = sys.argv[1:]
+    program, folder = Path(program), Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    print_row(HEADER)
+    print_row(["---"] * len(HEADER))
+    for name in only or NETWORKS:
+        network, net = prepare(name, program, folder)
+        labelled = segment(network, program, folder, threads, Path(scene))
+        tile = folder / "tile.safetensors"
+        save_file({"input": network.tile()}, tile)
+        engines = [Engine("swath", "f32", [resident, str(network.model), str(tile), "f32", "winograd", threads])]
+        reason = export(network, net)
+        if not reason:
+            script = str(Path(__file__).with_name("engine.py"))
+            command = [sys.executable, script, "onnxruntime", "f32", str(network.onnx), str(tile), threads]
+            engines.append(Engine("onnxruntime", "f32", command))
+        time_in_turn(engines, int(rounds), folder)
+        swath, *others = engines
+        figures = [f"{swath.minimum:.0f}", *[f"{other.minimum:.0f}" for other in others]]
+        ratios = [f"{swath.minimum / other.minimum:.2f}" for other in others]
+        differences = [f"{other.difference:.1e}" for other in others]
+        sides = " x ".join(str(side) for side in network.shape[1:])
+        print_row([f"`{name}`", sides, labelled, *figures, *ratios, *differences, *([reason, "", ""] if reason else [])])
+        shutil.rmtree(network.model)
+        network.onnx.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    main()
