@@ -1,9 +1,13 @@
 //! Keras models: the scores that Keras computes, and files that are refused by what is wrong with them.
 #![expect(clippy::unwrap_used, reason = "a test may")]
+#![expect(clippy::print_stderr, reason = "what is measured is part of the result")]
+
+#[path = "common/data.rs"]
+mod data;
 
 use std::path::{Path, PathBuf};
 
-use swath_models::{Checkpoint, Executor as _, Extent, Reference, Shape, Tensor, Weights, keras};
+use swath_models::{Checkpoint, Executor as _, Extent, Reference, Shape, Tensor, Weights, keras, onnx};
 
 fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/keras").join(name)
@@ -39,6 +43,31 @@ fn chunks_and_other_floats_are_read() {
     assert_eq!(values("latest.h5"), plain, "links and headers of the latest version");
     let weights = Checkpoint::read(&golden("one_layer.h5")).unwrap().weights;
     assert_eq!(weights.get("first.weight").unwrap(), plain);
+}
+
+/// The two networks of `weights/cloud_unet` were converted to ONNX by others: both files give the same scores.
+#[test]
+fn the_cloud_networks_are_their_conversions() {
+    let Some(folder) = data::weights() else { return };
+    for name in ["landsatbiomeRGBI6", "landsatbiomeRGBISWIR7"] {
+        let path = folder.join("cloud_unet").join(name);
+        let keras = keras::read(&path.with_extension("hdf5")).unwrap();
+        let onnx = onnx::read(&path.with_extension("onnx"), None).unwrap();
+        assert_eq!(keras.passed_over, ["optimizer_weights", "training_config"]);
+        assert_eq!(keras.graph.fixed_extent(), None);
+        let shape = Shape::planar(keras.graph.input_channels(), 64, 96);
+        // Reflectances: waves of 0.02 to 0.6.
+        let input: Vec<f32> = (0..shape.elements()).map(|place| 0.31 + 0.29 * (place as f32 * 0.37).sin()).collect();
+        let run = |graph, weights| {
+            let scores = Reference::new(graph, weights).unwrap().run(Tensor::new(shape, input.clone()).unwrap()).unwrap();
+            scores.data().to_vec()
+        };
+        let (a, b) = (run(keras.graph, &keras.weights), run(onnx.graph, &onnx.weights));
+        let worst = a.iter().zip(&b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        let spread = a.iter().copied().fold(0.0, f32::max) - a.iter().copied().fold(1.0, f32::min);
+        eprintln!("{name}: Keras and ONNX differ by {worst:e} at most, over scores that spread {spread}");
+        assert!(worst < 1e-5 && spread > 0.01, "{name}: {worst:e}");
+    }
 }
 
 fn refusal(name: &str) -> String {
