@@ -19,7 +19,7 @@ SCENES ?= 1000
 PRECISIONS ?= f32 bf16
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint doc check sanitize bench-cpu bench-zoo bench-end-to-end bench-training bench-remote bench-batch bench-volumes bench-meshnet bundled-model clean
+.PHONY: help setup build demo test lint doc check sanitize fuzz bench-cpu bench-zoo bench-end-to-end bench-training bench-remote bench-batch bench-volumes bench-meshnet bundled-model clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -51,6 +51,24 @@ check: ## Run what CI runs
 sanitize: setup ## Run the kernels' tests under AddressSanitizer, which the compiler counts as unstable
 	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address CARGO_TARGET_DIR=$(TARGET)/sanitize $(CARGO) test $(CARGO_FLAGS) \
 		--target $(shell rustc --version --verbose | sed -n 's/host: //p') --package swath-models --lib kernels
+
+FUZZ_TARGETS ?= pickle checkpoint hdf5 safetensors onnx
+# Inputs that each fuzz target is run with.
+RUNS ?= 1000000
+# What cargo-fuzz passes, less the sanitizer: the parsers have no unsafe code.
+FUZZ_FLAGS := --cfg fuzzing -Cpasses=sancov-module -Ccodegen-units=1 $(addprefix -Cllvm-args=-sanitizer-coverage-,level=4 inline-8bit-counters pc-table trace-compares)
+HOST = $(shell rustc --version --verbose | sed -n 's/host: //p')
+
+fuzz: ## Run the parsers' fuzz targets from the golden files (FUZZ_TARGETS, RUNS)
+	cd fuzz && RUSTFLAGS="$(FUZZ_FLAGS)" $(CARGO) build --release --locked --target $(HOST)
+	@cd fuzz && for name in $(FUZZ_TARGETS); do \
+		mkdir -p corpus/$$name artifacts/$$name; \
+		case $$name in checkpoint) seeds=../models/tests/golden/checkpoints ;; hdf5) seeds=../models/tests/golden/keras ;; \
+			onnx) seeds=../models/tests/golden/onnx ;; *) seeds=seeds/$$name ;; esac; \
+		echo "$$name: $(RUNS) runs" >&2; \
+		target/$(HOST)/release/$$name -runs=$(RUNS) -max_len=65536 -rss_limit_mb=2048 -timeout=20 -print_final_stats=1 \
+			-artifact_prefix=artifacts/$$name/ corpus/$$name $$seeds || exit; \
+	done
 
 bench-cpu: build $(BENCH)/venv/ready ## Time Swath, ONNX Runtime and OpenVINO in turn on the same networks (THREADS, ROUNDS, SWATH_DATA)
 	$(CARGO) build --release $(CARGO_FLAGS) --package swath-models --example resident

@@ -123,6 +123,32 @@ fn clouds_are_those_of_onnx_runtime() {
     labelled.agreement(&truth).check(0.9644, 0.8323);
 }
 
+#[test]
+fn clouds_of_the_keras_files_are_those_of_onnx_runtime() {
+    let Some(data) = real_data::folder() else { return };
+    let (cloud, weights) = (data.join("cloud"), data.join("weights/cloud_unet"));
+    let flags = "--scaling none --classes clear,cloud=FFFFFF --scores probabilities";
+    let bands = "--bands blue,green,red,nir,swir16,swir22";
+    let model = Model::import(&weights.join("landsatbiomeRGBISWIR7.hdf5"), &format!("{bands} {flags}"));
+    let scene = cloud.join("sentinel2_toa_6band.tif");
+    let labelled = model.segment(&scene, "--bands 1,2,3,4,5,6 --tile 256 --blend crop");
+    let reference = Raster::read(&cloud.join("sentinel2_prob_ref_onnxruntime.tif"));
+    labelled.check(&reference.bands[0], "cloud U-Net from Keras, tiles of 256");
+    let truth: Vec<bool> = Raster::read(&cloud.join("sentinel2_label.tif")).bands[0].iter().map(|label| *label == 4.0).collect();
+    labelled.agreement(&truth).check(0.9644, 0.8323);
+
+    // The other network has no reference of its own: that of its conversion.
+    let bands = "--bands blue,green,red,nir";
+    let segment = |file: &str| {
+        let model = Model::import(&weights.join(file), &format!("{bands} {flags}"));
+        model.segment(&scene, "--bands 1,2,3,4 --tile 256 --blend crop").probabilities
+    };
+    let (keras, onnx) = (segment("landsatbiomeRGBI6.hdf5"), segment("landsatbiomeRGBI6.onnx"));
+    let worst = difference(&keras.bands[1], &onnx.bands[1]);
+    eprintln!("cloud U-Net of four bands: Keras and ONNX differ by {worst:e} at most");
+    assert!(worst <= 1e-5, "{worst:e}");
+}
+
 /// A network of `weights/buildings` and its scores in that folder's README.
 fn buildings(data: &Path, name: &str, accuracy: f64, iou: f64, small: &str, window: Window) {
     let folder = data.join("weights/buildings");

@@ -84,7 +84,7 @@ impl<'b> File<'b> {
     }
 
     /// Takes note that so many values are read.
-    pub(super) fn count_values(&self, count: usize) -> Sound<()> {
+    pub(crate) fn count_values(&self, count: usize) -> Sound<()> {
         let left = self.values.get().checked_sub(count);
         self.values.set(left.ok_or_else(|| content("the datasets have more values than the file has bytes"))?);
         Ok(())

@@ -93,6 +93,7 @@ pub(super) fn batch_norm(mut layer: Layer<'_, '_>) -> Sound<NodeId> {
     let channels = layer.draft.channels(input);
     let epsilon = layer.number("epsilon", 1e-3)?;
     let node = layer.push("", Op::BatchNorm(BatchNorm { epsilon }), vec![input])?;
+    layer.tensors.count(2 * channels)?;
     let gamma = if layer.flag("scale", true)? { layer.take("gamma", &[channels])? } else { vec![1.0; channels] };
     let beta = if layer.flag("center", true)? { layer.take("beta", &[channels])? } else { vec![0.0; channels] };
     let (mean, variance) = (layer.take("moving_mean", &[channels])?, layer.take("moving_variance", &[channels])?);
@@ -106,6 +107,7 @@ pub(super) fn batch_norm(mut layer: Layer<'_, '_>) -> Sound<NodeId> {
 pub(super) fn rescaling(mut layer: Layer<'_, '_>) -> Sound<NodeId> {
     let input = layer.input()?;
     let channels = layer.draft.channels(input);
+    layer.tensors.count(2 * channels)?;
     let node = layer.push("", Op::Affine, vec![input])?;
     for (part, key, default) in [("weight", "scale", None), ("bias", "offset", Some(0.0))] {
         let value = layer.option(key).map(|value| serde_json::from_value::<OneOrEach>(value.clone()));

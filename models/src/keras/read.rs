@@ -10,6 +10,9 @@ use crate::flaw::{Flaw, Sound, content};
 use crate::hdf5::File;
 use crate::{Error, Graph, Result, Weights};
 
+/// Bytes of the longest description of a model: one of 500 layers has half a million.
+const MAX_CONFIG: usize = 16 << 20;
+
 /// A network read from a Keras file.
 #[derive(Clone, Debug)]
 pub struct Imported {
@@ -51,9 +54,12 @@ fn read_model(bytes: &[u8], path: &Path) -> Sound<Imported> {
     let [config] = config.as_slice() else {
         return Err(content("it has no `model_config`: save the whole model, not its weights alone"));
     };
+    if config.len() > MAX_CONFIG {
+        return Err(content(format!("its `model_config` is longer than {} MiB", MAX_CONFIG >> 20)));
+    }
     let json = |source| Flaw::Tensor(Error::Json { path: path.into(), source });
     let config = Config::read(serde_json::from_str(config).map_err(json)?)?;
-    let mut tensors = Tensors::open(&root.find("model_weights")?)?;
+    let mut tensors = Tensors::open(&file, &root.find("model_weights")?)?;
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     let (graph, weights) = build(&name, &config, &mut tensors)?;
     tensors.finish()?;

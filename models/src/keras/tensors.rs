@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::flaw::{Sound, content};
-use crate::hdf5::Object;
+use crate::hdf5::{File, Object};
 use crate::{Error, Result};
 
 /// The tensors of all layers that were not taken yet.
 pub(super) struct Tensors<'f> {
+    file: &'f File<'f>,
     /// By layer, and then by what they are to it: where they are.
     left: BTreeMap<String, BTreeMap<String, Place<'f>>>,
 }
@@ -20,7 +21,7 @@ struct Place<'f> {
 
 impl<'f> Tensors<'f> {
     /// Looks which tensors there are.
-    pub(super) fn open(group: &Object<'f>) -> Sound<Self> {
+    pub(super) fn open(file: &'f File<'f>, group: &Object<'f>) -> Sound<Self> {
         let layers = group.texts("layer_names")?.ok_or_else(|| content("`/model_weights` has no `layer_names`"))?;
         let mut left = BTreeMap::new();
         for layer in layers {
@@ -36,12 +37,17 @@ impl<'f> Tensors<'f> {
             }
             left.insert(layer, places);
         }
-        Ok(Self { left })
+        Ok(Self { file, left })
     }
 
     /// Whether a layer has a tensor that was not taken yet.
     pub(super) fn has(&self, layer: &str, part: &str) -> bool {
         self.left.get(layer).is_some_and(|places| places.contains_key(part))
+    }
+
+    /// Takes note of values that are not in the file, so that it cannot make more of them than it has bytes.
+    pub(super) fn count(&self, values: usize) -> Sound<()> {
+        self.file.count_values(values)
     }
 
     /// Takes a tensor of a layer, whose shape it must have.

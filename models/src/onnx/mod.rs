@@ -30,4 +30,4 @@ mod symbol;
 mod value;
 
 pub(crate) use draft::Draft;
-pub use reader::{Imported, read};
+pub use reader::{Imported, read, read_bytes};

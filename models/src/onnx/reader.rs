@@ -44,11 +44,25 @@ pub struct Imported {
 /// tensor and the reason. With several outputs and no `head`, it lists them.
 pub fn read(path: &Path, head: Option<&str>) -> Result<Imported> {
     let bytes = fs::read(path).map_err(|source| Error::Read { path: path.into(), source })?;
+    read_model(decode(&bytes, path)?, path, head)
+}
+
+/// As [`read`], from a file's bytes; errors call it `name`, and so is the network called. Values beside the file are looked for in the folder of `name`.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_bytes(bytes: &[u8], name: &Path, head: Option<&str>) -> Result<Imported> {
+    read_model(decode(bytes, name)?, name, head)
+}
+
+fn decode(bytes: &[u8], path: &Path) -> Result<ModelProto> {
     if bytes.is_empty() {
         return Err(Error::Empty { path: path.into() });
     }
-    let model = ModelProto::decode(bytes.as_slice()).map_err(|source| Error::Protobuf { path: path.into(), source })?;
-    drop(bytes);
+    ModelProto::decode(bytes).map_err(|source| Error::Protobuf { path: path.into(), source })
+}
+
+fn read_model(model: ModelProto, path: &Path, head: Option<&str>) -> Result<Imported> {
     let Some(graph) = &model.graph else {
         return Err(unsuitable("the file holds no graph"));
     };
