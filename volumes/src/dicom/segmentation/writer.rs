@@ -6,7 +6,7 @@ use std::io::{Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use dicom_core::header::HasLength as _;
+use dicom_core::header::HasLength;
 use dicom_core::{DataElement, Tag, VR};
 use dicom_dictionary_std::{tags, uids};
 use dicom_object::InMemDicomObject;
@@ -286,7 +286,7 @@ impl SegmentationWriter {
         }
         // Of images that lost these, each series is a study, and has a space, of its own.
         for (tag, what) in [(tags::STUDY_INSTANCE_UID, "study"), (tags::FRAME_OF_REFERENCE_UID, "frame of reference")] {
-            if object.get(tag).is_none_or(|element| element.is_empty()) {
+            if object.get(tag).is_none_or(HasLength::is_empty) {
                 object.put(text(tag, VR::UI, uid(what, planes[0].instance.as_bytes())));
             }
         }
