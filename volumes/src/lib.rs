@@ -27,7 +27,7 @@ pub use axes::{AxisCode, AxisCodes, AxisCodesError};
 pub use class::LabelClass;
 pub use dicom::{DicomOrientation, DicomPlane, DicomSeries, SegmentationNotes, SegmentationWriter};
 pub use error::{Error, Result};
-pub use nifti::{Encoding, Extension, NiftiHeader, NiftiLabelWriter, NiftiVersion};
+pub use nifti::{Encoding, Extension, NiftiHeader, NiftiLabelWriter, NiftiProbabilityWriter, NiftiVersion};
 pub use options::VolumeOptions;
 pub use picture::QuickLook;
 pub use profile::{Origin, Rescale, VolumeProfile};
