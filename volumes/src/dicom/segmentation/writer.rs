@@ -6,6 +6,7 @@ use std::io::{Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use dicom_core::header::HasLength;
 use dicom_core::{DataElement, Tag, VR};
 use dicom_dictionary_std::{tags, uids};
 use dicom_object::InMemDicomObject;
@@ -283,8 +284,11 @@ impl SegmentationWriter {
                 object.put(DataElement::empty(tag, vr));
             }
         }
-        if object.get(tags::FRAME_OF_REFERENCE_UID).is_none() {
-            object.put(text(tags::FRAME_OF_REFERENCE_UID, VR::UI, uid("frame of reference", self.series.series.as_bytes())));
+        // Of images that lost these, each series is a study, and has a space, of its own.
+        for (tag, what) in [(tags::STUDY_INSTANCE_UID, "study"), (tags::FRAME_OF_REFERENCE_UID, "frame of reference")] {
+            if object.get(tag).is_none_or(HasLength::is_empty) {
+                object.put(text(tag, VR::UI, uid(what, planes[0].instance.as_bytes())));
+            }
         }
         for element in self.about(digest).into_iter().chain(self.image(digest)) {
             object.put(element);
@@ -358,8 +362,14 @@ impl SegmentationWriter {
         let mut instances: Vec<&DicomPlane> = planes.iter().collect();
         instances.dedup_by(|a, b| a.instance == b.instance);
         let whole = |plane: &&DicomPlane| item(reference(&DicomPlane { frame: None, ..DicomPlane::clone(plane) }));
+        // Readers look for the images here: those of a series that lost its identifier too.
+        let name = if self.series.series.is_empty() {
+            uid("source series", planes[0].instance.as_bytes())
+        } else {
+            self.series.series.clone()
+        };
         let series = [
-            text(tags::SERIES_INSTANCE_UID, VR::UI, self.series.series.clone()),
+            text(tags::SERIES_INSTANCE_UID, VR::UI, name),
             sequence(tags::REFERENCED_INSTANCE_SEQUENCE, instances.iter().map(whole).collect()),
         ];
         sequence(tags::REFERENCED_SERIES_SEQUENCE, vec![item(series)])
