@@ -233,7 +233,8 @@ pub(crate) struct SegmentArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct BatchArgs {
-    /// Scenes: a text file with a path or URI per line, a STAC item or item collection (JSON), or a folder or prefix that ends with `/`
+    /// Scenes: a text file with a path or URI per line, a STAC item or item collection (JSON), or a folder or prefix that ends with `/`. Or volumes: a folder
+    /// of `NIfTI` files and DICOM folders, or a text file that names them
     #[arg(value_name = "MANIFEST")]
     pub(crate) manifest: Location,
     /// Model folder
@@ -276,6 +277,8 @@ pub(crate) struct BatchArgs {
     pub(crate) tiles: TileArgs,
     #[command(flatten)]
     pub(crate) layers: LayerFlags,
+    #[command(flatten)]
+    pub(crate) volume: VolumeArgs,
     #[command(flatten)]
     pub(crate) remote: RemoteArgs,
 }

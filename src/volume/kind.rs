@@ -12,7 +12,7 @@ pub fn is_volume(path: &Path) -> bool {
 }
 
 /// Whether one of a folder's first files is a DICOM file: GDAL has formats that are folders, too, each with an ending of its own.
-fn has_dicom(folder: &Path) -> bool {
+pub(super) fn has_dicom(folder: &Path) -> bool {
     fs::read_dir(folder).is_ok_and(|entries| entries.flatten().take(64).any(|entry| is_dicom(&entry.path())))
 }
 

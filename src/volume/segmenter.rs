@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+use std::{fs, io};
 
 use rayon::ThreadPoolBuilder;
 use serde_json::{Value, json};
@@ -15,6 +16,7 @@ use super::planes::Planes;
 use super::report::{ClassVolume, VolumeReport};
 use super::scratch::{LabelScratch, SLAB};
 use super::source::{Volume, VolumeChoice};
+use crate::digest::Digest;
 use crate::outputs::check_files;
 use crate::pipeline::{self, Observer};
 use crate::plan::{Plan, PlanRequest, Storage, VolumeMemory};
@@ -22,7 +24,13 @@ use crate::segment::Origin;
 use crate::sink::{Unpublished, colours, prepare_text};
 use crate::source::RasterSource as _;
 use crate::stac::item_path;
-use crate::{Error, Existing, Result, Stage, Timings, heap};
+use crate::{Error, Existing, Result, Stage, Timings, Version, heap};
+
+/// What of the file beside the labels these follow from.
+const IDENTITY: [&str; 6] = ["swath", "source", "source_version", "frame", "model", "parameters"];
+
+/// SHA-256 of the label volume.
+const DIGEST: &str = "labels_sha256";
 
 /// Names that a label volume may have.
 const ENDINGS: &str = ".nii or .nii.gz";
@@ -66,7 +74,7 @@ impl VolumeOutput {
         if !is_nifti_name(&self.path) {
             return Err(Error::VolumeOutput { volume: input.clone(), expected: ENDINGS, path: self.path.clone() });
         }
-        let canonical = |path: &Path| std::fs::canonicalize(path).ok();
+        let canonical = |path: &Path| fs::canonicalize(path).ok();
         if canonical(&self.path).is_some_and(|output| canonical(input) == Some(output)) {
             return Err(Error::OutputIsScene { output: self.path.clone(), scene: input.clone() });
         }
@@ -140,6 +148,31 @@ impl VolumeSegmenter {
         }
     }
 
+    /// The classes of a volume that was labelled before, by the same model with the same options: what says how the labels were made says so, the volume
+    /// has not changed since, and the labels are the bytes that were written then. None if one of these is not so.
+    ///
+    /// # Errors
+    /// If what is there cannot be read.
+    pub fn finished(&self, volume: &Volume, plan: &Plan, output: &VolumeOutput) -> Result<Option<Vec<ClassVolume>>> {
+        let error = |path: &Path| {
+            let path = path.to_owned();
+            move |source| Error::File { action: "read", path, source }
+        };
+        let item = output.item();
+        if !item.exists() || !output.path.exists() {
+            return Ok(None);
+        }
+        let found = fs::read(&item).map_err(error(&item))?;
+        let Ok(Value::Object(found)) = serde_json::from_slice::<Value>(&found) else { return Ok(None) };
+        let expected = self.describe(volume, plan, output, &[], 0);
+        if IDENTITY.iter().any(|field| found.get(*field) != expected.get(*field)) {
+            return Ok(None);
+        }
+        let digest = digest(&output.path).map_err(error(&output.path))?;
+        let is_same = found.get(DIGEST).and_then(Value::as_str) == Some(&digest);
+        Ok(found.get("classes").filter(|_| is_same).and_then(|classes| serde_json::from_value(classes.clone()).ok()))
+    }
+
     /// Labels a volume. The label volume appears when it is complete.
     ///
     /// # Errors
@@ -172,7 +205,10 @@ impl VolumeSegmenter {
         };
         let classes: Vec<ClassVolume> = self.card.classes.iter().map(class).collect();
         let nodata = volume.size().area() as u64 - classes.iter().map(|class| class.voxels).sum::<u64>();
-        let text = serde_json::to_string_pretty(&self.describe(volume, plan, output, &classes, nodata)).unwrap_or_default();
+        let mut item = self.describe(volume, plan, output, &classes, nodata);
+        let written = |source| Error::File { action: "read", path: file.part().to_owned(), source };
+        item[DIGEST] = digest(file.part()).map_err(written)?.into();
+        let text = serde_json::to_string_pretty(&item).unwrap_or_default();
         let item = prepare_text(&output.item(), &format!("{text}\n"), output.existing)?;
         file.publish()?;
         item.publish()?;
@@ -205,7 +241,7 @@ impl VolumeSegmenter {
     /// Everything that the labels depend on, and what they are.
     fn describe(&self, volume: &Volume, plan: &Plan, output: &VolumeOutput, classes: &[ClassVolume], nodata: u64) -> Value {
         let stored = volume.stored_profile();
-        let absolute = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let absolute = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let warnings: Vec<String> = stored.warnings.iter().map(ToString::to_string).collect();
         let Extent { z, y, x } = plan.layout.input;
         let overlap = plan.layout.overlap;
@@ -215,6 +251,7 @@ impl VolumeSegmenter {
             "swath": env!("CARGO_PKG_VERSION"),
             "labels": output.path.file_name().map(|name| name.to_string_lossy()),
             "source": absolute(&stored.path),
+            "source_version": version(&stored.path),
             "frame": volume.frame(),
             "size": [stored.size.x, stored.size.y, stored.size.z],
             "spacing_mm": stored.affine.spacing(),
@@ -238,4 +275,22 @@ impl VolumeSegmenter {
             "nodata_voxels": nodata,
         })
     }
+}
+
+/// Which content a file has, or a folder's files.
+fn version(path: &Path) -> Option<Version> {
+    if path.is_file() {
+        return fs::metadata(path).ok().map(|file| Version::from(&file));
+    }
+    let mut files: Vec<PathBuf> = fs::read_dir(path).ok()?.flatten().map(|entry| entry.path()).collect();
+    files.sort();
+    let versions: Vec<Version> =
+        files.iter().filter_map(|file| fs::metadata(file).ok()).map(|file| Version::from(&file)).collect();
+    Some(Version::of_all(&versions))
+}
+
+fn digest(path: &Path) -> io::Result<String> {
+    let mut digest = Digest::default();
+    digest.add_file(path)?;
+    Ok(digest.hex())
 }
