@@ -102,6 +102,24 @@ pub enum Error {
         /// Why it does not fit.
         source: std::num::TryFromIntError,
     },
+    /// A label that no class has.
+    #[error("expected labels of the classes for {}, got {label}", path.display())]
+    NoClass {
+        /// The file that is written.
+        path: PathBuf,
+        /// The label.
+        label: u16,
+    },
+    /// A volume on which no DICOM segmentation can be.
+    #[error("expected {expected} for the DICOM segmentation {}, got {got}", path.display())]
+    Segmentation {
+        /// The file that is written.
+        path: PathBuf,
+        /// What it takes.
+        expected: &'static str,
+        /// What there is.
+        got: String,
+    },
     /// A DICOM file that is damaged.
     #[error("cannot parse {} as DICOM", path.display())]
     Dicom {

@@ -33,7 +33,15 @@ fn every_encoding_is_what_pydicom_reads_where_highdicom_places_it() {
             }
         }
         assert_eq!(profile.affine.orientation().to_string(), expected["orientation"].as_str().unwrap(), "{name}");
-        assert_eq!(u64::from(crc32(&voxels(source.as_ref()))), expected["crc32"].as_u64().unwrap(), "{name}");
+        let values = voxels(source.as_ref());
+        match expected.get("values") {
+            None => assert_eq!(u64::from(crc32(&values)), expected["crc32"].as_u64().unwrap(), "{name}"),
+            // Lossy JPEG, whose inverse transform is rounded otherwise by each decoder.
+            Some(wanted) => {
+                let wanted = wanted.as_array().unwrap().iter().map(|value| value.as_f64().unwrap() as f32);
+                assert!(wanted.zip(&values).all(|(wanted, got)| (wanted - got).abs() <= 1.0), "{name}");
+            }
+        }
         assert_eq!(profile.warnings, [], "{name}");
     }
 }

@@ -8,11 +8,13 @@ mod collect;
 mod frames;
 mod instance;
 mod pixels;
+mod segmentation;
 mod series;
 mod source;
 mod stack;
 mod stored;
 mod syntax;
 
-pub use series::{DicomPlane, DicomSeries};
+pub use segmentation::{SegmentationNotes, SegmentationWriter};
+pub use series::{DicomOrientation, DicomPlane, DicomSeries};
 pub(crate) use source::DicomSource;

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use super::codec::{Expected, decode};
 use super::collect::collect;
 use super::instance::Instance;
-use super::series::{DicomPlane, DicomSeries};
+use super::series::{DicomOrientation, DicomPlane, DicomSeries};
 use super::stack::{PlaneId, Stack};
 use super::syntax::Syntax;
 use crate::{Error, Origin, PlaneReader, Rescale, Result, VolumeOptions, VolumeProfile, VolumeSize, VolumeSource, Warning};
@@ -36,7 +36,8 @@ impl DicomSource {
         let plane = |id: &PlaneId| {
             let image = &images[id.instance];
             let frame = (image.frames.len() > 1).then_some(id.frame);
-            DicomPlane { path: image.path.clone(), class: image.class.clone(), instance: image.uid.clone(), frame }
+            let position = image.frames[id.frame].place.map(|place| place.position);
+            DicomPlane { path: image.path.clone(), class: image.class.clone(), instance: image.uid.clone(), frame, position }
         };
         let series = DicomSeries {
             study: first.study.clone(),
@@ -44,6 +45,11 @@ impl DicomSource {
             description: first.description.clone(),
             modality: first.modality.clone(),
             frame_of_reference: first.frame_of_reference.clone(),
+            orientation: first.frames[0].place.zip(first.frames[0].spacing).map(|(place, spacing)| DicomOrientation {
+                row: place.row,
+                column: place.column,
+                spacing,
+            }),
             planes: stack.times.iter().map(|planes| planes.iter().map(plane).collect()).collect(),
         };
         let stem = if path.is_dir() { path.file_name() } else { path.file_stem() };

@@ -5,11 +5,12 @@ use std::fmt::Write as _;
 use super::Extension;
 use crate::LabelClass;
 
-/// `NIFTI_ECODE_CARET`: XML of Connectome Workbench.
-const CARET: i32 = 30;
+/// `NIFTI_ECODE_IGNORE`. The XML is Connectome Workbench's, but nibabel refuses to give out extensions with Workbench's code of 30, and
+/// `TotalSegmentator` writes and looks for it with this one.
+const CODE: i32 = 0;
 
-/// The classes as a header extension: Workbench's `CaretExtension` with a `LabelTable`, which `wb_command`, 3D Slicer's and
-/// `TotalSegmentator`'s readers know. Colours are shares of 1; a class without one is grey, and label 0 is transparent.
+/// The classes as a header extension: Workbench's `CaretExtension` with a `LabelTable`, as
+/// `TotalSegmentator` writes and reads it. Colours are shares of 1; a class without one is grey, and label 0 is transparent.
 pub(crate) fn label_table(classes: &[LabelClass]) -> Extension {
     let mut xml = String::from(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<CaretExtension>\n<VolumeInformation Index=\"0\">\n<LabelTable>\n",
@@ -25,11 +26,11 @@ pub(crate) fn label_table(classes: &[LabelClass]) -> Extension {
         );
     }
     xml.push_str("</LabelTable>\n<VolumeType><![CDATA[Label]]></VolumeType>\n</VolumeInformation>\n</CaretExtension>\n");
-    Extension { code: CARET, content: xml.into_bytes() }
+    Extension { code: CODE, content: xml.into_bytes() }
 }
 
 /// Whether an extension is the label table of other labels.
 pub(crate) fn is_label_table(extension: &Extension) -> bool {
     let start = &extension.content[..extension.content.len().min(512)];
-    extension.code == CARET || start.windows(14).any(|part| part == b"CaretExtension")
+    start.windows(14).any(|part| part == b"CaretExtension")
 }
