@@ -222,6 +222,7 @@ fn what_volumes_have_not_is_said() {
     for (args, words) in [
         ("segment case.nii.gz --model scenes --output labels.nii.gz", ["swath:volume", "linear"]),
         (&format!("{case} labels.tif"), [".nii.gz", "labels.tif"]),
+        (&format!("{case} labels.dcm"), [".dcm for a DICOM series", "labels.dcm"]),
         (&format!("{case} case.nii.gz --overwrite"), ["case.nii.gz", "scene"]),
         (&format!("{case} labels.nii.gz --window 0,0,2,2"), ["a window", "case.nii.gz"]),
         (&format!("{case} labels.nii.gz --bands 1"), ["bands", "case.nii.gz"]),

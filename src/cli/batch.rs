@@ -26,6 +26,7 @@ pub(super) fn run(args: &BatchArgs) -> Result<Exit, AnyError> {
     {
         return volume::batch(args, &volumes);
     }
+    args.volume.refuse_for_scenes()?;
     args.remote.set_up();
     let segmenter = Segmenter::open(&args.model, args.tiles.arithmetic())?;
     let mut scenes = Manifest::read(&args.manifest, &args.options(), &args.bands(&segmenter))?.scenes;

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use swath::plan::Plan;
-use swath::volume::{AfterSteps, ClassVolume, Volume, VolumeChoice, VolumeOutput, VolumeReport, VolumeSegmenter, csv, is_volume};
+use swath::volume::{
+    AfterSteps, ClassVolume, Kept, Volume, VolumeChoice, VolumeOutput, VolumeReport, VolumeSegmenter, csv, is_volume,
+};
 use swath::{Error, Existing, Location, write_text};
 
 use super::args::{BatchArgs, PlanArgs, SegmentArgs, TileArgs, VolumeArgs};
@@ -142,7 +144,7 @@ fn one(args: &BatchArgs, segmenter: &VolumeSegmenter, path: &Path, place: PathBu
     let volume = segmenter.volume(path, &args.volume.choice())?;
     let plan = segmenter.plan(&volume, &args.tiles.request(args.layers.layers())?, args.volume.after())?;
     let existing = if args.overwrite { Existing::Overwrite } else { Existing::Refuse };
-    let output = VolumeOutput { path: place, after: args.volume.after(), existing };
+    let output = VolumeOutput { path: place, quick_look: None, after: args.volume.after(), existing };
     if let Some(classes) = segmenter.finished(&volume, &plan, &output)? {
         tracing::info!("{}: labelled before", output.path.display());
         return Ok(Labelled { classes, was_there: true });
@@ -176,6 +178,9 @@ impl Job {
         let volume = segmenter.volume(path, &args.volume.choice())?;
         let plan = segmenter.plan(&volume, &args.tiles.request(args.layers.layers())?, args.volume.after())?;
         let several = args.scenes.len() > 1;
+        if several && args.quick_look.is_some() {
+            return Err("expected one volume for --quick-look, got several".into());
+        }
         let Location::Local(place) = &args.output else {
             return Err(Error::NotForVolumes { what: "an output in a store", path: path.into() }.into());
         };
@@ -190,7 +195,7 @@ impl Job {
             return Err(Error::SameOutput { first, second: path.into(), output: place }.into());
         }
         let existing = if args.overwrite { Existing::Overwrite } else { Existing::Refuse };
-        let output = VolumeOutput { path: place, after: args.volume.after(), existing };
+        let output = VolumeOutput { path: place, quick_look: args.quick_look.clone(), after: args.volume.after(), existing };
         output.check(&volume)?;
         Ok(Self { volume, plan, output })
     }
@@ -271,6 +276,22 @@ fn refuse(tiles: &TileArgs, path: &Path) -> Result<(), Error> {
 }
 
 impl VolumeArgs {
+    /// An error if one of these options is given for scenes.
+    pub(super) fn refuse_for_scenes(&self) -> Result<(), AnyError> {
+        let given = [
+            ("--series", self.series.is_some()),
+            ("--frame", self.frame.is_some()),
+            ("--keep", self.keep != Kept::All),
+            ("--min-size", self.min_size.is_some()),
+            ("--fill-holes", self.fill_holes),
+            ("--csv", self.csv.is_some()),
+        ];
+        match given.into_iter().find(|(_, given)| *given) {
+            Some((option, _)) => Err(format!("expected volumes for {option}, got scenes").into()),
+            None => Ok(()),
+        }
+    }
+
     fn choice(&self) -> VolumeChoice {
         VolumeChoice { series: self.series.clone(), frame: self.frame }
     }

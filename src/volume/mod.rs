@@ -6,6 +6,7 @@
 
 mod after;
 mod cases;
+mod file;
 mod intensity;
 mod kind;
 mod labels;

@@ -7,10 +7,10 @@ use std::{fs, io};
 use rayon::ThreadPoolBuilder;
 use serde_json::{Value, json};
 use swath_models::{Arithmetic, Axes, Executor as _, Extent, Fused, Model, ModelCard, Oriented, VolumeInput};
-use swath_volumes::{Encoding, LabelClass, NiftiLabelWriter};
+use swath_volumes::{LabelClass, QuickLook};
 
 use super::after::{AfterSteps, Kept};
-use super::kind::is_nifti_name;
+use super::file::LabelFile;
 use super::labels::LabelPlanes;
 use super::planes::Planes;
 use super::report::{ClassVolume, VolumeReport};
@@ -32,9 +32,6 @@ const IDENTITY: [&str; 6] = ["swath", "source", "source_version", "frame", "mode
 /// SHA-256 of the label volume.
 const DIGEST: &str = "labels_sha256";
 
-/// Names that a label volume may have.
-const ENDINGS: &str = ".nii or .nii.gz";
-
 /// A model that is ready to label volumes. Unlike for scenes, tiles are stitched as the network gives their scores (logits, if the card says that a
 /// softmax or sigmoid is lacking), as MONAI and nnU-Net do.
 #[derive(Debug)]
@@ -48,8 +45,11 @@ pub struct VolumeSegmenter {
 /// Where the labels of a volume go.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VolumeOutput {
-    /// The label volume: `.nii` or `.nii.gz`. What says how it was made goes beside it, with the ending `.json`.
+    /// The label volume: `.nii` or `.nii.gz`, or `.dcm` for a segmentation of DICOM images. What says how it was made goes beside it, with the ending
+    /// `.json`.
     pub path: PathBuf,
+    /// A picture of three orthogonal slices with the labels over them: `.png`.
+    pub quick_look: Option<PathBuf>,
     /// What is done with labels when all are found.
     pub after: AfterSteps,
     /// What happens to files that are there already.
@@ -71,14 +71,13 @@ impl VolumeOutput {
     /// As said.
     pub fn check(&self, volume: &Volume) -> Result<()> {
         let input = &volume.profile().path;
-        if !is_nifti_name(&self.path) {
-            return Err(Error::VolumeOutput { volume: input.clone(), expected: ENDINGS, path: self.path.clone() });
-        }
+        LabelFile::check(&self.path, volume)?;
         let canonical = |path: &Path| fs::canonicalize(path).ok();
         if canonical(&self.path).is_some_and(|output| canonical(input) == Some(output)) {
             return Err(Error::OutputIsScene { output: self.path.clone(), scene: input.clone() });
         }
-        check_files(&[self.path.clone(), self.item()], self.existing)
+        let files: Vec<PathBuf> = [self.path.clone(), self.item()].into_iter().chain(self.quick_look.clone()).collect();
+        check_files(&files, self.existing)
     }
 }
 
@@ -198,7 +197,7 @@ impl VolumeSegmenter {
         let voxel = volume.stored_profile().affine.voxel_volume();
         output.after.apply(&mut labels, volume.size(), voxel, &self.card)?;
         let file = Unpublished::create(&output.path, output.existing)?;
-        let counts = pool.install(|| self.write(volume, &labels, file.part(), &output.path))?;
+        let counts = pool.install(|| self.write(volume, &labels, file.part(), output))?;
         let class = |class: &swath_models::Class| {
             let voxels = counts[usize::from(class.value)];
             ClassVolume { value: class.value, name: class.name.clone(), voxels, ml: voxels as f64 * voxel / 1000.0 }
@@ -217,8 +216,8 @@ impl VolumeSegmenter {
         Ok(VolumeReport { path: output.path.clone(), item: output.item(), classes, nodata, timings })
     }
 
-    /// Writes the label volume; `name` is the one that it will have. How often each label occurs.
-    fn write(&self, volume: &Volume, labels: &LabelScratch, part: &Path, name: &Path) -> Result<Box<[u64; 256]>> {
+    /// Writes the label volume to `part`, and the picture, if there is to be one. How often each label occurs.
+    fn write(&self, volume: &Volume, labels: &LabelScratch, part: &Path, output: &VolumeOutput) -> Result<Box<[u64; 256]>> {
         let colours = colours(&self.card.classes);
         let class = |(class, colour): (&swath_models::Class, &swath_models::Colour)| LabelClass {
             value: class.value.into(),
@@ -226,15 +225,34 @@ impl VolumeSegmenter {
             colour: Some([colour.red, colour.green, colour.blue]),
         };
         let classes: Vec<LabelClass> = self.card.classes.iter().zip(&colours).map(class).collect();
-        let mut writer = NiftiLabelWriter::create(part, volume.stored_profile(), &classes, Encoding::of(name))?;
+        let mut file = LabelFile::create(part, &output.path, volume, &self.card, &classes)?;
         let mut counts = Box::new([0u64; 256]);
-        labels.read(|_, planes| {
+        let mut picture = None;
+        if let Some(path) = &output.quick_look {
+            let reader = volume.stored().reader(volume.frame())?;
+            picture = Some((
+                Unpublished::create(path, output.existing)?,
+                QuickLook::new(volume.stored_profile(), &classes, None),
+                reader,
+            ));
+        }
+        let plane = volume.size().height * volume.size().width;
+        labels.read(|first, planes| {
             for label in planes.iter() {
                 counts[usize::from(*label)] += 1;
             }
-            Ok(writer.write(planes)?)
+            if let Some((_, picture, reader)) = &mut picture {
+                for (z, labels) in (first..).zip(planes.chunks_exact(plane)) {
+                    picture.plane(z, &reader.read(z..z + 1)?, labels);
+                }
+            }
+            file.write(planes)
         })?;
-        writer.finish()?;
+        file.finish()?;
+        if let Some((file, picture, _)) = picture {
+            picture.write(file.part())?;
+            file.publish()?;
+        }
         Ok(counts)
     }
 
