@@ -745,6 +745,14 @@ pub enum Error {
         /// The plane that it is in.
         plane: usize,
     },
+    /// A pattern for names that is none.
+    #[error("expected a pattern such as *_ct.nii.gz, got `{pattern}`")]
+    Pattern {
+        /// The pattern.
+        pattern: String,
+        /// Why.
+        source: glob::PatternError,
+    },
     /// Two volumes that do not have the same voxels.
     #[error("expected {} to have the voxels of {}, got {what}", prediction.display(), reference.display())]
     Voxels {

@@ -63,7 +63,7 @@ fn segment(folder: &Path, options: &str) {
 
 /// The value at an offset along x, y and z of the file, 0 beyond its edge.
 fn shifted(volume: &Nifti, offset: [isize; 3]) -> Vec<u8> {
-    let [width, height, depth] = volume.size;
+    let [width, height, _] = volume.size;
     let value = |at: usize| {
         let place = [at % width, at / width % height, at / width / height];
         let moved: Option<Vec<usize>> =
@@ -222,6 +222,7 @@ fn what_volumes_have_not_is_said() {
     for (args, words) in [
         ("segment case.nii.gz --model scenes --output labels.nii.gz", ["swath:volume", "linear"]),
         (&format!("{case} labels.tif"), [".nii.gz", "labels.tif"]),
+        (&format!("{case} labels.dcm"), [".dcm for a DICOM series", "labels.dcm"]),
         (&format!("{case} case.nii.gz --overwrite"), ["case.nii.gz", "scene"]),
         (&format!("{case} labels.nii.gz --window 0,0,2,2"), ["a window", "case.nii.gz"]),
         (&format!("{case} labels.nii.gz --bands 1"), ["bands", "case.nii.gz"]),
@@ -279,4 +280,32 @@ fn scores_come_back_as_nnunets() {
             assert_eq!(item["parameters"]["grid"], serde_json::json!(case.grid));
         }
     }
+}
+
+/// What was labelled is left alone as long as it is what it was; labels that somebody changed, or that another model would give, are not replaced unasked.
+#[test]
+fn a_batch_goes_on_where_it_was() {
+    let folder = tempdir().unwrap();
+    let path = folder.path();
+    fs::create_dir(path.join("cases")).unwrap();
+    for (number, name) in ["a.nii.gz", "b.nii", "c.nii.gz"].into_iter().enumerate() {
+        noise([8, 7, 4 + number]).write(&path.join("cases").join(name));
+    }
+    neighbour(Rank::Volumetric, [0; 3], input(r#"{ "axes": "ijk" }"#)).write(&path.join("model")).unwrap();
+    let batch =
+        |options: &str| swath(path, &format!("batch cases --model model --output out --max-memory 1GiB --json {options}"));
+    let counts = |run: &support::Run| ["done", "skipped", "failed"].map(|count| run.json()[0][count].as_u64().unwrap());
+    assert_eq!(counts(&batch("--shard 1/2").succeeds()), [2, 0, 0]);
+    assert_eq!(counts(&batch("--csv table.csv").succeeds()), [1, 2, 0]);
+    let table = fs::read_to_string(path.join("table.csv")).unwrap();
+    assert_eq!(table.lines().count(), 1 + 3 * 128);
+    assert!(read_labels(&path.join("out/b.nii.gz")).values.iter().zip(noise([8, 7, 5]).values).all(|(a, b)| *a == b as u8));
+    let mut changed = fs::read(path.join("out/b.nii.gz")).unwrap();
+    changed.push(0);
+    fs::write(path.join("out/b.nii.gz"), changed).unwrap();
+    let run = batch("");
+    assert_eq!((run.code, counts(&run)), (Some(1), [0, 2, 1]));
+    assert!(run.stderr.contains("b.nii.gz") && run.stderr.contains("--overwrite"), "{}", run.stderr);
+    assert_eq!(counts(&batch("--overwrite").succeeds()), [1, 2, 0]);
+    assert_eq!(counts(&batch("--overwrite --blend flat").succeeds()), [3, 0, 0]);
 }

@@ -206,7 +206,7 @@ pub(crate) struct SegmentArgs {
     /// Model folder
     #[arg(short, long)]
     pub(crate) model: PathBuf,
-    /// Label raster (of a volume, `.nii` or `.nii.gz`), or a folder for several scenes: a path, or a URI in a store
+    /// Label raster (of a volume, `.nii` or `.nii.gz`, or `.dcm` for a segmentation of DICOM images), or a folder for several scenes: a path, or a URI in a store
     #[arg(short, long, value_name = "PATH")]
     pub(crate) output: Location,
     /// Replace outputs that are there already, and begin anew where a run of another model, scene or option is unfinished
@@ -215,6 +215,9 @@ pub(crate) struct SegmentArgs {
     /// Label only part K of N, into files of its own beside the output; `swath merge` makes one of them. Any machine may label any part
     #[arg(long, value_name = "K/N")]
     pub(crate) shard: Option<Shard>,
+    /// Of one volume: also draw three orthogonal slices with the labels over them
+    #[arg(long, value_name = "PNG", help_heading = "Volumes")]
+    pub(crate) quick_look: Option<PathBuf>,
     /// How progress is shown
     #[arg(long, value_enum, value_name = "STYLE", default_value_t)]
     pub(crate) progress: ProgressStyle,
@@ -236,7 +239,8 @@ pub(crate) struct SegmentArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct BatchArgs {
-    /// Scenes: a text file with a path or URI per line, a STAC item or item collection (JSON), or a folder or prefix that ends with `/`
+    /// Scenes: a text file with a path or URI per line, a STAC item or item collection (JSON), or a folder or prefix that ends with `/`. Or volumes: a folder
+    /// of `NIfTI` files and DICOM folders, or a text file that names them
     #[arg(value_name = "MANIFEST")]
     pub(crate) manifest: Location,
     /// Model folder
@@ -279,6 +283,8 @@ pub(crate) struct BatchArgs {
     pub(crate) tiles: TileArgs,
     #[command(flatten)]
     pub(crate) layers: LayerFlags,
+    #[command(flatten)]
+    pub(crate) volume: VolumeArgs,
     #[command(flatten)]
     pub(crate) remote: RemoteArgs,
 }

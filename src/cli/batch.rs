@@ -10,16 +10,23 @@ use serde_json::json;
 use swath::batch::{Batch, BatchObserver, Outcome, Patience, Summary};
 use swath::manifest::{AssetChoice, Manifest, ManifestOptions};
 use swath::plan::Plan;
+use swath::volume::volumes_of;
 use swath::{Error, Existing, Location, Segmenter};
 
 use super::args::{BatchArgs, ProgressStyle};
 use super::bytes::show_bytes;
 use super::fail::{self, AnyError, Exit};
 use super::progress::{Due, add_bar, suspended};
-use super::{interrupt, print};
+use super::{interrupt, print, volume};
 
 pub(super) fn run(args: &BatchArgs) -> Result<Exit, AnyError> {
     interrupt::watch()?;
+    if let Location::Local(path) = &args.manifest
+        && let Some(volumes) = volumes_of(path, args.pattern.as_deref())?
+    {
+        return volume::batch(args, &volumes);
+    }
+    args.volume.refuse_for_scenes()?;
     args.remote.set_up();
     let segmenter = Segmenter::open_on(&args.model, args.tiles.computing())?;
     let mut scenes = Manifest::read(&args.manifest, &args.options(), &args.bands(&segmenter))?.scenes;

@@ -16,6 +16,7 @@ pub(super) fn run(args: &PlanArgs) -> Result<Exit, AnyError> {
     if volume::are_volumes(&args.scenes) {
         return volume::plan(args);
     }
+    args.volume.refuse_for_scenes()?;
     let segmenter = Segmenter::open_on(&args.model, args.tiles.computing())?;
     for path in &args.scenes {
         let scene = args.tiles.within(segmenter.scene(path, args.tiles.bands.as_deref())?)?;

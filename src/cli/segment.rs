@@ -20,6 +20,10 @@ pub(super) fn run(args: &SegmentArgs) -> Result<Exit, AnyError> {
     if volume::are_volumes(&args.scenes) {
         return volume::segment(args);
     }
+    args.volume.refuse_for_scenes()?;
+    if args.quick_look.is_some() {
+        return Err("expected a volume for --quick-look, got scenes".into());
+    }
     args.remote.set_up();
     let destinations = destinations(args)?;
     let segmenter = Segmenter::open_on(&args.model, args.tiles.computing())?;

@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use swath::plan::Plan;
-use swath::volume::{AfterSteps, Volume, VolumeChoice, VolumeOutput, VolumeReport, VolumeSegmenter, is_volume};
+use swath::volume::{
+    AfterSteps, ClassVolume, Kept, Volume, VolumeChoice, VolumeOutput, VolumeReport, VolumeSegmenter, csv, is_volume,
+};
 use swath::{Device, Error, Existing, Location, write_text};
 
-use super::args::{PlanArgs, SegmentArgs, TileArgs, VolumeArgs};
+use super::args::{BatchArgs, PlanArgs, SegmentArgs, TileArgs, VolumeArgs};
 use super::bytes::show_bytes;
 use super::fail::{self, AnyError, Exit};
 use super::progress::Progress;
@@ -48,7 +50,8 @@ pub(super) fn segment(args: &SegmentArgs) -> Result<Exit, AnyError> {
     }
     if let Some(path) = &args.volume.csv {
         let existing = if args.overwrite { Existing::Overwrite } else { Existing::Refuse };
-        write_text(path, &csv(&tables), existing)?;
+        let rows = tables.iter().map(|(job, report)| (job.volume.stored_profile().path.as_path(), report.classes.as_slice()));
+        write_text(path, &csv(rows), existing)?;
     }
     Ok(if failures == 0 { Exit::Done } else { Exit::SomeFailed })
 }
@@ -65,6 +68,94 @@ pub(super) fn plan(args: &PlanArgs) -> Result<Exit, AnyError> {
         plan::print(path, &plan, plan.tiles(), args.json)?;
     }
     Ok(Exit::Done)
+}
+
+/// Labels many volumes, one after the other; those that were labelled before are left alone.
+pub(super) fn batch(args: &BatchArgs, volumes: &[PathBuf]) -> Result<Exit, AnyError> {
+    let segmenter = VolumeSegmenter::open(&args.model, args.tiles.computing().arithmetic())?;
+    let place = |path: &Path| Error::NotForVolumes { what: "an output in a store", path: path.into() };
+    let Location::Local(folder) = &args.output else { return Err(place(&volumes[0]).into()) };
+    std::fs::create_dir_all(folder).map_err(|source| Error::File { action: "create", path: folder.clone(), source })?;
+    let is_own = |number: usize| args.shard.is_none_or(|shard| number % shard.count() == shard.index() - 1);
+    let mut names = std::collections::HashMap::new();
+    let (mut done, mut skipped, mut failed, mut tables) = (0, 0, 0, Vec::new());
+    let started = std::time::Instant::now();
+    for (number, path) in volumes.iter().enumerate() {
+        let name = place_of(folder, path);
+        // Also where the other one is another shard's.
+        let result = match names.insert(name.clone(), path) {
+            Some(first) => Err(Error::SameOutput { first: first.clone(), second: path.clone(), output: name }.into()),
+            None if !is_own(number) => continue,
+            None => one(args, &segmenter, path, name),
+        };
+        match result {
+            Ok(Labelled { classes, was_there }) => {
+                if was_there {
+                    skipped += 1;
+                } else {
+                    done += 1;
+                }
+                tables.push((path.as_path(), classes));
+            }
+            Err(error) if Exit::of(error.as_ref()) == Exit::Interrupted => return Err(error),
+            Err(error) => {
+                failed += 1;
+                fail::report(error.as_ref());
+            }
+        }
+        if args.fail_fast && failed > 0 || args.max_failures.is_some_and(|most| failed > most) {
+            break;
+        }
+    }
+    if let Some(path) = &args.volume.csv {
+        // What it says is known anew after each run.
+        write_text(path, &csv(tables.iter().map(|(path, classes)| (*path, classes.as_slice()))), Existing::Overwrite)?;
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    if args.json {
+        print::line(json!({ "done": done, "skipped": skipped, "failed": failed, "seconds": seconds }))?;
+    } else {
+        let facts = [("done", done), ("skipped", skipped), ("failed", failed)].map(|(name, count)| (name, count.to_string()));
+        print::facts(&facts)?;
+    }
+    Ok(if failed == 0 { Exit::Done } else { Exit::SomeFailed })
+}
+
+/// Where a volume's labels go: under its own name, without its ending.
+fn place_of(folder: &Path, volume: &Path) -> PathBuf {
+    let name = volume.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = if volume.is_dir() { &name } else { name.trim_end_matches(".gz").trim_end_matches(".nii") };
+    folder.join(format!("{name}.nii.gz"))
+}
+
+/// One of many volumes.
+struct Labelled {
+    classes: Vec<ClassVolume>,
+    /// Whether that was done before.
+    was_there: bool,
+}
+
+/// Labels one of many volumes, unless that was done before.
+fn one(args: &BatchArgs, segmenter: &VolumeSegmenter, path: &Path, place: PathBuf) -> Result<Labelled, AnyError> {
+    if interrupt::is_interrupted() {
+        return Err(Error::Cancelled { path: path.into() }.into());
+    }
+    refuse(&args.tiles, path)?;
+    let volume = segmenter.volume(path, &args.volume.choice())?;
+    let plan = segmenter.plan(&volume, &args.tiles.request(args.layers.layers())?, args.volume.after())?;
+    let existing = if args.overwrite { Existing::Overwrite } else { Existing::Refuse };
+    let output = VolumeOutput { path: place, quick_look: None, after: args.volume.after(), existing };
+    if let Some(classes) = segmenter.finished(&volume, &plan, &output)? {
+        tracing::info!("{}: labelled before", output.path.display());
+        return Ok(Labelled { classes, was_there: true });
+    }
+    output.check(&volume)?;
+    let progress = Progress::new(args.progress, path.display().to_string(), &plan);
+    let report = segmenter.run(&volume, &plan, &output, &progress);
+    progress.finish(&report);
+    let report = report?;
+    tracing::info!("{}: {:.1} s", report.path.display(), progress.seconds());
+    Ok(Labelled { classes: report.classes, was_there: false })
 }
 
 /// A volume that can be labelled, as far as that shows beforehand.
@@ -87,6 +178,9 @@ impl Job {
         let volume = segmenter.volume(path, &args.volume.choice())?;
         let plan = segmenter.plan(&volume, &args.tiles.request(args.layers.layers())?, args.volume.after())?;
         let several = args.scenes.len() > 1;
+        if several && args.quick_look.is_some() {
+            return Err("expected one volume for --quick-look, got several".into());
+        }
         let Location::Local(place) = &args.output else {
             return Err(Error::NotForVolumes { what: "an output in a store", path: path.into() }.into());
         };
@@ -101,7 +195,7 @@ impl Job {
             return Err(Error::SameOutput { first, second: path.into(), output: place }.into());
         }
         let existing = if args.overwrite { Existing::Overwrite } else { Existing::Refuse };
-        let output = VolumeOutput { path: place, after: args.volume.after(), existing };
+        let output = VolumeOutput { path: place, quick_look: args.quick_look.clone(), after: args.volume.after(), existing };
         output.check(&volume)?;
         Ok(Self { volume, plan, output })
     }
@@ -164,16 +258,6 @@ fn show(args: &SegmentArgs, job: &Job, report: &VolumeReport, seconds: f64) -> s
     if args.timings { timings::show(&report.timings) } else { Ok(()) }
 }
 
-/// The classes of all volumes: a header, then a line for each class of each volume.
-fn csv(tables: &[(&Job, VolumeReport)]) -> String {
-    let mut text = String::from("volume,value,name,voxels,ml\n");
-    for (job, report) in tables {
-        let path = job.volume.stored_profile().path.display().to_string().replace('"', "\"\"");
-        text.extend(report.csv().lines().skip(1).map(|line| format!("\"{path}\",{line}\n")));
-    }
-    text
-}
-
 fn local(input: &Location) -> Result<&Path, Error> {
     match input {
         Location::Local(path) => Ok(path),
@@ -193,6 +277,22 @@ fn refuse(tiles: &TileArgs, path: &Path) -> Result<(), Error> {
 }
 
 impl VolumeArgs {
+    /// An error if one of these options is given for scenes.
+    pub(super) fn refuse_for_scenes(&self) -> Result<(), AnyError> {
+        let given = [
+            ("--series", self.series.is_some()),
+            ("--frame", self.frame.is_some()),
+            ("--keep", self.keep != Kept::All),
+            ("--min-size", self.min_size.is_some()),
+            ("--fill-holes", self.fill_holes),
+            ("--csv", self.csv.is_some()),
+        ];
+        match given.into_iter().find(|(_, given)| *given) {
+            Some((option, _)) => Err(format!("expected volumes for {option}, got scenes").into()),
+            None => Ok(()),
+        }
+    }
+
     fn choice(&self) -> VolumeChoice {
         VolumeChoice { series: self.series.clone(), frame: self.frame }
     }

@@ -171,6 +171,10 @@ impl Line {
 
     /// Crop needs the halo on both sides of a cut to equal the whole; a mean gains little from more than a quarter of the tile.
     fn wanted_overlap(&self, tiles: Tiles) -> usize {
+        // Slices of a volume, each of which a network takes alone, share nothing.
+        if self.fixed == Some(1) {
+            return 0;
+        }
         let quarter = tiles.side.saturating_sub(self.lost) / 4;
         tiles.overlap.unwrap_or(match (tiles.blend, self.halo) {
             (Blend::Crop, halo) => 2 * halo.unwrap_or(0),

@@ -11,8 +11,13 @@ pub fn is_volume(path: &Path) -> bool {
     is_nifti_name(path) || is_dicom(path) || (path.is_dir() && (path.extension().is_none() || has_dicom(path)))
 }
 
+/// Whether a file's name is that of a DICOM segmentation to write.
+pub(super) fn is_segmentation_name(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("dcm"))
+}
+
 /// Whether one of a folder's first files is a DICOM file: GDAL has formats that are folders, too, each with an ending of its own.
-fn has_dicom(folder: &Path) -> bool {
+pub(super) fn has_dicom(folder: &Path) -> bool {
     fs::read_dir(folder).is_ok_and(|entries| entries.flatten().take(64).any(|entry| is_dicom(&entry.path())))
 }
 

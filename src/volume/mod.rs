@@ -5,6 +5,8 @@
 //! and finished scores go back to its own voxels plane by plane, so that memory does not grow with the number of slices.
 
 mod after;
+mod cases;
+mod file;
 mod intensity;
 mod kind;
 mod labels;
@@ -19,7 +21,8 @@ mod slab;
 mod source;
 
 pub use after::{AfterSteps, Kept};
+pub use cases::volumes_of;
 pub use kind::is_volume;
-pub use report::{ClassVolume, VolumeReport};
+pub use report::{ClassVolume, VolumeReport, csv};
 pub use segmenter::{VolumeOutput, VolumeSegmenter};
 pub use source::{Volume, VolumeChoice};

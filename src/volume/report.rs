@@ -1,8 +1,8 @@
 //! What a volume became.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Timings;
 
@@ -22,7 +22,7 @@ pub struct VolumeReport {
 }
 
 /// How much of a volume a class has.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClassVolume {
     /// Its label.
     pub value: u8,
@@ -34,12 +34,15 @@ pub struct ClassVolume {
     pub ml: f64,
 }
 
-impl VolumeReport {
-    /// A line for each class: `value,name,voxels,ml`, with a header.
-    #[must_use]
-    pub fn csv(&self) -> String {
+/// A table of several volumes: a header, then a line for each class of each.
+#[must_use]
+pub fn csv<'t>(volumes: impl IntoIterator<Item = (&'t Path, &'t [ClassVolume])>) -> String {
+    let mut text = String::from("volume,value,name,voxels,ml\n");
+    for (path, classes) in volumes {
+        let path = path.display().to_string().replace('"', "\"\"");
         // Names are letters, digits, - and _.
-        let rows = self.classes.iter().map(|class| format!("{},{},{},{:.6}\n", class.value, class.name, class.voxels, class.ml));
-        ["value,name,voxels,ml\n".to_owned()].into_iter().chain(rows).collect()
+        let line = |class: &ClassVolume| format!("\"{path}\",{},{},{},{:.6}\n", class.value, class.name, class.voxels, class.ml);
+        text.extend(classes.iter().map(line));
     }
+    text
 }

@@ -2,19 +2,21 @@
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+use std::{fs, io};
 
 use rayon::ThreadPoolBuilder;
 use serde_json::{Value, json};
 use swath_models::{Arithmetic, Axes, Executor as _, Extent, Fused, Model, ModelCard, Oriented, PixelType, VolumeInput};
-use swath_volumes::{Encoding, LabelClass, NiftiLabelWriter};
+use swath_volumes::{LabelClass, QuickLook};
 
 use super::after::{AfterSteps, Kept};
-use super::kind::is_nifti_name;
+use super::file::LabelFile;
 use super::labels::LabelPlanes;
 use super::planes::Planes;
 use super::report::{ClassVolume, VolumeReport};
 use super::scratch::{LabelScratch, SLAB};
 use super::source::{Volume, VolumeChoice};
+use crate::digest::Digest;
 use crate::outputs::check_files;
 use crate::pipeline::{self, Observer};
 use crate::plan::{Plan, PlanRequest, Storage, Stored, VolumeMemory};
@@ -22,10 +24,13 @@ use crate::segment::Origin;
 use crate::sink::{Unpublished, colours, prepare_text};
 use crate::source::RasterSource as _;
 use crate::stac::item_path;
-use crate::{Error, Existing, Result, Stage, Timings, heap};
+use crate::{Error, Existing, Result, Stage, Timings, Version, heap};
 
-/// Names that a label volume may have.
-const ENDINGS: &str = ".nii or .nii.gz";
+/// What of the file beside the labels these follow from.
+const IDENTITY: [&str; 6] = ["swath", "source", "source_version", "frame", "model", "parameters"];
+
+/// SHA-256 of the label volume.
+const DIGEST: &str = "labels_sha256";
 
 /// A model that is ready to label volumes. Unlike for scenes, tiles are stitched as the network gives their scores (logits, if the card says that a
 /// softmax or sigmoid is lacking), as MONAI and nnU-Net do.
@@ -40,8 +45,11 @@ pub struct VolumeSegmenter {
 /// Where the labels of a volume go.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VolumeOutput {
-    /// The label volume: `.nii` or `.nii.gz`. What says how it was made goes beside it, with the ending `.json`.
+    /// The label volume: `.nii` or `.nii.gz`, or `.dcm` for a segmentation of DICOM images. What says how it was made goes beside it, with the ending
+    /// `.json`.
     pub path: PathBuf,
+    /// A picture of three orthogonal slices with the labels over them: `.png`.
+    pub quick_look: Option<PathBuf>,
     /// What is done with labels when all are found.
     pub after: AfterSteps,
     /// What happens to files that are there already.
@@ -63,14 +71,13 @@ impl VolumeOutput {
     /// As said.
     pub fn check(&self, volume: &Volume) -> Result<()> {
         let input = &volume.profile().path;
-        if !is_nifti_name(&self.path) {
-            return Err(Error::VolumeOutput { volume: input.clone(), expected: ENDINGS, path: self.path.clone() });
-        }
-        let canonical = |path: &Path| std::fs::canonicalize(path).ok();
+        LabelFile::check(&self.path, volume)?;
+        let canonical = |path: &Path| fs::canonicalize(path).ok();
         if canonical(&self.path).is_some_and(|output| canonical(input) == Some(output)) {
             return Err(Error::OutputIsScene { output: self.path.clone(), scene: input.clone() });
         }
-        check_files(&[self.path.clone(), self.item()], self.existing)
+        let files: Vec<PathBuf> = [self.path.clone(), self.item()].into_iter().chain(self.quick_look.clone()).collect();
+        check_files(&files, self.existing)
     }
 }
 
@@ -140,6 +147,31 @@ impl VolumeSegmenter {
         }
     }
 
+    /// The classes of a volume that was labelled before, by the same model with the same options: what says how the labels were made says so, the volume
+    /// has not changed since, and the labels are the bytes that were written then. None if one of these is not so.
+    ///
+    /// # Errors
+    /// If what is there cannot be read.
+    pub fn finished(&self, volume: &Volume, plan: &Plan, output: &VolumeOutput) -> Result<Option<Vec<ClassVolume>>> {
+        let error = |path: &Path| {
+            let path = path.to_owned();
+            move |source| Error::File { action: "read", path, source }
+        };
+        let item = output.item();
+        if !item.exists() || !output.path.exists() {
+            return Ok(None);
+        }
+        let found = fs::read(&item).map_err(error(&item))?;
+        let Ok(Value::Object(found)) = serde_json::from_slice::<Value>(&found) else { return Ok(None) };
+        let expected = self.describe(volume, plan, output, &[], 0);
+        if IDENTITY.iter().any(|field| found.get(*field) != expected.get(*field)) {
+            return Ok(None);
+        }
+        let digest = digest(&output.path).map_err(error(&output.path))?;
+        let is_same = found.get(DIGEST).and_then(Value::as_str) == Some(&digest);
+        Ok(found.get("classes").filter(|_| is_same).and_then(|classes| serde_json::from_value(classes.clone()).ok()))
+    }
+
     /// Labels a volume. The label volume appears when it is complete.
     ///
     /// # Errors
@@ -165,14 +197,17 @@ impl VolumeSegmenter {
         let voxel = volume.stored_profile().affine.voxel_volume();
         output.after.apply(&mut labels, volume.size(), voxel, &self.card)?;
         let file = Unpublished::create(&output.path, output.existing)?;
-        let counts = pool.install(|| self.write(volume, &labels, file.part(), &output.path))?;
+        let counts = pool.install(|| self.write(volume, &labels, file.part(), output))?;
         let class = |class: &swath_models::Class| {
             let voxels = counts[usize::from(class.value)];
             ClassVolume { value: class.value, name: class.name.clone(), voxels, ml: voxels as f64 * voxel / 1000.0 }
         };
         let classes: Vec<ClassVolume> = self.card.classes.iter().map(class).collect();
         let nodata = volume.size().area() as u64 - classes.iter().map(|class| class.voxels).sum::<u64>();
-        let text = serde_json::to_string_pretty(&self.describe(volume, plan, output, &classes, nodata)).unwrap_or_default();
+        let mut item = self.describe(volume, plan, output, &classes, nodata);
+        let written = |source| Error::File { action: "read", path: file.part().to_owned(), source };
+        item[DIGEST] = digest(file.part()).map_err(written)?.into();
+        let text = serde_json::to_string_pretty(&item).unwrap_or_default();
         let item = prepare_text(&output.item(), &format!("{text}\n"), output.existing)?;
         file.publish()?;
         item.publish()?;
@@ -181,8 +216,8 @@ impl VolumeSegmenter {
         Ok(VolumeReport { path: output.path.clone(), item: output.item(), classes, nodata, timings })
     }
 
-    /// Writes the label volume; `name` is the one that it will have. How often each label occurs.
-    fn write(&self, volume: &Volume, labels: &LabelScratch, part: &Path, name: &Path) -> Result<Box<[u64; 256]>> {
+    /// Writes the label volume to `part`, and the picture, if there is to be one. How often each label occurs.
+    fn write(&self, volume: &Volume, labels: &LabelScratch, part: &Path, output: &VolumeOutput) -> Result<Box<[u64; 256]>> {
         let colours = colours(&self.card.classes);
         let class = |(class, colour): (&swath_models::Class, &swath_models::Colour)| LabelClass {
             value: class.value.into(),
@@ -190,22 +225,41 @@ impl VolumeSegmenter {
             colour: Some([colour.red, colour.green, colour.blue]),
         };
         let classes: Vec<LabelClass> = self.card.classes.iter().zip(&colours).map(class).collect();
-        let mut writer = NiftiLabelWriter::create(part, volume.stored_profile(), &classes, Encoding::of(name))?;
+        let mut file = LabelFile::create(part, &output.path, volume, &self.card, &classes)?;
         let mut counts = Box::new([0u64; 256]);
-        labels.read(|_, planes| {
+        let mut picture = None;
+        if let Some(path) = &output.quick_look {
+            let reader = volume.stored().reader(volume.frame())?;
+            picture = Some((
+                Unpublished::create(path, output.existing)?,
+                QuickLook::new(volume.stored_profile(), &classes, None),
+                reader,
+            ));
+        }
+        let plane = volume.size().height * volume.size().width;
+        labels.read(|first, planes| {
             for label in planes.iter() {
                 counts[usize::from(*label)] += 1;
             }
-            Ok(writer.write(planes)?)
+            if let Some((_, picture, reader)) = &mut picture {
+                for (z, labels) in (first..).zip(planes.chunks_exact(plane)) {
+                    picture.plane(z, &reader.read(z..z + 1)?, labels);
+                }
+            }
+            file.write(planes)
         })?;
-        writer.finish()?;
+        file.finish()?;
+        if let Some((file, picture, _)) = picture {
+            picture.write(file.part())?;
+            file.publish()?;
+        }
         Ok(counts)
     }
 
     /// Everything that the labels depend on, and what they are.
     fn describe(&self, volume: &Volume, plan: &Plan, output: &VolumeOutput, classes: &[ClassVolume], nodata: u64) -> Value {
         let stored = volume.stored_profile();
-        let absolute = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let absolute = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let warnings: Vec<String> = stored.warnings.iter().map(ToString::to_string).collect();
         let Extent { z, y, x } = plan.layout.input;
         let overlap = plan.layout.overlap;
@@ -215,6 +269,7 @@ impl VolumeSegmenter {
             "swath": env!("CARGO_PKG_VERSION"),
             "labels": output.path.file_name().map(|name| name.to_string_lossy()),
             "source": absolute(&stored.path),
+            "source_version": version(&stored.path),
             "frame": volume.frame(),
             "size": [stored.size.x, stored.size.y, stored.size.z],
             "spacing_mm": stored.affine.spacing(),
@@ -238,4 +293,22 @@ impl VolumeSegmenter {
             "nodata_voxels": nodata,
         })
     }
+}
+
+/// Which content a file has, or a folder's files.
+fn version(path: &Path) -> Option<Version> {
+    if path.is_file() {
+        return fs::metadata(path).ok().map(|file| Version::from(&file));
+    }
+    let mut files: Vec<PathBuf> = fs::read_dir(path).ok()?.flatten().map(|entry| entry.path()).collect();
+    files.sort();
+    let versions: Vec<Version> =
+        files.iter().filter_map(|file| fs::metadata(file).ok()).map(|file| Version::from(&file)).collect();
+    Some(Version::of_all(&versions))
+}
+
+fn digest(path: &Path) -> io::Result<String> {
+    let mut digest = Digest::default();
+    digest.add_file(path)?;
+    Ok(digest.hex())
 }

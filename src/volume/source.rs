@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use gdal::raster::GdalDataType;
 use swath_models::{Axes, Intensity, LabelResampling, Orientation, VolumeInput};
 use swath_tiling::{Size, Window};
-use swath_volumes::{VolumeOptions, VolumeProfile, VolumeSource};
+use swath_volumes::{Origin, VolumeOptions, VolumeProfile, VolumeSource};
 
 use super::intensity::Step;
 use super::line::Line;
@@ -94,6 +94,11 @@ impl Volume {
     #[must_use]
     pub fn stored_profile(&self) -> &VolumeProfile {
         self.stored.profile()
+    }
+
+    /// Whether it came from DICOM images.
+    pub(super) fn is_dicom(&self) -> bool {
+        matches!(self.stored_profile().origin, Origin::Dicom(_))
     }
 
     /// Whether the network sees other voxels than those that are stored.
