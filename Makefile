@@ -18,7 +18,8 @@ SCENES ?= 1000
 PRECISIONS ?= f32 bf16
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint doc check sanitize bench-cpu bench-end-to-end bench-training bench-remote bench-batch bundled-model clean
+.PHONY: help setup build demo test lint doc check sanitize bench-cpu bench-end-to-end bench-training bench-remote bench-batch gpu-package gpu-check
+.PHONY: cuda-wheels bundled-model clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -37,9 +38,12 @@ demo: build ## Generate a scene, label it, and show where the label map and the 
 test: setup ## Run all tests; those that need real data look for SWATH_DATA, else ../shared/data
 	$(CARGO) test --workspace $(CARGO_FLAGS)
 
-lint: setup ## Check format and clippy's lints
+lint: setup ## Check format and clippy's lints, with CUDA, without it, and with candle's
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets $(CARGO_FLAGS) -- -D warnings
+	$(CARGO) clippy --package swath --no-default-features --all-targets $(CARGO_FLAGS) -- -D warnings
+	$(CARGO) clippy --package swath-models --no-default-features --all-targets $(CARGO_FLAGS) -- -D warnings
+	CARGO="$(CARGO)" CARGO_FLAGS="$(CARGO_FLAGS)" scripts/check-candle-cuda.sh
 
 doc: setup ## Build the documentation; a warning is an error
 	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --workspace --no-deps $(CARGO_FLAGS)
@@ -72,6 +76,17 @@ bench-remote: build ## Label SCENE=... with MODEL=... from disk, from a slow ser
 bench-batch: build ## Label SCENES=1000 small scenes in one batch: what a scene costs beyond the network, and memory
 	@scripts/setup.sh python
 	@python3 benches/batch/bench.py $(TARGET)/release/swath $(TARGET)/bench-batch $(SCENES)
+
+cuda-wheels: ## Install what the tests compile kernels and plan convolutions with where there is no card (1.3 GB from PyPI)
+	@scripts/cuda-wheels.sh
+
+gpu-package: setup ## Make target/gpu-check/package: all that gpu-check needs on a machine with a card, less than 64 MiB
+	@CARGO="$(CARGO)" CARGO_FLAGS="$(CARGO_FLAGS)" scripts/gpu-package.sh
+
+gpu-check: ## Hold the card against the CPU and time it beside PyTorch; where there is no cargo, with the package that is there
+	@if command -v $(CARGO) >/dev/null; then $(MAKE) gpu-package; fi
+	@test -x $(TARGET)/gpu-check/package/check.sh || { echo "expected $(TARGET)/gpu-check/package, which make gpu-package makes where there is cargo" >&2; exit 1; }
+	@$(TARGET)/gpu-check/package/check.sh $(TARGET)/gpu-check/results
 
 $(BENCH)/venv/ready: benches/cpu/requirements.txt
 $(BENCH)/venv-training/ready: benches/cpu/requirements-training.txt
