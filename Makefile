@@ -19,7 +19,8 @@ SCENES ?= 1000
 PRECISIONS ?= f32 bf16
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint doc check sanitize fuzz bench-cpu bench-zoo bench-end-to-end bench-training bench-remote bench-batch bench-volumes bench-meshnet bundled-model clean
+.PHONY: help setup build demo test lint doc check sanitize fuzz bench-cpu bench-zoo bench-end-to-end bench-training bench-remote bench-batch
+.PHONY: bench-volumes bench-meshnet gpu-package gpu-check cuda-wheels bundled-model clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -38,9 +39,12 @@ demo: build ## Generate a scene, label it, and show where the label map and the 
 test: setup ## Run all tests; those that need real data look for SWATH_DATA, else ../shared/data
 	$(CARGO) test --workspace $(CARGO_FLAGS)
 
-lint: setup ## Check format and clippy's lints
+lint: setup ## Check format and clippy's lints, with CUDA, without it, and with candle's
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets $(CARGO_FLAGS) -- -D warnings
+	$(CARGO) clippy --package swath --no-default-features --all-targets $(CARGO_FLAGS) -- -D warnings
+	$(CARGO) clippy --package swath-models --no-default-features --all-targets $(CARGO_FLAGS) -- -D warnings
+	CARGO="$(CARGO)" CARGO_FLAGS="$(CARGO_FLAGS)" scripts/check-candle-cuda.sh
 
 doc: setup ## Build the documentation; a warning is an error
 	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --workspace --no-deps $(CARGO_FLAGS)
@@ -106,6 +110,17 @@ bench-volumes: build $(BENCH)/venv-volumes/ready ## Label generated volumes of D
 
 bench-meshnet: build $(BENCH)/venv-volumes/ready ## Label a head with MeshNet in three tilings, beside ONNX Runtime in blocks (SWATH_DATA)
 	@$(BENCH)/venv-volumes/bin/python benches/volumes/meshnet.py $(TARGET)/release/swath $(TARGET)/bench-volumes $(DATA)
+
+cuda-wheels: ## Install what the tests compile kernels and plan convolutions with where there is no card (1.3 GB from PyPI)
+	@scripts/cuda-wheels.sh
+
+gpu-package: setup ## Make target/gpu-check/package: all that gpu-check needs on a machine with a card, less than 64 MiB
+	@CARGO="$(CARGO)" CARGO_FLAGS="$(CARGO_FLAGS)" scripts/gpu-package.sh
+
+gpu-check: ## Hold the card against the CPU and time it beside PyTorch; where there is no cargo, with the package that is there
+	@if command -v $(CARGO) >/dev/null; then $(MAKE) gpu-package; fi
+	@test -x $(TARGET)/gpu-check/package/check.sh || { echo "expected $(TARGET)/gpu-check/package, which make gpu-package makes where there is cargo" >&2; exit 1; }
+	@$(TARGET)/gpu-check/package/check.sh $(TARGET)/gpu-check/results
 
 $(BENCH)/venv-volumes/ready: benches/volumes/requirements.txt
 $(BENCH)/venv/ready: benches/cpu/requirements.txt

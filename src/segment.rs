@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde_json::{Map, Value, json};
-use swath_models::{Arithmetic, Executor, Fused, Golden, Model, ModelCard};
+use swath_models::{Arithmetic, Executor, Fused, Golden, Model, ModelCard, ScoreActivation};
 use swath_tiling::{TileGrid, Window};
 
 use crate::computing::Computing;
@@ -94,6 +94,17 @@ impl Segmenter {
     pub fn open_on(folder: &Path, computing: Computing) -> Result<Self> {
         let model = Model::read(folder)?;
         Self::prepare(model, Origin::of(folder)?, computing)
+    }
+
+    /// Labels with an executor of one's own, whose graph is the card's and gives probabilities.
+    ///
+    /// # Errors
+    /// If card and graph disagree.
+    pub fn with_executor(card: ModelCard, executor: Box<dyn Executor>) -> Result<Self> {
+        let origin = Origin { href: format!("swath:{}", card.name), digest: None };
+        let plain = ModelCard { activation: ScoreActivation::None, ..card.clone() };
+        plain.check(executor.graph(), Path::new(&card.name))?;
+        Ok(Self { card, executor, origin })
     }
 
     fn prepare(model: Model, origin: Origin, computing: Computing) -> Result<Self> {

@@ -58,8 +58,9 @@ fn help_is_data_and_wrong_usage_is_an_error() {
     assert!(swath(folder.path(), "--version").succeeds().stdout.starts_with("swath "));
     swath(folder.path(), "").fails(2, &["Usage"]);
     swath(folder.path(), "segment").fails(2, &["SCENE", "--model", "--output"]);
-    swath(folder.path(), "segment a.tif --model m --output o.tif --device cuda").fails(2, &["CPU only"]);
-    swath(folder.path(), "segment a.tif --model m --output o.tif --precision f16").fails(2, &["f32", "bf16"]);
+    swath(folder.path(), "segment a.tif --model m --output o.tif --device gpu").fails(2, &["cuda:NUMBER"]);
+    swath(folder.path(), "segment a.tif --model m --output o.tif --device cuda:x").fails(2, &["cuda:NUMBER"]);
+    swath(folder.path(), "segment a.tif --model m --output o.tif --precision f8").fails(2, &["f32", "bf16"]);
     swath(folder.path(), "segment a.tif --model m --output o.tif --max-memory 2parsecs").fails(2, &["parsecs"]);
     swath(folder.path(), "segment a.tif --model m --output o.tif --window 1,2,3").fails(2, &["4 numbers"]);
     swath(folder.path(), "segment a.tif --model m --output o.tif --window 0,0,0,9").fails(2, &["at least 1"]);

@@ -14,10 +14,10 @@ use swath_models::{Builder, Class, Conv, Model, ModelCard, Rank, Scaling, Scope,
 /// The label of pixels without data in every model here.
 pub(crate) const NODATA: u8 = 255;
 
-/// The binary, to be run in `folder`; nothing of the tester's environment changes what it says.
+/// The binary, to be run in `folder`; nothing of the tester's environment changes what it says, nor does a graphics processor.
 pub(crate) fn program(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_swath"));
-    command.current_dir(folder).env_remove("RUST_LOG").stdin(Stdio::null());
+    command.current_dir(folder).env_remove("RUST_LOG").env("CUDA_VISIBLE_DEVICES", "").stdin(Stdio::null());
     command
 }
 

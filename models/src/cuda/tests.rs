@@ -52,7 +52,8 @@ fn check(what: &str, graph: &Graph, weights: &Weights, input: &Tensor, expected:
 
 fn compare(what: &str, graph: &Graph, weights: &Weights, input: &Tensor) {
     let expected = Reference::new(graph.clone(), weights).unwrap().run(input.clone()).unwrap();
-    check(what, graph, weights, input, &expected, 1.0);
+    // Whole networks round more often than single operators.
+    check(what, graph, weights, input, &expected, 3.0);
 }
 
 fn noisy(shape: Shape, seed: u64) -> Tensor {
