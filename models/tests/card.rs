@@ -33,6 +33,7 @@ fn model() -> Model {
         activation: ScoreActivation::Softmax,
         dropped: vec![7],
         gsd: Some(GsdRange { minimum: 0.5, maximum: 2.0 }),
+        crf: None,
     };
     Model { card, graph, weights }
 }

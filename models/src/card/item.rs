@@ -3,6 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use super::CrfSettings;
 use crate::{Class, Scaling, ScoreActivation};
 
 /// A STAC item, as far as a card goes.
@@ -32,6 +33,8 @@ pub(super) struct Properties {
     pub(super) dropped: Option<Vec<u8>>,
     #[serde(rename = "swath:gsd", default, skip_serializing_if = "Option::is_none")]
     pub(super) gsd: Option<GsdField>,
+    #[serde(rename = "swath:crf", default, skip_serializing_if = "Option::is_none")]
+    pub(super) crf: Option<CrfSettings>,
     #[serde(flatten)]
     pub(super) rest: Map<String, Value>,
 }

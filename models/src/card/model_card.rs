@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::CrfSettings;
 use crate::{Activation, Class, Error, Graph, Op, Result, Scaling, ScoreActivation};
 
 /// What a checkpoint needs to be fed correctly, and what its output means: a STAC item with the Machine Learning Model extension v1.5.2.
@@ -29,6 +30,8 @@ pub struct ModelCard {
     pub dropped: Vec<u8>,
     /// Ground sample distances that the network was trained for: `swath:gsd`.
     pub gsd: Option<GsdRange>,
+    /// The CRF that its probabilities are to be refined by: `swath:crf`.
+    pub crf: Option<CrfSettings>,
 }
 
 /// Allowed ground sample distances in metres per pixel.
@@ -47,7 +50,7 @@ impl ModelCard {
     /// If bands or classes are not as many as the graph's channels, two classes have one name, a scaling cannot be computed, or the activation
     /// is one that the graph has applied already.
     pub fn check(&self, graph: &Graph, path: &Path) -> Result<()> {
-        self.check_scaling(path)?;
+        self.check_bands(path)?;
         let fail = |field: &str, expected: String, got: usize| Error::Card {
             path: path.into(),
             field: field.into(),

@@ -136,12 +136,22 @@ impl ModelCard {
         if let Some(GsdRange { minimum, maximum }) = gsd.filter(|gsd| !(gsd.minimum > 0.0 && gsd.maximum >= gsd.minimum)) {
             return Err(fail("swath:gsd", "0 < minimum <= maximum", format!("{minimum} to {maximum}")));
         }
-        let card = Self { name: p.name, architecture: p.architecture, bands, scaling, classes, nodata, activation, dropped, gsd };
-        card.check_scaling(path)?;
+        let (name, architecture, crf) = (p.name, p.architecture, p.crf);
+        let card = Self { name, architecture, bands, scaling, classes, nodata, activation, dropped, gsd, crf };
+        card.check_bands(path)?;
         Ok((card, Shapes { input: input.input, result: output.result }))
     }
 
-    pub(super) fn check_scaling(&self, path: &Path) -> Result<()> {
+    fn check_crf(&self, path: &Path) -> Result<()> {
+        let mut names = self.crf.iter().flat_map(|crf| crf.bands.iter().flatten());
+        let Some(band) = names.find(|band| !self.bands.contains(band)) else { return Ok(()) };
+        let (field, expected) = ("swath:crf.bands".into(), "bands of mlm:input[0].bands".into());
+        Err(Error::Card { path: path.into(), field, expected, got: format!("`{band}`") })
+    }
+
+    /// Checks what is said of the bands: how they are scaled, and which are a CRF's colours.
+    pub(super) fn check_bands(&self, path: &Path) -> Result<()> {
+        self.check_crf(path)?;
         for (band, scaling) in self.scaling.iter().enumerate() {
             let field = format!("mlm:input[0].value_scaling[{band}]");
             let wrong =
@@ -167,7 +177,7 @@ fn check_names(item: &Item, path: &Path) -> Result<()> {
         );
     }
     if let Some(name) = item.properties.rest.keys().find(|name| name.starts_with("swath:")) {
-        let known = "swath:activation, swath:dropped_classes or swath:gsd";
+        let known = "swath:activation, swath:crf, swath:dropped_classes or swath:gsd";
         return fail(name, known, "a property that Swath does not know".into());
     }
     Ok(())
