@@ -21,7 +21,7 @@ use super::{interrupt, print};
 pub(super) fn run(args: &BatchArgs) -> Result<Exit, AnyError> {
     interrupt::watch()?;
     args.remote.set_up();
-    let segmenter = Segmenter::open(&args.model, args.tiles.arithmetic())?;
+    let segmenter = args.models.open(args.tiles.arithmetic(), &args.refine)?;
     let mut scenes = Manifest::read(&args.manifest, &args.options(), &args.bands(&segmenter))?.scenes;
     if args.output.is_within(&args.manifest) {
         // Products of an earlier run are no scenes.
@@ -69,7 +69,7 @@ impl BatchArgs {
     fn bands(&self, segmenter: &Segmenter) -> Vec<String> {
         match &self.tiles.bands {
             Some(bands) => bands.iter().map(ToString::to_string).collect(),
-            None => segmenter.card().bands.clone(),
+            None => segmenter.bands().to_vec(),
         }
     }
 

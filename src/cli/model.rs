@@ -47,6 +47,7 @@ fn new(args: &NewArgs) -> Result<(), AnyError> {
         activation: ScoreActivation::Softmax,
         dropped: Vec::new(),
         gsd: None,
+        crf: None,
     };
     Model { card, graph, weights }.write(&args.output)?;
     Ok(print::line(args.output.display())?)
@@ -74,6 +75,7 @@ fn import(args: &ImportArgs) -> Result<(), AnyError> {
             ScoreKind::Logits => ScoreActivation::Softmax,
         },
         gsd: args.gsd,
+        crf: None,
     };
     // A network that cannot label every pixel is refused here rather than at the first scene.
     imported.graph.geometry()?;

@@ -3,9 +3,8 @@
 use std::path::Path;
 
 use serde_json::json;
-use swath::Segmenter;
 use swath::plan::Plan;
-use swath_models::{Convolutions, Precision, Reach};
+use swath_models::{Augmentation, Convolutions, Precision, Reach};
 
 use super::args::PlanArgs;
 use super::bytes::{show_bytes, show_count};
@@ -13,18 +12,27 @@ use super::fail::{AnyError, Exit};
 use super::print;
 
 pub(super) fn run(args: &PlanArgs) -> Result<Exit, AnyError> {
-    let segmenter = Segmenter::open(&args.model, args.tiles.arithmetic())?;
+    let segmenter = args.models.open(args.tiles.arithmetic(), &args.refine)?;
     for path in &args.scenes {
         let scene = args.tiles.within(segmenter.scene(path, args.tiles.bands.as_deref())?)?;
         let plan = segmenter.plan(&scene, &args.tiles.request(args.layers.layers())?)?;
         let run = plan.tiles_within(&scene)?;
-        if args.json { print::line(as_json(&path.shown(), &plan, run))? } else { show(&path.shown(), &plan, run)? }
+        let looks = Looks { models: args.models.model.len(), augmentation: segmenter.augmentation() };
+        let path = path.shown();
+        if args.json { print::line(as_json(&path, &plan, run, looks))? } else { show(&path, &plan, run, looks)? }
     }
     Ok(Exit::Done)
 }
 
+/// How often a tile is looked at.
+#[derive(Clone, Copy)]
+struct Looks<'a> {
+    models: usize,
+    augmentation: &'a Augmentation,
+}
+
 /// `run` tiles touch the area of interest.
-fn show(path: &Path, plan: &Plan, run: usize) -> std::io::Result<()> {
+fn show(path: &Path, plan: &Plan, run: usize, looks: Looks<'_>) -> std::io::Result<()> {
     let layout = &plan.layout;
     let halo = match &plan.geometry.reach {
         Reach::Halo(halo) => format!("{} x {} pixels", halo.x.before.max(halo.x.after), halo.y.before.max(halo.y.after)),
@@ -43,6 +51,9 @@ fn show(path: &Path, plan: &Plan, run: usize) -> std::io::Result<()> {
         ("precision", precision(plan.arithmetic.precision).into()),
         ("convolutions", convolutions(plan.arithmetic.convolutions).into()),
         ("halo", halo),
+        ("models", looks.models.to_string()),
+        ("views", format!("{} ({})", looks.augmentation.views(), looks.augmentation)),
+        ("refinement", refinement(plan)),
         ("swaths", plan.swaths.len().to_string()),
         ("workers", workers(plan)),
         ("operations", format!("{}FLOP", show_count(plan.flops as f64))),
@@ -54,12 +65,20 @@ fn show(path: &Path, plan: &Plan, run: usize) -> std::io::Result<()> {
         ("  blocks read", bytes(memory.blocks)),
         ("  weights", bytes(memory.weights)),
         ("  network", bytes(memory.network)),
+        ("  refining", bytes(memory.refining)),
         ("  tiles waiting", bytes(memory.waiting)),
         ("  mosaic", bytes(memory.mosaic)),
         ("  finishing", bytes(memory.finish)),
         ("  loading", bytes(memory.loading)),
     ];
     print::facts(&facts)
+}
+
+/// What is done after the network.
+fn refinement(plan: &Plan) -> String {
+    let words = plan.refine.parameters.iter().map(|(name, value)| format!("{name} {}", value.to_string().replace('"', "")));
+    let words = words.collect::<Vec<_>>().join("; ");
+    if words.is_empty() { "none".into() } else { words }
 }
 
 /// How many tiles are computed at once, and by how many threads each.
@@ -85,7 +104,7 @@ fn convolutions(convolutions: Convolutions) -> &'static str {
     }
 }
 
-fn as_json(path: &Path, plan: &Plan, run: usize) -> serde_json::Value {
+fn as_json(path: &Path, plan: &Plan, run: usize, looks: Looks<'_>) -> serde_json::Value {
     let layout = &plan.layout;
     let (window, memory) = (layout.window, &plan.memory);
     json!({
@@ -102,6 +121,9 @@ fn as_json(path: &Path, plan: &Plan, run: usize) -> serde_json::Value {
         "precision": plan.arithmetic.precision.name(),
         "convolutions": plan.arithmetic.convolutions.name(),
         "halo": plan.geometry.halo().map(|halo| json!({ "width": halo.x, "height": halo.y })),
+        "models": looks.models,
+        "views": looks.augmentation.views(),
+        "refinement": plan.refine.parameters,
         "flops": plan.flops,
         "bytes_to_read": plan.bytes_to_read,
         "max_memory": plan.max_memory,
@@ -114,6 +136,7 @@ fn as_json(path: &Path, plan: &Plan, run: usize) -> serde_json::Value {
             "weights": memory.weights,
             "loading": memory.loading,
             "network": memory.network,
+            "refining": memory.refining,
             "tiles_waiting": memory.waiting,
             "mosaic": memory.mosaic,
             "finishing": memory.finish,

@@ -19,7 +19,7 @@ pub(super) fn run(args: &SegmentArgs) -> Result<Exit, AnyError> {
     interrupt::watch()?;
     args.remote.set_up();
     let destinations = destinations(args)?;
-    let segmenter = Segmenter::open(&args.model, args.tiles.arithmetic())?;
+    let segmenter = args.models.open(args.tiles.arithmetic(), &args.refine)?;
     let request = args.tiles.request(args.layers.layers())?;
     let mut failures = 0;
     let mut jobs = Vec::new();

@@ -6,6 +6,7 @@ use swath_tiling::{Blend, TileGrid, Window};
 use super::layout::{self, Layout};
 use super::memory::{Computing, MemoryPlan, REMOTE_LEAST, REMOTE_MOST, Reading, Writing};
 use super::{BlendChoice, Layers, PlanRequest, Tiles};
+use crate::refine::Refine;
 use crate::source::RasterSource;
 use crate::source::{RasterProfile, Scene, visible};
 use crate::{Error, Result};
@@ -39,7 +40,7 @@ pub struct Plan {
     pub memory: MemoryPlan,
     /// The bound on it.
     pub max_memory: usize,
-    /// Operations of the network over all tiles.
+    /// Operations of the network, and of what refines its probabilities, over all tiles.
     pub flops: u64,
     /// Bytes of decoded pixels that are read, with those that neighbouring tiles share.
     pub bytes_to_read: u64,
@@ -51,6 +52,8 @@ pub struct Plan {
     pub threads: usize,
     /// What is written beside the labels.
     pub layers: Layers,
+    /// What is done after the network.
+    pub refine: Refine,
     /// Threads that compress the finished files: fewer than compute if memory asks for it.
     pub finish_threads: usize,
 }
@@ -61,10 +64,15 @@ impl Plan {
     /// # Errors
     /// If the request does not fit the network, or no tiling fits in memory; the error says what would do.
     pub fn new(scene: &Scene, executor: &dyn Executor, request: &PlanRequest) -> Result<Self> {
+        Self::refined(scene, executor, request, Refine::none(u8::MAX))
+    }
+
+    /// As [`Plan::new`], with what is done after the network.
+    pub(crate) fn refined(scene: &Scene, executor: &dyn Executor, request: &PlanRequest, refine: Refine) -> Result<Self> {
         let profile = scene.profile();
         let bytes = scene.bands().numbers().iter().map(|number| profile.bands[number - 1].bytes).sum();
         let storage = if scene.input().is_remote() { Storage::Remote } else { Storage::Local };
-        Self::with_profile(profile, storage, bytes, executor, request)
+        Self::with(profile, storage, bytes, executor, request, refine)
     }
 
     /// As [`Plan::new`], for any source of this profile; `bytes` are those of a pixel in all bands read.
@@ -75,8 +83,19 @@ impl Plan {
         executor: &dyn Executor,
         request: &PlanRequest,
     ) -> Result<Self> {
-        let geometry = executor.graph().geometry()?;
-        let fixed = executor.graph().fixed_extent();
+        Self::with(profile, storage, bytes, executor, request, Refine::none(u8::MAX))
+    }
+
+    fn with(
+        profile: &RasterProfile,
+        storage: Storage,
+        bytes: usize,
+        executor: &dyn Executor,
+        request: &PlanRequest,
+        refine: Refine,
+    ) -> Result<Self> {
+        let geometry = executor.geometry()?;
+        let fixed = executor.fixed_extent();
         if request.blend.blend() == Blend::Crop
             && let Reach::WholeTile { node } = &geometry.reach
         {
@@ -91,7 +110,9 @@ impl Plan {
         if window.area() == 0 || !all.contains(window) {
             return Err(Error::WindowOutside { path: profile.path.clone(), window, size: profile.size });
         }
-        let search = Search { profile, window, geometry: &geometry, executor, request, fixed, bytes, storage };
+        // Tiles share what a pixel depends on: what the network sees, and what a CRF does.
+        let seen = geometry.clone().widened(refine.halo());
+        let search = Search { profile, window, geometry: &seen, executor, request, fixed, bytes, storage, refine: &refine };
         if let Some(workers) = request.workers.filter(|workers| !(1..=request.threads).contains(workers)) {
             return Err(Error::Workers { workers, threads: request.threads });
         }
@@ -105,7 +126,9 @@ impl Plan {
         }
         let found = search.best()?;
         let tiles: usize = found.swaths.iter().map(TileGrid::len).sum();
-        let flops = executor.graph().cost(found.layout.input)?.flops.saturating_mul(tiles as u64);
+        let pixels = found.layout.grid.tile_size().area();
+        let refining = refine.crf.as_ref().map_or(0, |crf| crf.flops(pixels, executor.output_channels()));
+        let flops = executor.flops(found.layout.input)?.saturating_add(refining).saturating_mul(tiles as u64);
         let bytes_to_read = (tiles * found.layout.input.product() * bytes) as u64;
         Ok(Self {
             blend: request.blend,
@@ -120,6 +143,7 @@ impl Plan {
             workers: found.effort.computing.workers,
             threads: found.effort.computing.threads,
             layers: request.layers,
+            refine,
             finish_threads: found.effort.finish_threads,
             geometry,
         })
@@ -163,7 +187,7 @@ impl Plan {
                     needs(halo.x, margin.x.before),
                 )
         });
-        single || (self.layout.blend == Blend::Crop && halo)
+        single || (self.layout.blend == Blend::Crop && halo && self.refine.crf.is_none())
     }
 }
 
@@ -207,6 +231,7 @@ struct Search<'a> {
     /// Bytes of a pixel in all bands read.
     bytes: usize,
     storage: Storage,
+    refine: &'a Refine,
 }
 
 impl Search<'_> {
@@ -292,8 +317,8 @@ impl Search<'_> {
     fn found(&self, layout: &Layout, columns: usize, effort: Effort) -> Result<Found> {
         let reading =
             Reading::new(effort.readers, effort.remote, self.profile, self.bytes, layout.input.y, self.request.max_memory);
-        let classes = self.executor.graph().output_channels().max(2);
-        let writing = Writing { layers: self.request.layers, classes, threads: effort.finish_threads };
+        let classes = self.executor.output_channels().max(2);
+        let writing = Writing { layers: self.request.layers, classes, threads: effort.finish_threads, refine: self.refine };
         let swaths = layout.grid.swaths(columns);
         let memory = MemoryPlan::new(layout, &swaths, self.executor, reading, effort.computing, writing)?;
         Ok(Found { layout: layout.clone(), swaths, memory, effort, needed: reading.needed(&memory) })

@@ -318,5 +318,6 @@ fn card(recipe: &Recipe, output: &OutputFolder, scenes: &TrainingScenes, prepara
         activation: ScoreActivation::Softmax,
         dropped: Vec::new(),
         gsd,
+        crf: None,
     })
 }

@@ -231,6 +231,7 @@ impl Linear {
             activation: self.activation,
             dropped: Vec::new(),
             gsd: None,
+            crf: None,
         };
         Model { card, graph: builder.build(head).unwrap(), weights }
     }
