@@ -532,6 +532,82 @@ pub enum Error {
     /// Crop with convolutions whose values depend on where tiles are cut.
     #[error("cropping cannot equal the whole scene with Winograd's convolutions: open the model with `Convolutions::Direct`")]
     CropWinograd,
+    /// An area on the ground, for a scene that does not say how large its pixels are.
+    #[error("expected {} to have a projected CRS, so that {option} can be an area", path.display())]
+    AreaUnknown {
+        /// The scene.
+        path: PathBuf,
+        /// The flag.
+        option: &'static str,
+    },
+    /// Labels could not be changed.
+    #[error("cannot change the labels of {window}")]
+    Steps {
+        /// Which.
+        window: Window,
+        /// Why.
+        source: swath_refine::Error,
+    },
+    /// A CRF that cannot be computed.
+    #[error("wrong CRF for model `{model}`")]
+    Crf {
+        /// The model.
+        model: String,
+        /// What is wrong.
+        source: swath_refine::Error,
+    },
+    /// A colour of a CRF that is no band of the model.
+    #[error("expected bands of model `{model}` ({bands}) for its CRF, got `{got}`")]
+    CrfBand {
+        /// The model.
+        model: String,
+        /// Its bands.
+        bands: String,
+        /// The one that is none.
+        got: String,
+    },
+    /// More colours than a CRF takes.
+    #[error("expected at most {most} bands for the CRF of model `{model}`, got {got}")]
+    CrfBands {
+        /// The model.
+        model: String,
+        /// The most.
+        most: usize,
+        /// How many there are.
+        got: usize,
+    },
+    /// A threshold for what is no class.
+    #[error("expected a class of model `{model}` ({classes}), got `{got}`")]
+    ThresholdClass {
+        /// The model.
+        model: String,
+        /// Its classes.
+        classes: String,
+        /// The one that is none.
+        got: String,
+    },
+    /// Models whose labels do not mean the same.
+    #[error("model `{second}`: expected the {what} of model `{first}`, {expected}, got {got}")]
+    ModelsDiffer {
+        /// The first model.
+        first: String,
+        /// The one that differs.
+        second: String,
+        /// In what.
+        what: &'static str,
+        /// What the first one has.
+        expected: String,
+        /// What the other one has.
+        got: String,
+    },
+    /// Shares of models that are no shares.
+    #[error("expected a weight above 0 for each of {models} models, got {got}")]
+    ModelWeights {
+        /// How many models there are.
+        models: usize,
+        /// What was given.
+        got: String,
+    },
     /// No tiling fits in memory.
     #[error("labelling {} needs at least {} MiB of memory, the limit is {} MiB", path.display(), needed.div_ceil(1 << 20), limit >> 20)]
     Memory {

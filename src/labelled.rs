@@ -75,7 +75,8 @@ impl Labelled {
         let started = Instant::now();
         let Self { scene, product, outputs, sinks, mut ledger, run, shard, timings, spent } = self;
         let go_on = || if observer.is_cancelled() { Err(Error::Cancelled { path: scene.clone() }) } else { Ok(()) };
-        let Complete { labels: CompleteLabels { output: labels, summary, scratch }, layers } = sinks.complete(go_on)?;
+        let Complete { labels: CompleteLabels { output: labels, summary, mut scratches }, layers } =
+            sinks.complete(&product.steps, go_on)?;
         let item = product.describe(&outputs, &summary, shard.as_ref())?;
         // From here on, what has its name is this run's own, should it be killed between two of them.
         outputs.refuse()?;
@@ -83,7 +84,6 @@ impl Labelled {
             ledger.begin(run, Durability::Process)?;
         }
         ledger.enter(ledger::Stage::Publishing)?;
-        let mut scratches = vec![scratch];
         for CompleteLayer { output, scratch } in layers {
             scratches.push(scratch);
             output.publish()?;

@@ -3,6 +3,7 @@
 use swath_models::{LabelTable, ModelCard};
 
 use crate::Scores;
+use crate::refine::Thresholds;
 
 /// Pixels that are labelled together: few enough to stay in the cache for all classes.
 const PIXELS: usize = 4096;
@@ -15,6 +16,8 @@ pub(crate) struct Labeller {
     /// The classes that may be given, by their place among `values`.
     kept: Vec<usize>,
     nodata: u8,
+    /// Which labels count.
+    thresholds: Option<Thresholds>,
 }
 
 /// Labels of a part of the scene, and how sure they are.
@@ -27,10 +30,10 @@ pub(crate) struct Labels {
 }
 
 impl Labeller {
-    pub(crate) fn new(card: &ModelCard) -> Self {
+    pub(crate) fn new(card: &ModelCard, thresholds: Option<&Thresholds>) -> Self {
         let values: Vec<u8> = card.classes.iter().map(|class| class.value).collect();
         let kept = (0..values.len()).filter(|class| !card.dropped.contains(&values[*class])).collect();
-        Self { values, kept, nodata: card.nodata }
+        Self { values, kept, nodata: card.nodata, thresholds: thresholds.cloned() }
     }
 
     /// The same as a table, for who labels elsewhere.
@@ -39,7 +42,7 @@ impl Labeller {
         LabelTable { values: self.values.clone(), kept, nodata: self.nodata }
     }
 
-    /// The most probable class of every pixel, the first one at a tie.
+    /// The most probable class of every pixel, the first one at a tie, if it is probable enough.
     pub(crate) fn label(&self, scores: &Scores) -> Labels {
         let area = scores.window.area();
         let mut confidence = vec![f32::NEG_INFINITY; area];
@@ -65,7 +68,30 @@ impl Labeller {
             }
             values.extend(labels.iter().map(|label| *label as u8));
         }
-        Labels { values, confidence }
+        let mut labels = Labels { values, confidence };
+        if let Some(thresholds) = &self.thresholds {
+            self.apply(thresholds, scores, &mut labels);
+        }
+        labels
+    }
+
+    /// Takes away the labels that are not probable enough.
+    fn apply(&self, thresholds: &Thresholds, scores: &Scores, labels: &mut Labels) {
+        let area = scores.window.area();
+        let is_single = scores.scores.len() == area;
+        for (pixel, (value, confidence)) in labels.values.iter_mut().zip(&mut labels.confidence).enumerate() {
+            // No number is below another.
+            if *confidence < thresholds.least[usize::from(*value)] {
+                (*value, *confidence) = match thresholds.below {
+                    None => (self.nodata, f32::NAN),
+                    Some(0) if is_single => (self.values[0], 1.0 - scores.scores[pixel]),
+                    Some(class) => {
+                        let plane = if is_single { 0 } else { class };
+                        (self.values[class], scores.scores[plane * area + pixel])
+                    }
+                };
+            }
+        }
     }
 
     /// One plane of probabilities for every class, `(classes, height, width)`; NaN for pixels that are not valid.

@@ -10,7 +10,7 @@ use serde_json::Value;
 use swath_tiling::Window;
 
 use crate::identity::difference;
-use crate::sink::{Unpublished, remove, scratch_path, suffixed};
+use crate::sink::{Unpublished, changed_path, remove, scratch_path, suffixed};
 use crate::{Error, Result};
 
 /// `LABELS.ledger.part`: a JSON object a line. The first says which run this is, each later one that a window is on the disk, or how far publishing
@@ -187,6 +187,7 @@ impl Ledger {
         let files = self.entries.as_ref().map(|entries| entries.run.files.clone()).unwrap_or_default();
         files.iter().try_for_each(|file| {
             remove(&scratch_path(file))?;
+            remove(&changed_path(file))?;
             Unpublished::clear(file)
         })?;
         self.entries = None;

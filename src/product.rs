@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use swath_models::Class;
+use swath_refine::LabelSteps;
 use swath_tiling::{Size, Window};
 
 use crate::digest::Digest;
@@ -34,6 +35,8 @@ pub(crate) struct Product {
     pub(crate) model_href: String,
     /// Everything that the labels depend on.
     pub(crate) parameters: Map<String, Value>,
+    /// What is done with the labels before they are published.
+    pub(crate) steps: LabelSteps,
     /// When the scene was acquired, if that is known.
     pub(crate) acquired: Option<String>,
 }
@@ -198,15 +201,17 @@ impl Sinks {
         self.labels.scratch().keep();
     }
 
-    /// Makes the rasters; `go_on` is asked before each.
-    pub(crate) fn complete(self, go_on: impl Fn() -> Result<()>) -> Result<Complete> {
+    /// Makes the rasters, the labels once `steps` are done; `go_on` is asked before each.
+    pub(crate) fn complete(self, steps: &LabelSteps, go_on: impl Fn() -> Result<()>) -> Result<Complete> {
         let mut layers = Vec::new();
         for (_, sink) in self.layers {
             go_on()?;
             layers.push(sink.complete()?);
         }
         go_on()?;
-        let labels = self.labels.complete()?;
+        let labels = if steps.is_none() { self.labels } else { self.labels.changed(steps, &go_on)? };
+        go_on()?;
+        let labels = labels.complete()?;
         go_on()?;
         Ok(Complete { labels, layers })
     }

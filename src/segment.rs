@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde_json::{Map, Value, json};
-use swath_models::{Arithmetic, Executor, Fused, Golden, Model, ModelCard, ScoreActivation};
+use swath_models::{Arithmetic, Augmentation, Augmented, Executor, Golden, Model, ModelCard, ScoreActivation};
+use swath_refine::LabelSteps;
 use swath_tiling::{TileGrid, Window};
 
 use crate::computing::Computing;
 use crate::digest::Digest;
+use crate::ensemble::{Combined, Part};
 use crate::heap;
 use crate::identity::difference;
 use crate::labelled::{say_kept, sync_folders};
@@ -18,6 +20,7 @@ use crate::ledger::{self, Durability, Ledger};
 use crate::pipeline::{self, LabelledPart, LabelsWanted, Observer, RowSink, Scores};
 use crate::plan::{Layout, Plan, PlanRequest};
 use crate::product::{Product, Sinks};
+use crate::refine::{Refine, Refinement};
 use crate::resume::recover;
 use crate::shard::ShardFacts;
 use crate::sink::Start;
@@ -25,12 +28,29 @@ use crate::sink::space::{self, Need};
 use crate::source::{BandRequest, DECODED, RasterSource, STORED, Scene, SceneInput};
 use crate::{Error, Existing, Labelled, LayerEncoding, Location, Outputs, ProbabilityOutput, Report, Result, Shard, ShardReport};
 
-/// A model that is ready to label scenes.
+/// A model that is ready to label scenes, or several whose probabilities are averaged.
 pub struct Segmenter {
     card: ModelCard,
     executor: Box<dyn Executor>,
-    /// Where the model came from, and what it is.
-    origin: Origin,
+    /// Where the models came from, and what they are; one at least.
+    origins: Vec<Origin>,
+    /// The names of the bands, each once.
+    bands: Vec<String>,
+    /// Of every band of the card, its place among them.
+    places: Vec<usize>,
+    /// How each tile is looked at.
+    augmentation: Augmentation,
+    /// What is done after the network.
+    refinement: Refinement,
+}
+
+/// A model folder, and how much it has to say among several.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelChoice {
+    /// The folder.
+    pub folder: PathBuf,
+    /// Its share of the mean, relative to the others'.
+    pub weight: f32,
 }
 
 /// Where a model came from.
@@ -40,24 +60,34 @@ pub(crate) struct Origin {
     pub(crate) href: String,
     /// SHA-256 of card, graph and weights, one after the other; a bundled model has none.
     pub(crate) digest: Option<String>,
+    /// Its `mlm:name`.
+    name: String,
+    /// Its share, if there are others.
+    weight: f32,
 }
 
 impl Origin {
-    /// That of a model folder.
-    pub(crate) fn of(folder: &Path) -> Result<Self> {
+    /// That of a model folder with this card.
+    pub(crate) fn of(folder: &Path, card: &ModelCard) -> Result<Self> {
         let files = Model::files(folder);
         let mut digest = Digest::default();
         for path in &files {
             digest.add_file(path).map_err(|source| Error::File { action: "read", path: path.clone(), source })?;
         }
         let href = fs::canonicalize(&files[0]).unwrap_or_else(|_| files[0].clone()).display().to_string();
-        Ok(Self { href, digest: Some(digest.hex()) })
+        Ok(Self { href, digest: Some(digest.hex()), name: card.name.clone(), weight: 1.0 })
+    }
+
+    /// That of a model without a folder.
+    fn bundled(card: &ModelCard) -> Self {
+        let name = card.name.clone();
+        Self { href: format!("swath:{name}"), digest: None, name, weight: 1.0 }
     }
 }
 
 impl std::fmt::Debug for Segmenter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Segmenter").field("card", &self.card).field("origin", &self.origin).finish_non_exhaustive()
+        f.debug_struct("Segmenter").field("card", &self.card).field("origins", &self.origins).finish_non_exhaustive()
     }
 }
 
@@ -75,7 +105,7 @@ impl Segmenter {
     /// # Errors
     /// If card, graph and weights disagree, or what is to compute is missing.
     pub fn new_on(model: Model, computing: Computing) -> Result<Self> {
-        let origin = Origin { href: format!("swath:{}", model.card.name), digest: None };
+        let origin = Origin::bundled(&model.card);
         Self::prepare(model, origin, computing)
     }
 
@@ -93,7 +123,8 @@ impl Segmenter {
     /// As [`Segmenter::open`], or if what is to compute is missing.
     pub fn open_on(folder: &Path, computing: Computing) -> Result<Self> {
         let model = Model::read(folder)?;
-        Self::prepare(model, Origin::of(folder)?, computing)
+        let origin = Origin::of(folder, &model.card)?;
+        Self::prepare(model, origin, computing)
     }
 
     /// Labels with an executor of one's own, whose graph is the card's and gives probabilities.
@@ -101,15 +132,87 @@ impl Segmenter {
     /// # Errors
     /// If card and graph disagree.
     pub fn with_executor(card: ModelCard, executor: Box<dyn Executor>) -> Result<Self> {
-        let origin = Origin { href: format!("swath:{}", card.name), digest: None };
         let plain = ModelCard { activation: ScoreActivation::None, ..card.clone() };
         plain.check(executor.graph(), Path::new(&card.name))?;
-        Ok(Self { card, executor, origin })
+        let origin = Origin::bundled(&card);
+        Ok(Self::single(card, executor, origin))
+    }
+
+    /// Reads model folders and makes their mean ready: of several models, with the same classes by name, the probabilities are averaged.
+    ///
+    /// # Errors
+    /// As [`Segmenter::open_on`], or if there is none, a weight is not above 0, or the models differ in what has to be the same.
+    pub fn open_all(models: &[ModelChoice], computing: Computing) -> Result<Self> {
+        let is_share = |weight: f32| weight > 0.0 && weight.is_finite();
+        if models.is_empty() || !models.iter().all(|model| is_share(model.weight)) {
+            let got = models.iter().map(|model| model.weight.to_string()).collect::<Vec<_>>().join(", ");
+            return Err(Error::ModelWeights { models: models.len(), got });
+        }
+        if let [only] = models {
+            return Self::open_on(&only.folder, computing);
+        }
+        let (mut parts, mut origins) = (Vec::new(), Vec::new());
+        for &ModelChoice { ref folder, weight } in models {
+            let model = Model::read(folder)?;
+            origins.push(Origin { weight, ..Origin::of(folder, &model.card)? });
+            let executor = computing.executor(model.probabilities(), &model.weights)?;
+            parts.push(Part { card: model.card, executor, weight });
+        }
+        let Combined { card, executor, bands, places } = Combined::new(parts)?;
+        let (augmentation, refinement) = (Augmentation::none(), Refinement::default());
+        Ok(Self { card, executor, origins, bands, places, augmentation, refinement })
+    }
+
+    /// The same, with each tile looked at in several views whose probabilities are averaged.
+    ///
+    /// # Errors
+    /// If the network cannot be run on such views.
+    pub fn augmented(self, augmentation: Augmentation) -> Result<Self> {
+        if augmentation.is_none() {
+            return Ok(self);
+        }
+        let executor = Box::new(Augmented::new(self.executor, augmentation.clone())?);
+        Ok(Self { executor, augmentation, ..self })
+    }
+
+    /// The same, with what is done after the network.
+    ///
+    /// # Errors
+    /// If it names a class or band that the model has not, or a number that nothing can be computed with.
+    pub fn refined(self, refinement: Refinement) -> Result<Self> {
+        Refine::new(&refinement, &self.card, None)?;
+        Ok(Self { refinement, ..self })
+    }
+
+    /// What is done after the network.
+    #[must_use]
+    pub fn refinement(&self) -> &Refinement {
+        &self.refinement
+    }
+
+    /// How each tile is looked at.
+    #[must_use]
+    pub fn augmentation(&self) -> &Augmentation {
+        &self.augmentation
+    }
+
+    /// The names of the bands that are taken of a scene, each once.
+    #[must_use]
+    pub fn bands(&self) -> &[String] {
+        &self.bands
     }
 
     fn prepare(model: Model, origin: Origin, computing: Computing) -> Result<Self> {
         let executor = computing.executor(model.probabilities(), &model.weights)?;
-        Ok(Self { card: model.card, executor, origin })
+        Ok(Self::single(model.card, executor, origin))
+    }
+
+    /// One model, looked at as it is.
+    fn single(card: ModelCard, executor: Box<dyn Executor>, origin: Origin) -> Self {
+        let bands = card.bands.clone();
+        let (places, origins) = ((0..bands.len()).collect(), vec![origin]);
+        let (augmentation, refinement) = (Augmentation::none(), Refinement::default());
+        Self { card, executor, origins, bands, places, augmentation, refinement }
     }
 
     /// What the model needs and what its labels mean.
@@ -118,10 +221,14 @@ impl Segmenter {
         &self.card
     }
 
-    /// SHA-256 of card, graph and weights, in hexadecimal digits; a bundled model has none.
+    /// SHA-256 of card, graph and weights, in hexadecimal digits; a bundled model has none. Those of several models are joined, with their shares.
     #[must_use]
-    pub fn digest(&self) -> Option<&str> {
-        self.origin.digest.as_deref()
+    pub fn digest(&self) -> Option<String> {
+        if let [origin] = self.origins.as_slice() {
+            return origin.digest.clone();
+        }
+        let digest = |origin: &Origin| Some(format!("{}x{}", origin.weight, origin.digest.as_deref()?));
+        self.origins.iter().map(digest).collect::<Option<Vec<_>>>().map(|digests| digests.join("+"))
     }
 
     /// What runs the network. Its graph gives probabilities.
@@ -146,14 +253,14 @@ impl Segmenter {
     /// # Errors
     /// If the scene cannot be opened or lacks a band, or not as many bands are chosen as the model takes.
     pub fn scene(&self, input: impl Into<SceneInput>, bands: Option<&[BandRequest]>) -> Result<Scene> {
-        let own: Vec<BandRequest> =
-            self.card.bands.iter().map(|name| name.parse().unwrap_or_else(|never| match never {})).collect();
+        let own: Vec<BandRequest> = self.bands.iter().map(|name| name.parse().unwrap_or_else(|never| match never {})).collect();
         let requests = bands.unwrap_or(&own);
         if requests.len() != own.len() {
-            let (model, names) = (self.card.name.clone(), self.card.bands.join(", "));
+            let (model, names) = (self.card.name.clone(), self.bands.join(", "));
             return Err(Error::BandCount { model, expected: own.len(), names, got: requests.len() });
         }
-        let scene = Scene::open(input, requests)?;
+        let requests: Vec<BandRequest> = self.places.iter().map(|place| requests[*place].clone()).collect();
+        let scene = Scene::open(input, &requests)?;
         self.warn_of_gsd(&scene);
         Ok(scene)
     }
@@ -172,9 +279,10 @@ impl Segmenter {
     /// Plans how a scene is labelled.
     ///
     /// # Errors
-    /// As [`Plan::new`].
+    /// As [`Plan::new`], or if an area on the ground is asked for and the scene does not say how large its pixels are.
     pub fn plan(&self, scene: &Scene, request: &PlanRequest) -> Result<Plan> {
-        Plan::new(scene, self.executor.as_ref(), request)
+        let refine = Refine::new(&self.refinement, &self.card, Some(scene.profile()))?;
+        Plan::refined(scene, self.executor.as_ref(), request, refine)
     }
 
     /// Labels a scene. The outputs appear when all of them are complete.
@@ -325,6 +433,9 @@ impl Segmenter {
         let _stored = STORED.share(plan.memory.remote);
         let Admission { outputs, mut ledger, run, start } = self.admit(scene, plan, outputs)?;
         let product = self.product(scene, plan);
+        // The labels of a shard's neighbours are not there yet: steps that need them are done when all are merged.
+        let steps = if shard.is_some() { LabelSteps::none(product.nodata) } else { product.steps };
+        let product = Product { steps, ..product };
         // What is done within one row of tiles is not worth a ledger.
         let is_long = plan.swaths.len() > 1 || plan.layout.grid.row_starts().len() > 1;
         let (finished, old) = match (start, ledger.entries()) {
@@ -355,7 +466,7 @@ impl Segmenter {
             let row = rest.plan.swaths.first().map_or(height, |swath| swath.owned().y - y);
             tracing::info!("{}: resuming at row {row} of {height}", outputs.labels.display());
         }
-        let labeller = Labeller::new(&self.card);
+        let labeller = Labeller::new(&self.card, plan.refine.thresholds.as_ref());
         let ledger_of = is_long.then_some(&mut ledger);
         let mut writer = Writer { plan: &rest.plan, labeller, sinks: &mut sinks, ledger: ledger_of };
         let result = pipeline::run_to(scene, self.executor.as_ref(), &self.card.scaling, &rest.plan, observer, &mut writer);
@@ -389,8 +500,9 @@ impl Segmenter {
             nodata: self.card.nodata,
             sources: sources.map(absolute).collect(),
             model: self.card.name.clone(),
-            model_href: self.origin.href.clone(),
+            model_href: self.origins.first().map(|origin| origin.href.clone()).unwrap_or_default(),
             parameters: self.parameters(scene, plan),
+            steps: plan.refine.steps,
             acquired: profile.acquired.map(|time| time.to_string()),
         }
     }
@@ -399,9 +511,9 @@ impl Segmenter {
     fn identity(&self, scene: &Scene, plan: &Plan) -> Value {
         let Layout { window, input, overlap, .. } = &plan.layout;
         let path = &scene.profile().path;
-        json!({
+        let mut identity = json!({
             "version of swath": env!("CARGO_PKG_VERSION"),
-            "model": { "name": self.card.name, "sha256": self.origin.digest, "card": self.card.classes, "nodata": self.card.nodata },
+            "model": { "name": self.card.name, "sha256": self.digest(), "card": self.card.classes, "nodata": self.card.nodata },
             "scene": { "path": fs::canonicalize(path).unwrap_or_else(|_| path.clone()), "version": scene.version() },
             "options": {
                 "bands": scene.bands().numbers(),
@@ -416,7 +528,20 @@ impl Segmenter {
                 "confidence": plan.layers.confidence.map(LayerEncoding::name),
                 "scene": scene.parameters(),
             },
-        })
+        });
+        for (name, value) in self.looks().into_iter().chain(self.refinement.parameters()) {
+            identity["options"][name] = value;
+        }
+        identity
+    }
+
+    /// What a product says of how the network looks at tiles, if that is not plain.
+    fn looks(&self) -> Map<String, Value> {
+        let mut looks = Map::new();
+        if !self.augmentation.is_none() {
+            looks.insert("tta".into(), self.augmentation.to_string().into());
+        }
+        looks
     }
 
     /// Everything that the labels depend on.
@@ -424,7 +549,7 @@ impl Segmenter {
         let layout = &plan.layout;
         let Window { x, y, width, height, .. } = layout.window;
         let parameters = json!({
-            "model_sha256": self.origin.digest,
+            "model_sha256": self.digest(),
             "bands": scene.bands().numbers(),
             "tile": [layout.input.y, layout.input.x],
             "overlap": [layout.overlap.height, layout.overlap.width],
@@ -437,6 +562,12 @@ impl Segmenter {
         });
         let mut parameters = parameters.as_object().cloned().unwrap_or_default();
         parameters.extend(scene.parameters());
+        parameters.extend(self.looks());
+        parameters.extend(plan.refine.parameters.clone());
+        if self.origins.len() > 1 {
+            let model = |Origin { href, digest, name, weight }: &Origin| json!({ "name": name, "href": href, "sha256": digest, "weight": weight });
+            parameters.insert("models".into(), self.origins.iter().map(model).collect());
+        }
         parameters
     }
 }
@@ -503,7 +634,8 @@ fn check_space(product: &Product, outputs: &Outputs) -> Result<()> {
     let pixels = product.size().area() as u64;
     let values = |bands: usize, encoding: LayerEncoding| pixels * (bands * encoding.bytes()) as u64;
     // Scratch, and what DEFLATE usually leaves with a third more for overviews: of labels little, of numbers nearly all.
-    let mut needs = vec![Need { file: outputs.labels.clone(), bytes: pixels + pixels / 4 }];
+    let scratches = if product.steps.is_none() { 1 } else { 2 };
+    let mut needs = vec![Need { file: outputs.labels.clone(), bytes: scratches * pixels + pixels / 4 }];
     if let Some(ProbabilityOutput { path, encoding }) = &outputs.probabilities {
         let scratch = values(product.classes.len(), *encoding);
         needs.push(Need { file: path.clone(), bytes: 2 * scratch });

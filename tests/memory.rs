@@ -89,6 +89,18 @@ fn a_network_with_many_weights() {
 }
 
 /// Without `--tile`, a limit may make the tiles smaller; how many threads there are must not, nor how many workers are asked for.
+/// On noise nearly no two pixels share a vertex of the lattice, and every region is small.
+#[test]
+fn what_is_done_after_the_network() {
+    let folder = TempDir::new().unwrap();
+    support::write_noise(&folder.path().join("scene.tif"), 2600, 2200, 3);
+    Linear::by_sum(3, 500.0, 900.0).write(&folder.path().join("model"));
+    let scene = "scene.tif --model model --threads 2";
+    assert_kept(folder.path(), &format!("{scene} --tile 512 --window 0,0,1300,1100 --crf iterations=2,appearance-width=20"));
+    assert_kept(folder.path(), &format!("{scene} --tile 512 --sieve 500 --majority 5 --fill-holes 100"));
+    assert_kept(folder.path(), &format!("{scene} --tile 512 --window 0,0,1300,1100 --tta d4+scales=1,1.25 --model model"));
+}
+
 #[test]
 fn threads_do_not_change_the_tiles_of_a_tight_limit() {
     let folder = TempDir::new().unwrap();

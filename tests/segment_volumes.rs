@@ -206,7 +206,7 @@ fn components_are_kept_by_size() {
     // A voxel is one cubic millimetre: 27 are less than 27.5.
     let smallest = label(&folder, &model, "--min-size 27.5");
     assert_eq!((count(&smallest, 1), count(&smallest, 2)), (count(&all, 1) - 1, 0));
-    let filled = label(&folder, &model, "--fill-holes");
+    let filled = label(&folder, &model, "--fill-cavities");
     let hole = (5 * 20 + 7) * 20 + 7;
     assert_eq!((all.values[hole], filled.values[hole], filled.values[0]), (0, 1, 0));
 }

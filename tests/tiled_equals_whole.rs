@@ -43,6 +43,7 @@ fn model(graph: Graph, weights: Weights, activation: ScoreActivation) -> Model {
         dropped: Vec::new(),
         gsd: None,
         volume: None,
+        crf: None,
     };
     Model { card, graph, weights }
 }
@@ -113,7 +114,7 @@ impl Bench {
 
     /// The smallest tile that works, as the error about a smaller one names it.
     fn smallest_tile(&self) -> usize {
-        let geometry = self.segmenter.executor().graph().geometry().unwrap();
+        let geometry = self.segmenter.executor().geometry().unwrap();
         let request = |tile| PlanRequest { tile: Some(tile), ..Self::request() };
         let stride = geometry.stride.x;
         let smallest = match self.plan(&request(stride)) {
@@ -388,6 +389,32 @@ fn random_networks() {
     }
     let expected = ["add", "average_pool", "concat", "conv", "conv_transpose", "input", "max_pool", "relu", "resize", "softmax"];
     assert_eq!(seen.into_iter().collect::<Vec<_>>(), expected);
+}
+
+/// What a network says of mirrored and turned tiles is, averaged, what it says of the whole scene mirrored and turned: also where its own result
+/// changes with the scene, as that of strided layers does, and scenes are no multiple of the stride.
+#[test]
+fn views_in_tiles_are_those_of_the_whole() {
+    let mut seen = 0;
+    for (seed, views) in SEEDS.into_iter().flat_map(|seed| ["flips", "d4"].map(|views| (seed, views))) {
+        let Bench { segmenter, folder } = random_bench(seed, Precision::F32);
+        let plain = Bench { segmenter, folder };
+        let plain_whole = plain.whole();
+        let Bench { segmenter, folder } = plain;
+        let bench = match segmenter.augmented(views.parse().unwrap()) {
+            Ok(segmenter) => Bench { segmenter, folder },
+            Err(error) => {
+                // Layers of even kernels without padding lose more on one side.
+                assert!(error.with_causes().contains("expected the same margin at opposite sides for"), "{error}");
+                continue;
+            }
+        };
+        let whole = bench.whole();
+        bench.check(bench.smallest_tile(), &whole);
+        assert!(difference(&whole.probabilities.bands[1], &plain_whole.probabilities.bands[1]) > 100.0 * TOLERANCE, "{views}");
+        seen += 1;
+    }
+    assert!(seen >= 4, "{seen}");
 }
 
 /// One convolution, and then a softmax.

@@ -323,4 +323,30 @@ pub enum Error {
         /// The first bad value.
         value: f32,
     },
+    /// Views of a tile that a network cannot be run on.
+    #[error("expected {expected} for {views} of network `{network}`, got {got}")]
+    Augmentation {
+        /// The views, as on the command line.
+        views: String,
+        /// The network's name.
+        network: String,
+        /// What the network has to be like.
+        expected: &'static str,
+        /// What it is like.
+        got: String,
+    },
+    /// Models that cannot be averaged.
+    #[error("model `{second}`: expected {what} of model `{first}`, {expected}, got {got}")]
+    Ensemble {
+        /// The first model.
+        first: String,
+        /// The one that differs.
+        second: String,
+        /// In what.
+        what: &'static str,
+        /// What the first one has.
+        expected: String,
+        /// What the other one has.
+        got: String,
+    },
 }

@@ -4,8 +4,23 @@ use crate::{Arithmetic, Axes, Extent, Geometry, Graph, Rank, Result, Stitch, Sti
 
 /// Runs a network on one tile after the other. Implementations may be called from several threads at once.
 pub trait Executor: Send + Sync {
-    /// The network that is run.
+    /// The network that is run; of several, the first.
     fn graph(&self) -> &Graph;
+
+    /// Number of bands that a tile has.
+    fn input_channels(&self) -> usize {
+        self.graph().input_channels()
+    }
+
+    /// Number of scores that a pixel gets.
+    fn output_channels(&self) -> usize {
+        self.graph().output_channels()
+    }
+
+    /// Number of learned values.
+    fn parameters(&self) -> usize {
+        self.graph().parameters()
+    }
 
     /// How it computes the network.
     fn arithmetic(&self) -> Arithmetic;
@@ -27,7 +42,7 @@ pub trait Executor: Send + Sync {
         }
     }
 
-    /// Floating point operations that a tile takes.
+    /// Floating-point operations of one call of [`Executor::run`]; `u64::MAX` where they are more.
     ///
     /// # Errors
     /// If the network cannot take a tile of this extent.

@@ -64,6 +64,30 @@ impl Geometry {
             Reach::WholeTile { .. } => None,
         }
     }
+
+    /// As far as two networks see: the larger of both along each axis.
+    pub(crate) fn join(&mut self, other: &Self) {
+        self.reach = farther(&self.reach, &other.reach);
+        self.field = self.field.zip(other.field).map(|(a, b)| a.max(b));
+    }
+
+    /// The receptive field with both sides of the halo, as a network has that is also run on what is mirrored, or turned.
+    pub(crate) fn see_mirrored(&mut self) {
+        if let Reach::Halo(halo) = self.reach {
+            self.field = halo.map(|side| side.total() + 1);
+        }
+    }
+
+    /// A geometry that sees so much farther along height and width.
+    #[must_use]
+    pub fn widened(mut self, by: usize) -> Self {
+        if let Reach::Halo(halo) = &mut self.reach {
+            let wider = |side: Padding| Padding { before: side.before + by, after: side.after + by };
+            *halo = Axes { y: wider(halo.y), x: wider(halo.x), ..*halo };
+        }
+        self.field = Axes { y: self.field.y + 2 * by, x: self.field.x + 2 * by, ..self.field };
+        self
+    }
 }
 
 /// A fraction in lowest terms, neither number above [`Ratio::MAX`].
@@ -101,6 +125,21 @@ impl Ratio {
             if num >= 1.0 && (num - num.round()).abs() < 1e-6 * num { Self::new(num.round() as usize, den) } else { None }
         })
     }
+}
+
+/// Which of two reaches sees farther.
+fn farther(a: &Reach, b: &Reach) -> Reach {
+    match (a, b) {
+        (Reach::Halo(a), Reach::Halo(b)) => {
+            Reach::Halo(a.zip(*b).map(|(a, b)| Padding { before: a.before.max(b.before), after: a.after.max(b.after) }))
+        }
+        (Reach::WholeTile { node }, _) | (_, Reach::WholeTile { node }) => Reach::WholeTile { node: node.clone() },
+    }
+}
+
+/// The least common multiple.
+pub(crate) fn lcm(a: usize, b: usize) -> usize {
+    a / gcd(a, b) * b
 }
 
 fn gcd(a: usize, b: usize) -> usize {

@@ -3,8 +3,8 @@
 //! A network is a [`Graph`]: nodes in topological order, planar (2-D) and volumetric (3-D) alike. Everything else is derived from it:
 //! shapes ([`Graph::shapes`]), cost ([`Graph::cost`]), what an output pixel can see of the input ([`Graph::geometry`]), which tensors it
 //! needs ([`Graph::tensors`]). [`Weights`] are strict: missing, misshapen and unused tensors are errors. A [`ModelCard`] (a STAC MLM item)
-//! tells how a scene becomes the network's input, and a [`Model`] is a folder with all three. An [`Executor`] runs the graph; [`train`] learns
-//! its weights.
+//! tells how a scene becomes the network's input, and a [`Model`] is a folder with all three. An [`Executor`] runs the graph: perhaps on
+//! several views of each tile ([`Augmented`]), perhaps several graphs ([`Ensemble`]); [`train`] learns its weights.
 //!
 //! Arrays are `(channels, depth, height, width)`; a planar network has depth 1.
 //!
@@ -17,6 +17,7 @@
 extern crate self as swath_models;
 
 mod arithmetic;
+mod augment;
 mod axes;
 mod builder;
 mod card;
@@ -26,6 +27,7 @@ mod cost;
 mod cpu;
 #[cfg(feature = "cuda")]
 mod cuda;
+mod ensemble;
 mod error;
 mod executor;
 mod files;
@@ -55,15 +57,17 @@ mod windows;
 pub mod zoo;
 
 pub use arithmetic::{Arithmetic, Convolutions, Precision};
+pub use augment::{Augmentation, Augmented};
 pub use axes::{Axes, Padding};
 pub use builder::{Builder, Chain, Scope};
-pub use card::{GsdRange, Intensity, LabelResampling, MeasuredScaling, ModelCard, Side, VolumeAxes, VolumeInput, Voxels};
+pub use card::{CrfSettings, GsdRange, Intensity, LabelResampling, MeasuredScaling, ModelCard, Side, VolumeAxes, VolumeInput, Voxels};
 pub use checkpoint::{AdaptBands, Change, Checkpoint, FileFormat};
 pub use class::{Class, Colour, ColourError};
 pub use cost::Cost;
 pub use cpu::Fused;
 #[cfg(feature = "cuda")]
 pub use cuda::{Cuda, CudaDevices};
+pub use ensemble::{Ensemble, Member};
 pub use error::{Error, Result};
 pub use executor::{DeviceFacts, Executor};
 pub use geometry::{Geometry, Reach};

@@ -177,6 +177,18 @@ impl Executor for Oriented<'_> {
         self.executor.graph()
     }
 
+    fn input_channels(&self) -> usize {
+        self.executor.input_channels()
+    }
+
+    fn output_channels(&self) -> usize {
+        self.executor.output_channels()
+    }
+
+    fn parameters(&self) -> usize {
+        self.executor.parameters()
+    }
+
     fn arithmetic(&self) -> Arithmetic {
         self.executor.arithmetic()
     }

@@ -33,6 +33,7 @@ fn model() -> Model {
         activation: ScoreActivation::Softmax,
         dropped: vec![7],
         gsd: Some(GsdRange { minimum: 0.5, maximum: 2.0 }),
+        crf: None,
         volume: Some(VolumeInput { slices: Some(3), spacing: Some([1.5, 1.5, 3.0]), ..VolumeInput::new("SPL".parse().unwrap()) }),
     };
     Model { card, graph, weights }

@@ -1,7 +1,10 @@
 //! Which pixels are neighbours.
 
+use serde::{Deserialize, Serialize};
+
 /// Which pixels of equal label belong together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Connectivity {
     /// Those that share a face: 4 neighbours in a plane, 6 in a volume.
     #[default]

@@ -20,4 +20,4 @@ pub use connectivity::Connectivity;
 pub use crf::{Appearance, CrfParameters, DenseCrf, Lattice, Pixels, Smoothness};
 pub use error::{Error, Result};
 pub use labelling::Labelling;
-pub use steps::{LabelBlock, LabelSteps, Majority, Regions};
+pub use steps::{LabelBlock, LabelSteps, Majority, MajorityWidth, Regions};

@@ -164,7 +164,7 @@ impl Run<'_> {
             Some(area) => json!({ "layer": area.layer, "version": Location::from(&area.path).version()? }),
             None => Value::Null,
         };
-        let identity = json!({
+        let mut identity = json!({
             "model": batch.segmenter.digest(),
             "scene": rasters,
             "options": {
@@ -181,6 +181,13 @@ impl Run<'_> {
                 "memory": (batch.request.tiles == Tiles::MayShrink).then(|| self.request().max_memory),
             },
         });
+        let augmentation = batch.segmenter.augmentation();
+        if !augmentation.is_none() {
+            identity["options"]["tta"] = augmentation.to_string().into();
+        }
+        for (name, value) in batch.segmenter.refinement().parameters() {
+            identity["options"][name] = value;
+        }
         Ok(identity)
     }
 }

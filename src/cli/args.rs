@@ -6,16 +6,19 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use swath::evaluate::Palette;
 use swath::plan::BlendChoice;
+use swath::refine::{Amount, CrfChoice, Threshold};
 use swath::source::BandRequest;
 use swath::volume::Kept;
 use swath::{Device, Location, Shard};
-use swath_models::{Class, Scaling, VolumeInput};
+use swath_models::{Augmentation, Class, Scaling, VolumeInput};
+use swath_refine::{Connectivity, Majority};
 use swath_tiling::Window;
 
 use super::bytes::parse_bytes;
 use super::parse::{
-    Overlap, TrainDevice, ValueMap, Workers, parse_class, parse_device, parse_gsd, parse_map, parse_overlap, parse_palette,
-    parse_scaling, parse_train_device, parse_volume, parse_volume_mm3, parse_window, parse_workers,
+    Overlap, TrainDevice, ValueMap, Workers, parse_class, parse_connectivity, parse_crf, parse_device, parse_gsd, parse_majority,
+    parse_map, parse_overlap, parse_palette, parse_scaling, parse_train_device, parse_volume, parse_volume_mm3, parse_window,
+    parse_workers,
 };
 
 /// Label every pixel of rasters too large for memory.
@@ -97,6 +100,48 @@ pub(crate) struct TileArgs {
     pub(crate) precision: Option<PrecisionChoice>,
 }
 
+/// What labels: models, and how they look at tiles.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ModelArg {
+    /// Model folder; of several, given one after the other, the probabilities are averaged. They must have the same classes by name
+    #[arg(short, long, required = true)]
+    pub(crate) model: Vec<PathBuf>,
+    /// Weights of the models in that mean, in their order [default: equal ones]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) model_weights: Option<Vec<f32>>,
+    /// Views of each tile whose probabilities are averaged: `hflip`, `flips` (both axes) or `d4` (right angles, too), and `scales=A,B,..`; joined by
+    /// `+`. The network is run once for each
+    #[arg(long, value_name = "VIEWS", default_value = "none")]
+    pub(crate) tta: Augmentation,
+}
+
+/// What is done after the network, in this order: CRF, thresholds, majority, holes, sieve.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct RefineArgs {
+    /// Refine probabilities by the pixels' colours (Krähenbühl and Koltun 2011): `default`, `off`, or NAME=VALUE,.. of iterations, smoothness,
+    /// smoothness-width, appearance, appearance-width, colour-width (in stored values) and bands=A+B+.. [default: as the model's card says]
+    #[arg(long, value_name = "CRF", value_parser = parse_crf)]
+    pub(crate) crf: Option<CrfChoice>,
+    /// The least probability of a label, or that of each class (`building=0.7,water=0.5`); what is below has no data
+    #[arg(long, value_name = "P|CLASS=P,..", value_delimiter = ',')]
+    pub(crate) threshold: Vec<Threshold>,
+    /// The class of what is below its threshold
+    #[arg(long, value_name = "CLASS", requires = "threshold")]
+    pub(crate) below: Option<String>,
+    /// Give each pixel the most frequent label in a square around it, of an odd width
+    #[arg(long, value_name = "PX", value_parser = parse_majority)]
+    pub(crate) majority: Option<Majority>,
+    /// Fill regions below this size that one class encloses: pixels, or an area such as 200m2 or 0.5ha
+    #[arg(long, value_name = "AREA")]
+    pub(crate) fill_holes: Option<Amount>,
+    /// Give regions below this size the class with which they share the longest border: pixels, or an area
+    #[arg(long, value_name = "AREA")]
+    pub(crate) sieve: Option<Amount>,
+    /// Which pixels are one region for `--fill-holes` and `--sieve`: those that share edges (4), or corners, too (8)
+    #[arg(long, value_name = "4|8", default_value = "4", value_parser = parse_connectivity)]
+    pub(crate) connectivity: Connectivity,
+}
+
 /// Which rasters are written beside the labels, and where.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct LayerArgs {
@@ -143,7 +188,7 @@ pub(crate) struct VolumeArgs {
     pub(crate) min_size: Option<f64>,
     /// Give background that one class encloses its label
     #[arg(long)]
-    pub(crate) fill_holes: bool,
+    pub(crate) fill_cavities: bool,
     /// Write how much of each volume each class has, in voxels and millilitres, as CSV
     #[arg(long, value_name = "PATH")]
     pub(crate) csv: Option<PathBuf>,
@@ -203,9 +248,8 @@ pub(crate) struct SegmentArgs {
     /// folders
     #[arg(required = true, value_name = "SCENE")]
     pub(crate) scenes: Vec<Location>,
-    /// Model folder
-    #[arg(short, long)]
-    pub(crate) model: PathBuf,
+    #[command(flatten)]
+    pub(crate) models: ModelArg,
     /// Label raster (of a volume, `.nii` or `.nii.gz`, or `.dcm` for a segmentation of DICOM images), or a folder for several scenes: a path, or a URI in a store
     #[arg(short, long, value_name = "PATH")]
     pub(crate) output: Location,
@@ -230,6 +274,8 @@ pub(crate) struct SegmentArgs {
     #[command(flatten)]
     pub(crate) tiles: TileArgs,
     #[command(flatten)]
+    pub(crate) refine: RefineArgs,
+    #[command(flatten)]
     pub(crate) layers: LayerArgs,
     #[command(flatten)]
     pub(crate) volume: VolumeArgs,
@@ -243,9 +289,8 @@ pub(crate) struct BatchArgs {
     /// of `NIfTI` files and DICOM folders, or a text file that names them
     #[arg(value_name = "MANIFEST")]
     pub(crate) manifest: Location,
-    /// Model folder
-    #[arg(short, long)]
-    pub(crate) model: PathBuf,
+    #[command(flatten)]
+    pub(crate) models: ModelArg,
     /// Of STAC items, only the assets with this key; may be given several times [default: those that have the model's bands]
     #[arg(long, value_name = "KEY", conflicts_with = "asset_role")]
     pub(crate) asset: Vec<String>,
@@ -282,6 +327,8 @@ pub(crate) struct BatchArgs {
     #[command(flatten)]
     pub(crate) tiles: TileArgs,
     #[command(flatten)]
+    pub(crate) refine: RefineArgs,
+    #[command(flatten)]
     pub(crate) layers: LayerFlags,
     #[command(flatten)]
     pub(crate) volume: VolumeArgs,
@@ -312,14 +359,15 @@ pub(crate) struct PlanArgs {
     /// folders
     #[arg(required = true, value_name = "SCENE")]
     pub(crate) scenes: Vec<Location>,
-    /// Model folder
-    #[arg(short, long)]
-    pub(crate) model: PathBuf,
+    #[command(flatten)]
+    pub(crate) models: ModelArg,
     /// Print the plan as JSON, an object a line
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) tiles: TileArgs,
+    #[command(flatten)]
+    pub(crate) refine: RefineArgs,
     #[command(flatten)]
     pub(crate) layers: LayerArgs,
     #[command(flatten)]

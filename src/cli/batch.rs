@@ -28,7 +28,7 @@ pub(super) fn run(args: &BatchArgs) -> Result<Exit, AnyError> {
     }
     args.volume.refuse_for_scenes()?;
     args.remote.set_up();
-    let segmenter = Segmenter::open_on(&args.model, args.tiles.computing())?;
+    let segmenter = args.models.open(args.tiles.computing(), &args.refine)?;
     let mut scenes = Manifest::read(&args.manifest, &args.options(), &args.bands(&segmenter))?.scenes;
     if args.output.is_within(&args.manifest) {
         // Products of an earlier run are no scenes.
@@ -76,7 +76,7 @@ impl BatchArgs {
     fn bands(&self, segmenter: &Segmenter) -> Vec<String> {
         match &self.tiles.bands {
             Some(bands) => bands.iter().map(ToString::to_string).collect(),
-            None => segmenter.card().bands.clone(),
+            None => segmenter.bands().to_vec(),
         }
     }
 

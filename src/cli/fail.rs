@@ -89,9 +89,11 @@ fn hint(error: &Error) -> Option<String> {
         Error::ClassMissing { .. } => "--classes sets the names, --palette and --map what they stand for".into(),
         Error::TileTooSmall { smallest, .. } => format!("--tile {smallest} works; --blend hann needs no halo"),
         Error::TileStride { nearest, .. } => format!("--tile {nearest} works"),
+        Error::AreaUnknown { .. } => "a number without `m2` is one of pixels".into(),
+        Error::CrfBand { .. } => "bands=A+B+.. of --crf names the model's bands that are its colours".into(),
         Error::CropWholeTile { .. } => "--blend hann, gaussian or flat work".into(),
         Error::Memory { needed, .. } => {
-            format!("--max-memory {}MiB would do; a smaller --tile or no --probabilities need less", needed.div_ceil(1 << 20))
+            format!("--max-memory {}MiB would do; a smaller --tile, --sieve or --fill-holes, no --crf and no --probabilities need less", needed.div_ceil(1 << 20))
         }
         Error::Model(swath_models::Error::NoCuda { .. }) => "--device cpu computes without".into(),
         Error::Model(swath_models::Error::Precision { .. }) => "--device cuda has the others".into(),

@@ -53,6 +53,7 @@ fn new(args: &NewArgs) -> Result<(), AnyError> {
         activation: ScoreActivation::Softmax,
         dropped: Vec::new(),
         gsd: None,
+        crf: None,
         volume: args.volume.clone(),
     };
     Model { card, graph, weights }.write(&args.output)?;
@@ -81,6 +82,7 @@ fn import(args: &ImportArgs) -> Result<(), AnyError> {
             ScoreKind::Logits => ScoreActivation::Softmax,
         },
         gsd: args.gsd,
+        crf: None,
         volume: args.volume.clone(),
     };
     // A network that cannot label every pixel is refused here rather than at the first scene.

@@ -5,7 +5,9 @@ use std::str::FromStr;
 
 use swath::Device;
 use swath::evaluate::{Palette, PaletteEntry, ValueClass};
-use swath_models::{Class, Colour, ColourError, GsdRange, Scaling, VolumeInput};
+use swath::refine::CrfChoice;
+use swath_models::{Class, Colour, ColourError, CrfSettings, GsdRange, Scaling, VolumeInput};
+use swath_refine::{Connectivity, Majority};
 use swath_tiling::Window;
 
 /// What computes the gradients of a training.
@@ -113,6 +115,27 @@ pub(super) fn parse_window(text: &str) -> Result<Window, String> {
         return Err("expected a window that ends within a raster, got one larger than any".into());
     }
     Ok(Window::plane(x, y, width, height))
+}
+
+pub(super) fn parse_crf(text: &str) -> Result<CrfChoice, String> {
+    match text {
+        "default" => Ok(CrfChoice::On(CrfSettings::default())),
+        "off" => Ok(CrfChoice::Off),
+        settings => settings.parse().map(CrfChoice::On),
+    }
+}
+
+pub(super) fn parse_majority(text: &str) -> Result<Majority, String> {
+    let width: usize = text.parse().map_err(|error| format!("expected a number of pixels, got `{text}`: {error}"))?;
+    Majority::new(width).map_err(|error| error.to_string())
+}
+
+pub(super) fn parse_connectivity(text: &str) -> Result<Connectivity, String> {
+    match text {
+        "4" => Ok(Connectivity::Faces),
+        "8" => Ok(Connectivity::Corners),
+        _ => Err("expected 4 or 8".into()),
+    }
 }
 
 pub(super) fn parse_device(text: &str) -> Result<Device, String> {

@@ -3,9 +3,8 @@
 use std::path::Path;
 
 use serde_json::json;
-use swath::Segmenter;
 use swath::plan::Plan;
-use swath_models::{Axes, Convolutions, Precision, Reach};
+use swath_models::{Augmentation, Axes, Convolutions, Precision, Reach};
 
 use super::args::PlanArgs;
 use super::bytes::{show_bytes, show_count};
@@ -17,23 +16,31 @@ pub(super) fn run(args: &PlanArgs) -> Result<Exit, AnyError> {
         return volume::plan(args);
     }
     args.volume.refuse_for_scenes()?;
-    let segmenter = Segmenter::open_on(&args.model, args.tiles.computing())?;
+    let segmenter = args.models.open(args.tiles.computing(), &args.refine)?;
     for path in &args.scenes {
         let scene = args.tiles.within(segmenter.scene(path, args.tiles.bands.as_deref())?)?;
         let plan = segmenter.plan(&scene, &args.tiles.request(args.layers.layers())?)?;
         let run = plan.tiles_within(&scene)?;
-        print(&path.shown(), &plan, run, args.json)?;
+        let looks = Looks { models: args.models.model.len(), augmentation: segmenter.augmentation() };
+        print(&path.shown(), &plan, run, looks, args.json)?;
     }
     Ok(Exit::Done)
 }
 
+/// How often a tile is looked at.
+#[derive(Clone, Copy)]
+pub(super) struct Looks<'a> {
+    pub(super) models: usize,
+    pub(super) augmentation: &'a Augmentation,
+}
+
 /// Prints a plan of which `run` tiles touch the area of interest, for people or programs.
-pub(super) fn print(path: &Path, plan: &Plan, run: usize, json: bool) -> std::io::Result<()> {
-    if json { print::line(as_json(path, plan, run)) } else { show(path, plan, run) }
+pub(super) fn print(path: &Path, plan: &Plan, run: usize, looks: Looks<'_>, json: bool) -> std::io::Result<()> {
+    if json { print::line(as_json(path, plan, run, looks)) } else { show(path, plan, run, looks) }
 }
 
 /// `run` tiles touch the area of interest.
-fn show(path: &Path, plan: &Plan, run: usize) -> std::io::Result<()> {
+fn show(path: &Path, plan: &Plan, run: usize, looks: Looks<'_>) -> std::io::Result<()> {
     let layout = &plan.layout;
     let halo = match &plan.geometry.reach {
         Reach::Halo(halo) => {
@@ -59,6 +66,9 @@ fn show(path: &Path, plan: &Plan, run: usize) -> std::io::Result<()> {
         ("precision", precision(plan.arithmetic.precision).into()),
         ("convolutions", convolutions(plan.arithmetic.convolutions).into()),
         ("halo", halo),
+        ("models", looks.models.to_string()),
+        ("views", format!("{} ({})", looks.augmentation.views(), looks.augmentation)),
+        ("refinement", refinement(plan)),
         ("swaths", plan.swaths.len().to_string()),
         ("workers", workers(plan)),
         ("operations", format!("{}FLOP", show_count(plan.flops as f64))),
@@ -70,6 +80,7 @@ fn show(path: &Path, plan: &Plan, run: usize) -> std::io::Result<()> {
         ("  blocks read", bytes(memory.blocks)),
         ("  weights", bytes(memory.weights)),
         ("  network", bytes(memory.network)),
+        ("  refining", bytes(memory.refining)),
         ("  tiles waiting", bytes(memory.waiting)),
         ("  mosaic", bytes(memory.mosaic)),
         ("  planes", bytes(memory.planes)),
@@ -83,6 +94,13 @@ fn show(path: &Path, plan: &Plan, run: usize) -> std::io::Result<()> {
 fn sides(width: usize, height: usize, depth: usize, flat: usize) -> String {
     let depth = if depth == flat { String::new() } else { format!(" x {depth}") };
     format!("{width} x {height}{depth}")
+}
+
+/// What is done after the network.
+fn refinement(plan: &Plan) -> String {
+    let words = plan.refine.parameters.iter().map(|(name, value)| format!("{name} {}", value.to_string().replace('"', "")));
+    let words = words.collect::<Vec<_>>().join("; ");
+    if words.is_empty() { "none".into() } else { words }
 }
 
 /// How many tiles are computed at once, and by what.
@@ -116,7 +134,7 @@ fn convolutions(convolutions: Convolutions) -> &'static str {
     }
 }
 
-fn as_json(path: &Path, plan: &Plan, run: usize) -> serde_json::Value {
+fn as_json(path: &Path, plan: &Plan, run: usize, looks: Looks<'_>) -> serde_json::Value {
     let layout = &plan.layout;
     let (window, memory) = (layout.window, &plan.memory);
     json!({
@@ -142,6 +160,9 @@ fn as_json(path: &Path, plan: &Plan, run: usize) -> serde_json::Value {
         "precision": plan.arithmetic.precision.name(),
         "convolutions": plan.arithmetic.convolutions.name(),
         "halo": plan.geometry.halo().map(|halo| json!({ "width": halo.x, "height": halo.y, "depth": halo.z })),
+        "models": looks.models,
+        "views": looks.augmentation.views(),
+        "refinement": plan.refine.parameters,
         "flops": plan.flops,
         "bytes_to_read": plan.bytes_to_read,
         "max_memory": plan.max_memory,
@@ -154,6 +175,7 @@ fn as_json(path: &Path, plan: &Plan, run: usize) -> serde_json::Value {
             "weights": memory.weights,
             "loading": memory.loading,
             "network": memory.network,
+            "refining": memory.refining,
             "tiles_waiting": memory.waiting,
             "mosaic": memory.mosaic,
             "planes": memory.planes,

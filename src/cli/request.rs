@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::{env, thread};
 
 use swath::plan::{Layers, PlanRequest, Tiles};
+use swath::refine::{Amount, Refinement, SmallRegions};
 use swath::source::{AreaFile, Scene};
-use swath::{Access, Computing, LayerEncoding, set_access};
+use swath::{Access, Computing, LayerEncoding, ModelChoice, Segmenter, set_access};
 use swath_models::Precision;
 
-use super::args::{LayerArgs, LayerFlags, PrecisionChoice, ProbabilityType, RemoteArgs, TileArgs};
+use super::args::{LayerArgs, LayerFlags, ModelArg, PrecisionChoice, ProbabilityType, RefineArgs, RemoteArgs, TileArgs};
 use super::fail::AnyError;
 use super::parse::{Overlap, Workers};
 
@@ -67,6 +68,38 @@ impl TileArgs {
     /// How many threads compute.
     pub(super) fn threads(&self) -> usize {
         self.threads.map_or_else(cores, usize::from)
+    }
+}
+
+impl ModelArg {
+    /// The models, ready to label, with what is done after them.
+    ///
+    /// # Errors
+    /// If a model cannot be read, several do not go together, or views or refinements do not fit them.
+    pub(super) fn open(&self, computing: Computing, refine: &RefineArgs) -> Result<Segmenter, AnyError> {
+        let weights = self.model_weights.clone().unwrap_or_else(|| vec![1.0; self.model.len()]);
+        if weights.len() != self.model.len() {
+            let given = weights.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            return Err(swath::Error::ModelWeights { models: self.model.len(), got: given }.into());
+        }
+        let choice = |(folder, weight): (&PathBuf, f32)| ModelChoice { folder: folder.clone(), weight };
+        let models: Vec<ModelChoice> = self.model.iter().zip(weights).map(choice).collect();
+        Ok(Segmenter::open_all(&models, computing)?.augmented(self.tta.clone())?.refined(refine.refinement())?)
+    }
+}
+
+impl RefineArgs {
+    /// What is done after the network.
+    pub(super) fn refinement(&self) -> Refinement {
+        let regions = |below: Option<Amount>| below.map(|below| SmallRegions { below, connectivity: self.connectivity });
+        Refinement {
+            crf: self.crf.clone().unwrap_or_default(),
+            thresholds: self.threshold.clone(),
+            below: self.below.clone(),
+            majority: self.majority,
+            holes: regions(self.fill_holes),
+            sieve: regions(self.sieve),
+        }
     }
 }
 

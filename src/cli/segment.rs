@@ -26,7 +26,7 @@ pub(super) fn run(args: &SegmentArgs) -> Result<Exit, AnyError> {
     }
     args.remote.set_up();
     let destinations = destinations(args)?;
-    let segmenter = Segmenter::open_on(&args.model, args.tiles.computing())?;
+    let segmenter = args.models.open(args.tiles.computing(), &args.refine)?;
     let request = args.tiles.request(args.layers.layers())?;
     let mut failures = 0;
     let mut jobs = Vec::new();

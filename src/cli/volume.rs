@@ -4,14 +4,17 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use swath::plan::Plan;
+use swath::refine::Refinement;
 use swath::volume::{
     AfterSteps, ClassVolume, Kept, Volume, VolumeChoice, VolumeOutput, VolumeReport, VolumeSegmenter, csv, is_volume,
 };
 use swath::{Device, Error, Existing, Location, write_text};
+use swath_models::Augmentation;
 
-use super::args::{BatchArgs, PlanArgs, SegmentArgs, TileArgs, VolumeArgs};
+use super::args::{BatchArgs, ModelArg, PlanArgs, RefineArgs, SegmentArgs, TileArgs, VolumeArgs};
 use super::bytes::show_bytes;
 use super::fail::{self, AnyError, Exit};
+use super::plan::Looks;
 use super::progress::Progress;
 use super::{interrupt, plan, print, timings};
 
@@ -20,9 +23,23 @@ pub(super) fn are_volumes(inputs: &[Location]) -> bool {
     inputs.iter().any(|input| matches!(input, Location::Local(path) if is_volume(path)))
 }
 
+/// The model, ready to label; an error where something is asked for that is done to scenes only.
+fn open(models: &ModelArg, refine: &RefineArgs, tiles: &TileArgs) -> Result<VolumeSegmenter, AnyError> {
+    let [model] = &models.model[..] else {
+        return Err(format!("expected one --model for volumes, got {}", models.model.len()).into());
+    };
+    if !models.tta.is_none() {
+        return Err(format!("expected volumes without --tta, got {}", models.tta).into());
+    }
+    if refine.refinement() != Refinement::default() {
+        return Err("expected volumes without --crf, --threshold, --majority, --fill-holes and --sieve, got one of them".into());
+    }
+    Ok(VolumeSegmenter::open(model, tiles.computing().arithmetic())?)
+}
+
 /// Labels volumes, all of which are planned before the first is read.
 pub(super) fn segment(args: &SegmentArgs) -> Result<Exit, AnyError> {
-    let segmenter = VolumeSegmenter::open(&args.model, args.tiles.computing().arithmetic())?;
+    let segmenter = open(&args.models, &args.refine, &args.tiles)?;
     let (mut failures, mut jobs) = (0, Vec::<Job>::new());
     for input in &args.scenes {
         match Job::prepare(args, &segmenter, input, &jobs) {
@@ -58,21 +75,22 @@ pub(super) fn segment(args: &SegmentArgs) -> Result<Exit, AnyError> {
 
 /// Prints the plan of each volume.
 pub(super) fn plan(args: &PlanArgs) -> Result<Exit, AnyError> {
-    let segmenter = VolumeSegmenter::open(&args.model, args.tiles.computing().arithmetic())?;
+    let segmenter = open(&args.models, &args.refine, &args.tiles)?;
     for input in &args.scenes {
         let path = local(input)?;
         refuse(&args.tiles, path)?;
         let volume = segmenter.volume(path, &args.volume.choice())?;
         let request = args.tiles.request(args.layers.layers())?;
         let plan = segmenter.plan(&volume, &request, args.volume.after())?;
-        plan::print(path, &plan, plan.tiles(), args.json)?;
+        let looks = Looks { models: 1, augmentation: &Augmentation::none() };
+        plan::print(path, &plan, plan.tiles(), looks, args.json)?;
     }
     Ok(Exit::Done)
 }
 
 /// Labels many volumes, one after the other; those that were labelled before are left alone.
 pub(super) fn batch(args: &BatchArgs, volumes: &[PathBuf]) -> Result<Exit, AnyError> {
-    let segmenter = VolumeSegmenter::open(&args.model, args.tiles.computing().arithmetic())?;
+    let segmenter = open(&args.models, &args.refine, &args.tiles)?;
     let place = |path: &Path| Error::NotForVolumes { what: "an output in a store", path: path.into() };
     let Location::Local(folder) = &args.output else { return Err(place(&volumes[0]).into()) };
     std::fs::create_dir_all(folder).map_err(|source| Error::File { action: "create", path: folder.clone(), source })?;
@@ -284,7 +302,7 @@ impl VolumeArgs {
             ("--frame", self.frame.is_some()),
             ("--keep", self.keep != Kept::All),
             ("--min-size", self.min_size.is_some()),
-            ("--fill-holes", self.fill_holes),
+            ("--fill-cavities", self.fill_cavities),
             ("--csv", self.csv.is_some()),
         ];
         match given.into_iter().find(|(_, given)| *given) {
@@ -298,6 +316,6 @@ impl VolumeArgs {
     }
 
     fn after(&self) -> AfterSteps {
-        AfterSteps { kept: self.keep, smallest: self.min_size.unwrap_or(0.0), fill_holes: self.fill_holes }
+        AfterSteps { kept: self.keep, smallest: self.min_size.unwrap_or(0.0), fill_holes: self.fill_cavities }
     }
 }

@@ -122,8 +122,16 @@ fn predict(run: &Run<'_>, Input { tile, pixels, valid }: Input) -> Result<Predic
     if !valid.contains(&true) {
         return Ok(Predicted { tile, scores: None, valid });
     }
-    let shape = Shape { channels: run.executor.graph().input_channels(), extent: run.plan.layout.input };
-    let compute = || Tensor::new(shape, pixels).and_then(|tensor| run.executor.run(tensor));
+    let shape = Shape { channels: run.executor.input_channels(), extent: run.plan.layout.input };
+    let layout = &run.plan.layout;
+    let compute = || {
+        let Some(crf) = &run.plan.refine.crf else { return run.executor.run(Tensor::new(shape, pixels)?) };
+        let (row, column) = layout.offset(&tile, tile.window);
+        let colours = crf.colours(&pixels, layout.input, tile.window, (row, column));
+        let scores = run.executor.run(Tensor::new(shape, pixels)?)?;
+        let rows = (row..row + tile.window.height).map(|y| &valid[y * layout.input.x + column..][..tile.window.width]);
+        crf.refine(scores, tile.window, &colours, &rows.flatten().copied().collect::<Vec<_>>())
+    };
     let scores = run.clocks.network.busy.time(compute).map_err(|source| {
         let path = run.source.profile().path.clone();
         Error::Network { path, window: tile.window, source }

@@ -24,7 +24,7 @@ pub struct Scores {
 /// Stitches the tiles in the order in which they are promised. The first error in grid order ends it, whichever stage it is from.
 pub(super) fn stitch(run: &Run<'_>, swath: &TileGrid, promises: &Receiver<Promise>, sink: &mut dyn RowSink) -> Result<()> {
     let clocks = &run.clocks;
-    let mut mosaic = Mosaic::new(swath, run.executor.graph().output_channels(), run.plan.layout.blend);
+    let mut mosaic = Mosaic::new(swath, run.executor.output_channels(), run.plan.layout.blend);
     let next = || clocks.stitching.starved.time(|| promises.recv().and_then(|promise| promise.recv()));
     // A promise that is not kept means that a worker panicked: the scope of its thread passes that on.
     while let Ok(predicted) = next() {

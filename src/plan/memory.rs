@@ -1,10 +1,11 @@
 //! What a plan holds in memory at its peak.
 
 use swath_models::Executor;
-use swath_tiling::{Mosaic, TileGrid};
+use swath_tiling::{Mosaic, Size, TileGrid};
 
 use super::{CardPlan, Layers, Layout};
 use crate::pipeline::{PATCHES_AHEAD, in_flight};
+use crate::refine::Refine;
 use crate::source::RasterProfile;
 use crate::{LabelSink, LayerSink, Result};
 
@@ -42,6 +43,8 @@ pub struct MemoryPlan {
     pub loading: usize,
     /// Values between the network's layers, of all tiles that are computed at once; the executor keeps their buffers for the next scene.
     pub network: usize,
+    /// Refining the probabilities of all tiles that are computed at once; 0 without a CRF.
+    pub refining: usize,
     /// Pixels read, scores computed and labels found that wait for the next stage.
     pub waiting: usize,
     /// Sums that wait for later tiles, see [`Mosaic`].
@@ -57,7 +60,7 @@ impl MemoryPlan {
     #[must_use]
     pub fn total(&self) -> usize {
         let stage = (self.waiting + self.mosaic + self.planes).max(self.finish);
-        self.base + self.loading.max(self.cache + self.remote + self.blocks + self.weights + self.network + stage)
+        self.base + self.loading.max(self.cache + self.remote + self.blocks + self.weights + self.network + self.refining + stage)
     }
 
     /// Adds up what a layout holds when it is run swath by swath.
@@ -68,15 +71,15 @@ impl MemoryPlan {
         reading: Reading,
         computing: Computing,
         card: Option<CardPlan>,
-        writing: Writing,
+        writing: Writing<'_>,
     ) -> Result<Self> {
         if let Some(card) = card {
             return Ok(Self::of_cards(layout, swaths, executor, reading, &card, writing));
         }
-        let (bands, channels) = (executor.graph().input_channels(), executor.graph().output_channels());
+        let (bands, channels) = (executor.input_channels(), executor.output_channels());
         let input = layout.input.product();
         let scores = layout.grid.tile_size().area();
-        let parameters = executor.graph().parameters();
+        let parameters = executor.parameters();
         // Pixels and their validity; a patch is held once more while it is read, in double precision where its type needs that.
         let patch = input * (bands * size_of::<f32>() + 1);
         // Where a tile reaches beyond the scene, it is put together from what was read.
@@ -92,10 +95,11 @@ impl MemoryPlan {
             // As they were read, and as they are rewritten.
             loading: 2 * size_of::<f32>() * parameters + executor.resident_bytes(),
             network: computing.workers * executor.peak_bytes(layout.input, computing.threads.div_ceil(computing.workers))?,
+            refining: writing.refine.crf.as_ref().map_or(0, |crf| computing.workers * crf.bytes(scores, channels)),
             waiting: patches + predicted + scores * writing.pixel_bytes(),
             mosaic: swaths.iter().map(|swath| Mosaic::bytes(swath, channels, layout.blend)).max().unwrap_or(0),
             planes: reading.volume.map_or(0, |volume| volume.planes(layout)),
-            finish: reading.volume.map_or_else(|| writing.finish_bytes(layout.window.width), |volume| volume.finish),
+            finish: reading.volume.map_or_else(|| writing.finish_bytes(layout.window.size()), |volume| volume.finish),
         })
     }
 
@@ -106,9 +110,9 @@ impl MemoryPlan {
         executor: &dyn Executor,
         reading: Reading,
         card: &CardPlan,
-        writing: Writing,
+        writing: Writing<'_>,
     ) -> Self {
-        let bands = executor.graph().input_channels();
+        let bands = executor.input_channels();
         let (input, tile) = (layout.input.product(), layout.grid.tile_size());
         // As they were read, as they are sent, and their validity; see `new`.
         let patch = input * (bands * (size_of::<f32>() + card.pixels.bytes()) + 3);
@@ -126,11 +130,13 @@ impl MemoryPlan {
             remote: reading.remote,
             blocks: reading.blocks,
             weights: executor.resident_bytes(),
-            loading: 2 * size_of::<f32>() * executor.graph().parameters() + executor.resident_bytes(),
+            loading: 2 * size_of::<f32>() * executor.parameters() + executor.resident_bytes(),
             network: card.cards * card.bytes.host,
             waiting: card.cards * (patches + batch + parts),
+            refining: 0,
             mosaic: 0,
-            finish: writing.finish_bytes(layout.window.width),
+            planes: 0,
+            finish: writing.finish_bytes(layout.window.size()),
         }
     }
 }
@@ -207,28 +213,32 @@ pub(super) struct Computing {
 }
 
 /// What is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Writing {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Writing<'a> {
     /// Beside the labels.
     pub(super) layers: Layers,
     /// Number of classes.
     pub(super) classes: usize,
     /// Threads that compress.
     pub(super) threads: usize,
+    /// What is done after the network.
+    pub(super) refine: &'a Refine,
 }
 
-impl Writing {
+impl Writing<'_> {
     /// Bytes of a pixel while it is labelled: its label, how sure it is, and a copy of what is written of its probabilities.
     fn pixel_bytes(self) -> usize {
         let floats = 1 + self.layers.probabilities.map_or(0, |_| self.classes);
         size_of::<u8>() + floats * size_of::<f32>()
     }
 
-    /// Bytes that finishing the most demanding file takes; one is finished after the other.
-    fn finish_bytes(self, width: usize) -> usize {
+    /// Bytes that finishing the most demanding file takes; one is finished after the other, labels once they are what they are to be.
+    fn finish_bytes(self, size: Size) -> usize {
         let layer = |bands: usize| move |encoding| LayerSink::finish_bytes(bands, encoding, self.threads);
         let probabilities = self.layers.probabilities.map_or(0, layer(self.classes));
         let confidence = self.layers.confidence.map_or(0, layer(1));
-        LabelSink::finish_bytes(width, self.threads).max(probabilities).max(confidence)
+        let steps = self.refine.steps;
+        let changing = if steps.is_none() { 0 } else { self.threads * steps.bytes(size) };
+        LabelSink::finish_bytes(size.width, self.threads).max(changing).max(probabilities).max(confidence)
     }
 }

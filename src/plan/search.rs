@@ -7,6 +7,7 @@ use super::card::CardPlan;
 use super::layout::{self, Layout, Spread};
 use super::memory::{Computing, MemoryPlan, REMOTE_LEAST, REMOTE_MOST, Reading, VolumeMemory, Writing};
 use super::{BlendChoice, Layers, PlanRequest, Tiles};
+use crate::refine::Refine;
 use crate::source::RasterSource;
 use crate::source::{RasterProfile, Scene, visible};
 use crate::{Error, Result};
@@ -40,7 +41,7 @@ pub struct Plan {
     pub memory: MemoryPlan,
     /// The bound on it.
     pub max_memory: usize,
-    /// Operations of the network over all tiles.
+    /// Operations of the network, and of what refines its probabilities, over all tiles.
     pub flops: u64,
     /// Bytes of decoded pixels that are read, with those that neighbouring tiles share.
     pub bytes_to_read: u64,
@@ -52,6 +53,8 @@ pub struct Plan {
     pub threads: usize,
     /// What is written beside the labels.
     pub layers: Layers,
+    /// What is done after the network.
+    pub refine: Refine,
     /// Threads that compress the finished files: fewer than compute if memory asks for it.
     pub finish_threads: usize,
     /// What graphics processors are asked to do; `None` if the network runs on the processor.
@@ -64,10 +67,15 @@ impl Plan {
     /// # Errors
     /// If the request does not fit the network, or no tiling fits in memory; the error says what would do.
     pub fn new(scene: &Scene, executor: &dyn Executor, request: &PlanRequest) -> Result<Self> {
+        Self::refined(scene, executor, request, Refine::none(u8::MAX))
+    }
+
+    /// As [`Plan::new`], with what is done after the network.
+    pub(crate) fn refined(scene: &Scene, executor: &dyn Executor, request: &PlanRequest, refine: Refine) -> Result<Self> {
         let profile = scene.profile();
         let bytes = scene.bands().numbers().iter().map(|number| profile.bands[number - 1].bytes).sum();
         let storage = if scene.input().is_remote() { Storage::Remote } else { Storage::Local };
-        Self::with_profile(profile, storage, Stored { bytes, pixels: scene.pixel_type() }, executor, request)
+        Self::with(profile, storage, Stored { bytes, pixels: scene.pixel_type() }, executor, request, refine)
     }
 
     /// As [`Plan::new`], for any source of this profile.
@@ -77,6 +85,17 @@ impl Plan {
         stored: Stored,
         executor: &dyn Executor,
         request: &PlanRequest,
+    ) -> Result<Self> {
+        Self::with(profile, storage, stored, executor, request, Refine::none(u8::MAX))
+    }
+
+    fn with(
+        profile: &RasterProfile,
+        storage: Storage,
+        stored: Stored,
+        executor: &dyn Executor,
+        request: &PlanRequest,
+        refine: Refine,
     ) -> Result<Self> {
         let geometry = executor.geometry()?;
         let fixed = executor.fixed();
@@ -94,7 +113,9 @@ impl Plan {
         if window.area() == 0 || !all.contains(window) {
             return Err(Error::WindowOutside { path: profile.path.clone(), window, size: profile.size });
         }
-        let search = Search { profile, window, geometry: &geometry, executor, request, fixed, stored, storage };
+        // Tiles share what a pixel depends on: what the network sees, and what a CRF does.
+        let seen = geometry.clone().widened(refine.halo());
+        let search = Search { profile, window, geometry: &seen, executor, request, fixed, stored, storage, refine: &refine };
         if let Some(workers) = request.workers.filter(|workers| !(1..=request.threads).contains(workers)) {
             return Err(Error::Workers { workers, threads: request.threads });
         }
@@ -108,7 +129,9 @@ impl Plan {
         }
         let found = search.best()?;
         let tiles: usize = found.swaths.iter().map(TileGrid::len).sum();
-        let flops = executor.flops(found.layout.input)?.saturating_mul(tiles as u64);
+        let pixels = found.layout.grid.tile_size().area();
+        let refining = refine.crf.as_ref().map_or(0, |crf| crf.flops(pixels, executor.output_channels()));
+        let flops = executor.flops(found.layout.input)?.saturating_add(refining).saturating_mul(tiles as u64);
         let read = match storage {
             Storage::Local | Storage::Remote => tiles * found.layout.input.product(),
             // Its planes are kept until no tile needs them.
@@ -128,6 +151,7 @@ impl Plan {
             workers: found.effort.computing.workers,
             threads: found.effort.computing.threads,
             layers: request.layers,
+            refine,
             finish_threads: found.effort.finish_threads,
             card: found.card,
             geometry,
@@ -178,7 +202,7 @@ impl Plan {
                 && covers(tile.height, full.height, overlap.height, needs(halo.y, margin.y))
                 && covers(tile.width, full.width, overlap.width, needs(halo.x, margin.x))
         });
-        single || (self.layout.blend == Blend::Crop && halo)
+        single || (self.layout.blend == Blend::Crop && halo && self.refine.crf.is_none())
     }
 }
 
@@ -233,6 +257,7 @@ struct Search<'a> {
     fixed: Axes<Option<usize>>,
     stored: Stored,
     storage: Storage,
+    refine: &'a Refine,
 }
 
 impl Search<'_> {
@@ -337,10 +362,15 @@ impl Search<'_> {
                 Reading::new(effort.readers, effort.remote, self.profile, bytes, layout.input.y, self.request.max_memory)
             }
         };
-        let classes = self.executor.graph().output_channels().max(2);
-        let writing = Writing { layers: self.request.layers, classes, threads: effort.finish_threads };
+        let classes = self.executor.output_channels().max(2);
+        let writing = Writing { layers: self.request.layers, classes, threads: effort.finish_threads, refine: self.refine };
         let swaths = layout.grid.swaths(columns);
-        let card = CardPlan::new(self.executor, layout, &swaths, self.request.layers, self.stored.pixels, effort.readers)?;
+        // What changes scores beyond the network needs them on the machine.
+        let card = if self.refine.changes_scores() {
+            None
+        } else {
+            CardPlan::new(self.executor, layout, &swaths, self.request.layers, self.stored.pixels, effort.readers)?
+        };
         let memory = MemoryPlan::new(layout, &swaths, self.executor, reading, effort.computing, card, writing)?;
         Ok(Found { layout: layout.clone(), swaths, memory, effort, card, needed: reading.needed(&memory) })
     }

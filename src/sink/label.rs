@@ -1,10 +1,12 @@
 //! Label rasters.
 
 use std::path::PathBuf;
+use std::thread;
 
 use gdal::raster::{ColorEntry, ColorTable};
 use gdal::{Dataset, Metadata};
 use swath_models::Class;
+use swath_refine::{LabelBlock, LabelSteps};
 use swath_tiling::{Size, Window};
 
 use super::attributes::{self, Attributes};
@@ -47,6 +49,8 @@ pub struct LabelSink {
     coverage: Coverage,
     /// Number of pixels of every label value.
     counts: Box<[u64; 256]>,
+    /// What the labels were before they were changed, if they were.
+    unchanged: Option<Temporary>,
 }
 
 /// How often each label occurs.
@@ -63,7 +67,8 @@ pub struct LabelSummary {
 pub(crate) struct CompleteLabels {
     pub(crate) output: Unpublished,
     pub(crate) summary: LabelSummary,
-    pub(crate) scratch: Temporary,
+    /// What is temporary, and removed when all has its name.
+    pub(crate) scratches: Vec<Temporary>,
 }
 
 impl LabelSink {
@@ -92,7 +97,7 @@ impl LabelSink {
         let mut scratch = Scratch::create::<u8>(&product.path, product.size, 1, &product.georeference, start)?;
         scratch.describe(|dataset| describe(dataset, &product))?;
         let coverage = Coverage::new(product.size);
-        Ok(Self { product, scratch, output, coverage, counts: Box::new([0; 256]) })
+        Ok(Self { product, scratch, output, coverage, counts: Box::new([0; 256]), unchanged: None })
     }
 
     /// Writes the labels of a window, `(height, width)`.
@@ -130,6 +135,34 @@ impl LabelSink {
         &mut self.scratch
     }
 
+    /// The same raster with its labels changed, block by block, several at once; `go_on` is asked in between. What was written stays as it is on the
+    /// disk, so that a run that is killed goes on from there.
+    ///
+    /// # Errors
+    /// If some pixel was never written, or labels cannot be read or written.
+    pub(crate) fn changed(self, steps: &LabelSteps, go_on: &dyn Fn() -> Result<()>) -> Result<Self> {
+        self.coverage.check_complete(self.output.path())?;
+        let Self { product, scratch, output, .. } = self;
+        let mut changed = Scratch::create_changed::<u8>(&product.path, product.size, &product.georeference)?;
+        changed.describe(|dataset| describe(dataset, &product))?;
+        let mut coverage = Coverage::new(product.size);
+        let mut counts = Box::new([0; 256]);
+        let mut blocks = steps.blocks(product.size).peekable();
+        while blocks.peek().is_some() {
+            go_on()?;
+            let mut several = Vec::new();
+            for block in blocks.by_ref().take(product.threads.max(1)) {
+                several.push((block, scratch.values::<u8>(1, block.around)?));
+            }
+            for (block, labels) in change(steps, product.size, several)? {
+                changed.write(1, block.core, &labels)?;
+                coverage.add(block.core);
+                add(&mut counts, &count(&labels));
+            }
+        }
+        Ok(Self { product, scratch: changed, output, coverage, counts, unchanged: Some(scratch.into_temporary()) })
+    }
+
     /// Builds the COG with its overviews, colours, class names and attribute table, verifies it and gives it its name.
     ///
     /// # Errors
@@ -153,8 +186,22 @@ impl LabelSink {
         attributes::write(part, &rows.collect::<Vec<_>>())?;
         let counts = classes.iter().map(|class| count(class.value)).collect();
         let summary = LabelSummary { counts, nodata_count: count(self.product.nodata) };
-        Ok(CompleteLabels { output: self.output, summary, scratch })
+        let scratches = [scratch].into_iter().chain(self.unchanged).collect();
+        Ok(CompleteLabels { output: self.output, summary, scratches })
     }
+}
+
+/// The new labels of blocks, each changed on a thread of its own.
+fn change(steps: &LabelSteps, size: Size, blocks: Vec<(LabelBlock, Vec<u8>)>) -> Result<Vec<(LabelBlock, Vec<u8>)>> {
+    thread::scope(|scope| {
+        let start = |(block, labels)| (block, scope.spawn(move || steps.apply(size, block, labels)));
+        let changing: Vec<_> = blocks.into_iter().map(start).collect();
+        let join = |(block, thread): (LabelBlock, thread::ScopedJoinHandle<'_, swath_refine::Result<Vec<u8>>>)| {
+            let labels = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            labels.map(|labels| (block, labels)).map_err(|source| Error::Steps { window: block.core, source })
+        };
+        changing.into_iter().map(join).collect()
+    })
 }
 
 /// How often each value occurs.

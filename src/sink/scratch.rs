@@ -22,6 +22,9 @@ use crate::{Error, Georeference, Result};
 /// What the name of a scratch file ends with.
 const SUFFIX: &str = ".scratch.part";
 
+/// What the name of one ends with that holds what has become of another.
+const CHANGED: &str = ".changed.part";
+
 /// Bytes that are read from a scratch file at once.
 const CHUNK: usize = 4 << 20;
 
@@ -102,9 +105,25 @@ impl Shape {
 }
 
 impl Scratch {
+    /// Prepares a scratch file for what becomes of that of one band of `T` for the output `beside`; it does not outlive this process.
+    pub(super) fn create_changed<T: Stored>(beside: &Path, size: Size, georeference: &Georeference) -> Result<Self> {
+        Self::create_as::<T>(beside, CHANGED, size, 1, georeference, Start::Anew)
+    }
+
     /// Prepares the scratch file of `bands` bands of `T` for the output `beside`, and the room that it takes on the disk.
     pub(super) fn create<T: Stored>(
         beside: &Path,
+        size: Size,
+        bands: usize,
+        georeference: &Georeference,
+        start: Start,
+    ) -> Result<Self> {
+        Self::create_as::<T>(beside, SUFFIX, size, bands, georeference, start)
+    }
+
+    fn create_as<T: Stored>(
+        beside: &Path,
+        suffix: &str,
         size: Size,
         bands: usize,
         georeference: &Georeference,
@@ -116,7 +135,7 @@ impl Scratch {
             return Err(Error::RasterSize { path: beside.to_owned(), size });
         }
         let shape = Shape { size, bands, value };
-        let temporary = Temporary::beside(beside, SUFFIX, &[""]);
+        let temporary = Temporary::beside(beside, suffix, &[""]);
         let file = reserve(temporary.path(), shape.bytes(), start)?;
         let view = watch(Heed::Failures, || view::<T>(temporary.path(), shape));
         let view = view.map_err(|source| Error::Gdal { action: "open".into(), path: temporary.path().to_owned(), source })?;
@@ -160,6 +179,16 @@ impl Scratch {
             take(&values);
         }
         Ok(())
+    }
+
+    /// The values of a window of a band, from 1.
+    pub(super) fn values<T: Stored>(&self, band: usize, window: Window) -> Result<Vec<T>> {
+        Ok(T::from_bytes(&self.read(band, window)?))
+    }
+
+    /// The file itself, when nothing is to be made of it.
+    pub(super) fn into_temporary(self) -> Temporary {
+        self.temporary
     }
 
     /// Adds the bytes of a window to `digest`, band by band.
@@ -224,6 +253,11 @@ impl Scratch {
 /// Where the scratch file of an output is.
 pub(crate) fn scratch_path(output: &Path) -> PathBuf {
     suffixed(output, SUFFIX)
+}
+
+/// Where the file is that holds what has become of it.
+pub(crate) fn changed_path(output: &Path) -> PathBuf {
+    suffixed(output, CHANGED)
 }
 
 /// Opens a file of that length, whose blocks on the disk are taken: that there is no room for it shows before the work.

@@ -307,5 +307,6 @@ fn card(recipe: &Recipe, output: &OutputFolder, scenes: &TrainingScenes, prepara
         dropped: Vec::new(),
         gsd,
         volume: None,
+        crf: None,
     })
 }

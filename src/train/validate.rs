@@ -147,7 +147,7 @@ fn label(
     observer: &dyn TrainObserver,
     take: &mut dyn FnMut(&Block) -> Result<()>,
 ) -> Result<()> {
-    let labeller = Labeller::new(&model.card);
+    let labeller = Labeller::new(&model.card, None);
     let path = || scene.profile().path.clone();
     thread::scope(|scope| {
         // The labels are read by one thread, with one handle.

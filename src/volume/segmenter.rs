@@ -90,7 +90,7 @@ impl VolumeSegmenter {
         let Model { card, graph, weights } = Model::read(folder)?;
         let Some(input) = card.volume.clone() else { return Err(Error::NoVolumes { model: card.name }) };
         let executor = Fused::new(graph, &weights, arithmetic)?;
-        Ok(Self { card, input, executor, origin: Origin::of(folder)? })
+        Ok(Self { card, input, executor, origin: Origin::of(folder, &card)? })
     }
 
     /// What the model needs and what its labels mean.

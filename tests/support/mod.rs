@@ -232,6 +232,7 @@ impl Linear {
             dropped: Vec::new(),
             gsd: None,
             volume: None,
+            crf: None,
         };
         Model { card, graph: builder.build(head).unwrap(), weights }
     }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use super::CrfSettings;
 use crate::{Class, Scaling, ScoreActivation, VolumeInput};
 
 /// A STAC item, as far as a card goes.
@@ -34,6 +35,8 @@ pub(super) struct Properties {
     pub(super) gsd: Option<GsdField>,
     #[serde(rename = "swath:volume", default, skip_serializing_if = "Option::is_none")]
     pub(super) volume: Option<VolumeInput>,
+    #[serde(rename = "swath:crf", default, skip_serializing_if = "Option::is_none")]
+    pub(super) crf: Option<CrfSettings>,
     #[serde(flatten)]
     pub(super) rest: Map<String, Value>,
 }

@@ -1,5 +1,6 @@
 //! Model cards: what a checkpoint needs to be fed correctly, as a STAC item with the Machine Learning Model extension.
 
+mod crf;
 mod item;
 mod model_card;
 mod read;
@@ -7,6 +8,7 @@ mod shapes;
 mod volume;
 mod write;
 
+pub use crf::CrfSettings;
 pub use model_card::{GsdRange, ModelCard};
 pub(crate) use shapes::Shapes;
 pub use volume::{Intensity, LabelResampling, MeasuredScaling, Side, VolumeAxes, VolumeInput, Voxels};

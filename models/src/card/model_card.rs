@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::CrfSettings;
 use crate::{Activation, Class, Error, Graph, Op, Result, Scaling, ScoreActivation, VolumeInput};
 
 /// What a checkpoint needs to be fed correctly, and what its output means: a STAC item with the Machine Learning Model extension v1.5.2.
@@ -31,6 +32,8 @@ pub struct ModelCard {
     pub gsd: Option<GsdRange>,
     /// What the network needs of volumes, if it takes any: `swath:volume`.
     pub volume: Option<VolumeInput>,
+    /// The CRF that its probabilities are to be refined by: `swath:crf`.
+    pub crf: Option<CrfSettings>,
 }
 
 /// Allowed ground sample distances in metres per pixel.

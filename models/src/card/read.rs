@@ -137,8 +137,8 @@ impl ModelCard {
         if let Some(GsdRange { minimum, maximum }) = gsd.filter(|gsd| !(gsd.minimum > 0.0 && gsd.maximum >= gsd.minimum)) {
             return Err(fail("swath:gsd", "0 < minimum <= maximum", format!("{minimum} to {maximum}")));
         }
-        let (name, architecture, volume) = (p.name, p.architecture, p.volume);
-        let card = Self { name, architecture, bands, scaling, classes, nodata, activation, dropped, gsd, volume };
+        let (name, architecture, crf, volume) = (p.name, p.architecture, p.crf, p.volume);
+        let card = Self { name, architecture, bands, scaling, classes, nodata, activation, dropped, gsd, crf, volume };
         card.check_values(path)?;
         Ok((card, Shapes { input: input.input, result: output.result }))
     }
@@ -157,7 +157,15 @@ impl ModelCard {
     /// Whether the card's numbers can be computed with.
     pub(super) fn check_values(&self, path: &Path) -> Result<()> {
         self.check_scaling(path)?;
+        self.check_crf(path)?;
         self.check_volume(|volume| volume.check(self.bands.len()), path)
+    }
+
+    fn check_crf(&self, path: &Path) -> Result<()> {
+        let mut names = self.crf.iter().flat_map(|crf| crf.bands.iter().flatten());
+        let Some(band) = names.find(|band| !self.bands.contains(band)) else { return Ok(()) };
+        let (field, expected) = ("swath:crf.bands".into(), "bands of mlm:input[0].bands".into());
+        Err(Error::Card { path: path.into(), field, expected, got: format!("`{band}`") })
     }
 
     fn check_scaling(&self, path: &Path) -> Result<()> {
@@ -186,7 +194,7 @@ fn check_names(item: &Item, path: &Path) -> Result<()> {
         );
     }
     if let Some(name) = item.properties.rest.keys().find(|name| name.starts_with("swath:")) {
-        let known = "swath:activation, swath:dropped_classes, swath:gsd or swath:volume";
+        let known = "swath:activation, swath:crf, swath:dropped_classes, swath:gsd or swath:volume";
         return fail(name, known, "a property that Swath does not know".into());
     }
     Ok(())

@@ -96,6 +96,7 @@ impl Item {
                 activation: Some(card.activation),
                 dropped: (!card.dropped.is_empty()).then(|| card.dropped.clone()),
                 gsd: card.gsd.map(|gsd| GsdField { minimum: gsd.minimum, maximum: gsd.maximum }),
+                crf: card.crf.clone(),
                 volume: card.volume.clone(),
                 rest: times.as_object().into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())).chain(facts).collect(),
             },

@@ -4,8 +4,8 @@ use rayon::prelude::*;
 
 use super::vertices::{COORDINATES, Key, Vertices};
 
-/// Values that a thread takes at once.
-const CHUNK: usize = 1 << 14;
+/// Points or vertices that a thread takes at once.
+const CHUNK: usize = 1 << 12;
 
 /// No vertex: of the border, which has the value 0.
 const NONE: u32 = u32::MAX;
@@ -66,8 +66,10 @@ impl Lattice {
     pub fn bytes(dimensions: usize, points: usize, channels: usize) -> usize {
         let corners = points * (dimensions + 1);
         let own = corners * (size_of::<u32>() + size_of::<f32>());
-        let vertices = Vertices::bytes(corners) + corners * (dimensions + 1) * size_of::<[u32; 2]>();
-        own + vertices + 2 * corners * channels * size_of::<f32>()
+        let neighbours = corners * (dimensions + 1) * size_of::<[u32; 2]>();
+        let some = channels.min(8) * size_of::<f32>();
+        // Of many channels, some are copied, filtered, and copied back. The table of vertices is gone by then.
+        own + neighbours + Vertices::bytes(corners).max(2 * (corners + points) * some)
     }
 
     /// Filters values `(points, channels)` into `out`.
@@ -75,51 +77,76 @@ impl Lattice {
     /// # Panics
     /// If there are not as many values as points times channels.
     pub fn filter(&self, channels: usize, values: &[f32], out: &mut [f32]) {
-        let corners = self.dimensions + 1;
-        assert!(values.len() == self.around.len() / corners * channels && out.len() == values.len());
-        let mut spread = self.spread(channels, values);
-        let mut blurred = vec![0.0; spread.len()];
-        let rows = (CHUNK / channels).max(1);
-        for neighbours in self.neighbours.chunks_exact(self.vertices.max(1)) {
-            let parts = blurred.par_chunks_mut(rows * channels).zip(neighbours.par_chunks(rows)).enumerate();
-            parts.for_each(|(part, (out, neighbours))| {
-                let own = &spread[part * rows * channels..];
-                for ((out, own), pair) in out.chunks_exact_mut(channels).zip(own.chunks_exact(channels)).zip(neighbours) {
-                    out.copy_from_slice(own);
-                    for neighbour in pair.iter().filter(|neighbour| **neighbour != NONE) {
-                        let start = *neighbour as usize * channels;
-                        out.iter_mut().zip(&spread[start..start + channels]).for_each(|(sum, value)| *sum += 0.5 * value);
+        let points = self.around.len() / (self.dimensions + 1);
+        assert!(values.len() == points * channels && out.len() == values.len());
+        // Loops over so few values that the compiler knows how many are several times as fast.
+        match channels {
+            0 => {}
+            1 => self.filter_some::<1>(values, out),
+            2 => self.filter_some::<2>(values, out),
+            3 => self.filter_some::<3>(values, out),
+            4 => self.filter_some::<4>(values, out),
+            5 => self.filter_some::<5>(values, out),
+            6 => self.filter_some::<6>(values, out),
+            7 => self.filter_some::<7>(values, out),
+            8 => self.filter_some::<8>(values, out),
+            _ => {
+                let [mut some, mut filtered] = [Vec::new(), Vec::new()];
+                for first in (0..channels).step_by(8) {
+                    let group = first..channels.min(first + 8);
+                    some.clear();
+                    some.extend(values.chunks_exact(channels).flat_map(|values| &values[group.clone()]));
+                    filtered.resize(some.len(), 0.0);
+                    self.filter(group.len(), &some, &mut filtered);
+                    for (out, filtered) in out.chunks_exact_mut(channels).zip(filtered.chunks_exact(group.len())) {
+                        out[group.clone()].copy_from_slice(filtered);
                     }
+                }
+            }
+        }
+    }
+
+    fn filter_some<const C: usize>(&self, values: &[f32], out: &mut [f32]) {
+        let corners = self.dimensions + 1;
+        let mut spread = self.spread::<C>(values);
+        let mut blurred = vec![[0.0; C]; spread.len()];
+        for neighbours in self.neighbours.chunks_exact(self.vertices.max(1)) {
+            let parts = blurred.par_chunks_mut(CHUNK).zip(neighbours.par_chunks(CHUNK)).zip(spread.par_chunks(CHUNK));
+            parts.for_each(|((out, neighbours), own)| {
+                for ((out, own), pair) in out.iter_mut().zip(own).zip(neighbours) {
+                    let mut sum = *own;
+                    for neighbour in pair.iter().filter(|neighbour| **neighbour != NONE) {
+                        sum.iter_mut().zip(&spread[*neighbour as usize]).for_each(|(sum, value)| *sum += 0.5 * value);
+                    }
+                    *out = sum;
                 }
             });
             std::mem::swap(&mut spread, &mut blurred);
         }
         // What the blurs add to a constant, but for the borders.
         let scale = 1.0 / (1.0 + (-(self.dimensions as f32)).exp2());
-        let rows = (CHUNK / channels).max(1);
-        let places = self.around.par_chunks(rows * corners).zip(self.weights.par_chunks(rows * corners));
-        out.par_chunks_mut(rows * channels).zip(places).for_each(|(out, (around, weights))| {
+        let places = self.around.par_chunks(CHUNK * corners).zip(self.weights.par_chunks(CHUNK * corners));
+        out.as_chunks_mut::<C>().0.par_chunks_mut(CHUNK).zip(places).for_each(|(out, (around, weights))| {
             let places = around.chunks_exact(corners).zip(weights.chunks_exact(corners));
-            for (out, (around, weights)) in out.chunks_exact_mut(channels).zip(places) {
-                out.fill(0.0);
+            for (out, (around, weights)) in out.iter_mut().zip(places) {
+                let mut sums = [0.0; C];
                 for (vertex, weight) in around.iter().zip(weights) {
-                    let start = *vertex as usize * channels;
                     let weight = weight * scale;
-                    out.iter_mut().zip(&spread[start..start + channels]).for_each(|(sum, value)| *sum += weight * value);
+                    sums.iter_mut().zip(&spread[*vertex as usize]).for_each(|(sum, value)| *sum += weight * value);
                 }
+                *out = sums;
             }
         });
     }
 
     /// The sums at the vertices. On one thread: several would need an order of their own for the sums to be the same.
-    fn spread(&self, channels: usize, values: &[f32]) -> Vec<f32> {
+    fn spread<const C: usize>(&self, values: &[f32]) -> Vec<[f32; C]> {
         let corners = self.dimensions + 1;
-        let mut spread = vec![0.0; self.vertices * channels];
+        let mut spread = vec![[0.0; C]; self.vertices];
         let places = self.around.chunks_exact(corners).zip(self.weights.chunks_exact(corners));
-        for (values, (around, weights)) in values.chunks_exact(channels).zip(places) {
+        for (values, (around, weights)) in values.as_chunks::<C>().0.iter().zip(places) {
             for (vertex, weight) in around.iter().zip(weights) {
-                let start = *vertex as usize * channels;
-                spread[start..start + channels].iter_mut().zip(values).for_each(|(sum, value)| *sum += weight * value);
+                spread[*vertex as usize].iter_mut().zip(values).for_each(|(sum, value)| *sum += weight * value);
             }
         }
         spread

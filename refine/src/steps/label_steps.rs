@@ -1,5 +1,6 @@
 //! All changes of labels, one after the other.
 
+use serde::{Deserialize, Serialize};
 use swath_tiling::{Size, Window};
 
 use super::regions::Field;
@@ -31,7 +32,7 @@ use crate::{Error, Result};
 /// assert_eq!(changed, [1; 12]);
 /// # Ok::<(), swath_refine::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LabelSteps {
     /// The most frequent label around each pixel.
     pub majority: Option<Majority>,

@@ -1,22 +1,32 @@
 //! The most frequent label around each pixel.
 
+use serde::{Deserialize, Serialize};
 use swath_tiling::Size;
 
 /// Each pixel gets the label that is the most frequent in a square around it, as far as there is a raster. At a tie it keeps its own label if that is
 /// among them, else it gets the lowest. Pixels without data do not count and stay.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "usize", into = "usize")]
 pub struct Majority {
     radius: usize,
 }
+
+/// A width that no square around a pixel has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected an odd width from 3 to {most}, got {0}", most = Majority::WIDEST)]
+pub struct MajorityWidth(usize);
 
 impl Majority {
     /// The widest square, in pixels: counts have 16 bits.
     pub const WIDEST: usize = 255;
 
-    /// A square of `width` pixels; none if that is even, 1 or too wide.
-    #[must_use]
-    pub fn new(width: usize) -> Option<Self> {
-        (width % 2 == 1 && (3..=Self::WIDEST).contains(&width)).then_some(Self { radius: width / 2 })
+    /// A square of `width` pixels.
+    ///
+    /// # Errors
+    /// If that is even, 1 or too wide.
+    pub fn new(width: usize) -> Result<Self, MajorityWidth> {
+        let is_width = width % 2 == 1 && (3..=Self::WIDEST).contains(&width);
+        if is_width { Ok(Self { radius: width / 2 }) } else { Err(MajorityWidth(width)) }
     }
 
     /// Side of the square, in pixels.
@@ -63,5 +73,19 @@ impl Majority {
             }
         }
         changed
+    }
+}
+
+impl TryFrom<usize> for Majority {
+    type Error = MajorityWidth;
+
+    fn try_from(width: usize) -> Result<Self, MajorityWidth> {
+        Self::new(width)
+    }
+}
+
+impl From<Majority> for usize {
+    fn from(majority: Majority) -> Self {
+        majority.width()
     }
 }

@@ -7,5 +7,5 @@ mod regions;
 
 pub use block::LabelBlock;
 pub use label_steps::LabelSteps;
-pub use majority::Majority;
+pub use majority::{Majority, MajorityWidth};
 pub use regions::Regions;

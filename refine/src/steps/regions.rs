@@ -1,11 +1,12 @@
 //! Regions of one label that are too small.
 
+use serde::{Deserialize, Serialize};
 use swath_tiling::{Size, Window};
 
 use crate::Connectivity;
 
 /// Connected pixels of one label that are fewer than some number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Regions {
     /// The size from which on a region stays, in pixels.
     pub smallest: usize,
