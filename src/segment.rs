@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde_json::{Map, Value, json};
-use swath_models::{Arithmetic, Augmentation, Augmented, Executor, Golden, Model, ModelCard, ScoreActivation};
+use swath_models::{Arithmetic, Augmentation, Augmented, Executor, Fused, Golden, Model, ModelCard, ScoreActivation};
 use swath_refine::LabelSteps;
 use swath_tiling::{TileGrid, Window};
 

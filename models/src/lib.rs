@@ -60,7 +60,9 @@ pub use arithmetic::{Arithmetic, Convolutions, Precision};
 pub use augment::{Augmentation, Augmented};
 pub use axes::{Axes, Padding};
 pub use builder::{Builder, Chain, Scope};
-pub use card::{CrfSettings, GsdRange, Intensity, LabelResampling, MeasuredScaling, ModelCard, Side, VolumeAxes, VolumeInput, Voxels};
+pub use card::{
+    CrfSettings, GsdRange, Intensity, LabelResampling, MeasuredScaling, ModelCard, Side, VolumeAxes, VolumeInput, Voxels,
+};
 pub use checkpoint::{AdaptBands, Change, Checkpoint, FileFormat};
 pub use class::{Class, Colour, ColourError};
 pub use cost::Cost;

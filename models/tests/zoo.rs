@@ -93,8 +93,7 @@ struct StateDict {
 fn state_dicts_are_those_of_independent_implementations() {
     let text = std::fs::read_to_string(golden().join("zoo.json")).unwrap();
     let theirs: BTreeMap<String, StateDict> = serde_json::from_str(&text).unwrap();
-    let expected: BTreeSet<&str> =
-        zoo::names().into_iter().filter(|name| !ELSEWHERE.contains(name)).collect();
+    let expected: BTreeSet<&str> = zoo::names().into_iter().filter(|name| !ELSEWHERE.contains(name)).collect();
     assert_eq!(theirs.keys().map(String::as_str).collect::<BTreeSet<_>>(), expected);
     for (name, theirs) in theirs {
         let graph = zoo::build(&name, BANDS, CLASSES).unwrap();
@@ -107,9 +106,10 @@ fn state_dicts_are_those_of_independent_implementations() {
             })
             .collect();
         lines.sort();
-        let hash = lines.concat().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
-        });
+        let hash = lines
+            .concat()
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
         let ours = StateDict { tensors: lines.len(), values: graph.parameters(), hash: format!("{hash:016x}") };
         assert_eq!(ours, theirs, "{name}; ours:\n{}", lines.concat());
     }

@@ -155,7 +155,7 @@ fn hand_on(
     if let Some(wrong) = rows.wrong {
         let path = run.source.profile().path.clone();
         let (x, y) = (window.x + wrong.x, window.y + wrong.y);
-        return Err(Error::NotFinite { path, class: wrong.channel, score: wrong.score, x, y });
+        return Err(Error::NotFinite { path, class: wrong.channel, score: wrong.score, x, y, z: 0 });
     }
     if wanted.is_some() {
         sink.labels(LabelledPart { window, labels: rows.labels, confidence: rows.confidence })

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::Scope;
 use std::time::Instant;
 
-use swath_models::{Shape, Tensor};
+use swath_models::{Axes, Shape, Tensor};
 use swath_tiling::{Tile, TileGrid};
 
 use super::read::Input;
@@ -126,7 +126,7 @@ fn predict(run: &Run<'_>, Input { tile, pixels, valid }: Input) -> Result<Predic
     let layout = &run.plan.layout;
     let compute = || {
         let Some(crf) = &run.plan.refine.crf else { return run.executor.run(Tensor::new(shape, pixels)?) };
-        let (row, column) = layout.offset(&tile, tile.window);
+        let Axes { y: row, x: column, .. } = layout.offset(&tile, tile.window);
         let colours = crf.colours(&pixels, layout.input, tile.window, (row, column));
         let scores = run.executor.run(Tensor::new(shape, pixels)?)?;
         let rows = (row..row + tile.window.height).map(|y| &valid[y * layout.input.x + column..][..tile.window.width]);

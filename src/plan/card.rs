@@ -1,6 +1,6 @@
 //! What graphics processors are asked to do.
 
-use swath_models::{Executor, PixelType, Scaling, StitchBytes, StitchRequest, WantedRows};
+use swath_models::{Axes, Executor, PixelType, Scaling, StitchBytes, StitchRequest, WantedRows};
 use swath_tiling::{Blend, TileGrid};
 
 use super::{Layers, Layout, Plan};
@@ -95,7 +95,7 @@ impl CardPlan {
     fn sized(&self, layout: &Layout, swath: &TileGrid, wanted: WantedRows) -> StitchRequest {
         let tile = layout.grid.tile_size();
         let first = swath.tile(0);
-        let (y, x) = layout.offset(&first, first.window);
+        let Axes { y, x, .. } = layout.offset(&first, first.window);
         StitchRequest {
             input: layout.input,
             scores: [tile.height, tile.width],

@@ -40,7 +40,7 @@ impl<'v> LabelPlanes<'v> {
             LabelResampling::Scores => Way::Scores(Box::new(Restored::new(volume, channels, size, pool))),
         };
         let is_logit = channels == 1 && card.activation == ScoreActivation::Sigmoid;
-        Self { labeller: Labeller::new(card), is_logit, way }
+        Self { labeller: Labeller::new(card, None), is_logit, way }
     }
 
     /// Bytes of a plane while its slices are not finished: of its labels, or of all scores.

@@ -90,7 +90,8 @@ impl VolumeSegmenter {
         let Model { card, graph, weights } = Model::read(folder)?;
         let Some(input) = card.volume.clone() else { return Err(Error::NoVolumes { model: card.name }) };
         let executor = Fused::new(graph, &weights, arithmetic)?;
-        Ok(Self { card, input, executor, origin: Origin::of(folder, &card)? })
+        let origin = Origin::of(folder, &card)?;
+        Ok(Self { card, input, executor, origin })
     }
 
     /// What the model needs and what its labels mean.

@@ -160,11 +160,8 @@ impl UNet {
     fn enlarge(&self, g: &mut Builder, x: NodeId, finer: NodeId, up: &Scope, width: usize) -> NodeId {
         match (self.up, self.border) {
             (UNetUp::Transposed, _) => {
-                let conv = ConvTranspose {
-                    kernel: self.sides(2),
-                    stride: self.sides(2),
-                    ..ConvTranspose::square(width, 2, 2).biased()
-                };
+                let conv =
+                    ConvTranspose { kernel: self.sides(2), stride: self.sides(2), ..ConvTranspose::square(width, 2, 2).biased() };
                 g.conv_transpose(x, up, conv).node()
             }
             (UNetUp::Bilinear, border) => {
