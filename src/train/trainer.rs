@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use swath_models::train::{Autograd, initial_weights};
-use swath_models::{Class, Extent, Graph, GsdRange, Model, ModelCard, ScoreActivation, Shape, zoo};
+use swath_models::{Class, Extent, Graph, GsdRange, Model, ModelCard, ScoreActivation, Shape, Weights, zoo};
 
 use super::augment::{band_ranges, largest_side};
 use super::census::{Census, warn_of_absent};
