@@ -55,7 +55,9 @@ fn workplace(width: usize, height: usize) -> TempDir {
     let folder = TempDir::new().unwrap();
     let mut pixels = patches(width, height);
     for plane in &mut pixels.bands {
-        plane.iter_mut().for_each(|value| *value = (*value).max(1));
+        for value in plane.iter_mut() {
+            *value = (*value).max(1);
+        }
         (0..height).for_each(|y| plane[y * width + width / 3..][..5].fill(0));
     }
     pixels.write(&folder.path().join("scene.tif"), &[], |dataset| {
