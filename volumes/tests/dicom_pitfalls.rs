@@ -266,6 +266,21 @@ fn localizers_colours_and_other_files_are_left_out_and_said() {
     refused(&colour, &["expected DICOM images in shades of grey in ", "got a DICOM image in colour (", "5.dcm"]);
 }
 
+#[cfg(unix)]
+#[test]
+fn folders_within_are_looked_into_once_wherever_links_lead() {
+    let folder = temporary();
+    let [first, second] = ["disc 1", "disc 2"].map(|name| folder.path().join(name));
+    fs::create_dir(&first).unwrap();
+    fs::create_dir(&second).unwrap();
+    slices(&first, &[0.0, 5.0]);
+    slice(&second, 7, [0.0, 0.0, 2.5], |_| ());
+    std::os::unix::fs::symlink(folder.path(), first.join("all")).unwrap();
+    let source = volume(folder.path());
+    let warnings = &source.profile().warnings;
+    assert!(source.profile().size.z == 3 && matches!(warnings[..], [Warning::Numbering { .. }]), "{warnings:?}");
+}
+
 #[test]
 fn a_folder_without_an_image_says_what_is_in_it() {
     let folder = temporary();
