@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::{tags, uids};
 use dicom_object::{InMemDicomObject, open_file};
-use swath_volumes::{LabelClass, Origin, SegmentationNotes, SegmentationWriter, VolumeSource};
+use swath_volumes::{Gaps, LabelClass, Origin, SegmentationNotes, SegmentationWriter, VolumeOptions, VolumeSource};
 
 use common::{golden, volume};
 
@@ -110,14 +110,15 @@ fn frames_are_the_labels_of_their_images() {
         let plane_voxels = profile.size.plane();
         assert_eq!(bytes.len(), (4 * plane_voxels).div_ceil(8).next_multiple_of(2));
         for (at, (frame, (segment, label, plane))) in frames.iter().zip(expected).enumerate() {
+            let image = series.planes[0][plane].as_ref().unwrap();
             let identification = &items(frame, tags::SEGMENT_IDENTIFICATION_SEQUENCE)[0];
             assert_eq!(identification.element(tags::REFERENCED_SEGMENT_NUMBER).unwrap().to_int::<u16>().unwrap(), segment);
             let position = &items(frame, tags::PLANE_POSITION_SEQUENCE)[0];
-            assert_eq!(Some(numbers(position, tags::IMAGE_POSITION_PATIENT)), series.planes[0][plane].position.map(Vec::from));
+            assert_eq!(Some(numbers(position, tags::IMAGE_POSITION_PATIENT)), image.position.map(Vec::from));
             let reference = &items(&items(frame, tags::DERIVATION_IMAGE_SEQUENCE)[0], tags::SOURCE_IMAGE_SEQUENCE)[0];
-            assert_eq!(text(reference, tags::REFERENCED_SOP_INSTANCE_UID), series.planes[0][plane].instance);
+            assert_eq!(text(reference, tags::REFERENCED_SOP_INSTANCE_UID), image.instance);
             let number = reference.get(tags::REFERENCED_FRAME_NUMBER).map(|number| number.to_int::<usize>().unwrap());
-            assert_eq!(number, series.planes[0][plane].frame.map(|frame| frame + 1));
+            assert_eq!(number, image.frame.map(|frame| frame + 1));
             for voxel in 0..plane_voxels {
                 let bit = at * plane_voxels + voxel;
                 assert_eq!(bytes[bit / 8] >> (bit % 8) & 1 == 1, labels[plane * plane_voxels + voxel] == label, "{at} {voxel}");
@@ -153,6 +154,41 @@ fn without_a_labelled_voxel_there_is_one_empty_frame() {
     let object = open_file(write(folder.path(), source.as_ref(), &vec![0; source.profile().size.voxels()], 100)).unwrap();
     assert_eq!(text(&object, tags::NUMBER_OF_FRAMES), "1");
     assert!(object.element(tags::PIXEL_DATA).unwrap().to_bytes().unwrap().iter().all(|byte| *byte == 0));
+}
+
+#[test]
+fn planes_that_were_filled_in_have_no_frame() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = tempfile::tempdir().unwrap();
+    // The second of the three slices is missing; that it is a gap only a fourth tells.
+    for (name, along) in [("2.dcm", 0.0), ("0.dcm", 2.5), ("1.dcm", 7.5)] {
+        let mut object = open_file(golden("dicom/explicit").join(name)).unwrap();
+        let place =
+            [0.48, -0.64, 0.6].iter().zip([-30.5, 12.25, 100.0]).map(|(normal, first)| format!("{:.6}", first + normal * along));
+        let place = place.collect::<Vec<_>>().join("\\");
+        object.put(DataElement::new(tags::IMAGE_POSITION_PATIENT, VR::DS, PrimitiveValue::from(place)));
+        object.write_to_file(images.path().join(name)).unwrap();
+    }
+    fs::copy(golden("dicom/explicit/2.dcm"), images.path().join("3.dcm")).unwrap();
+    let mut object = open_file(images.path().join("3.dcm")).unwrap();
+    object.put(DataElement::new(tags::SOP_INSTANCE_UID, VR::UI, PrimitiveValue::from("1.2.3.4")));
+    object.put(DataElement::new(tags::IMAGE_POSITION_PATIENT, VR::DS, PrimitiveValue::from("-25.7\\5.85\\106")));
+    object.write_to_file(images.path().join("3.dcm")).unwrap();
+    let open = |gaps| swath_volumes::open(images.path(), &VolumeOptions::default().with_gaps(gaps)).unwrap();
+    let source = open(Gaps::Fill);
+    assert_eq!(source.profile().size.z, 5);
+    let object = open_file(write(folder.path(), source.as_ref(), &[300; 5 * 192], 960)).unwrap();
+    let frames = items(&object, tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE);
+    let along: Vec<f64> = frames
+        .iter()
+        .map(|frame| numbers(&items(frame, tags::PLANE_POSITION_SEQUENCE)[0], tags::IMAGE_POSITION_PATIENT)[2])
+        .collect();
+    assert_eq!(along, [100.0, 101.5, 104.5, 106.0]);
+    // Resampled planes are no images.
+    let path = folder.path().join("labels.dcm");
+    let error =
+        SegmentationWriter::create(&path, open(Gaps::Resample).profile(), None, &classes(), notes(), folder.path()).unwrap_err();
+    assert!(error.to_string().ends_with("got planes that were resampled"), "{error}");
 }
 
 #[test]

@@ -234,6 +234,8 @@ def main():
     series("bytes", bytes_("14"))
     series("bytes_jpeg_ls", bytes_("15"), JPEGLSLossless)
     series("bytes_rle", bytes_("16"), RLELossless)
+    series("bytes_jpeg_ls_near", bytes_("22"), JPEGLSNearLossless)
+    series("five_bits_jpeg_ls", [image(k, smooth(k, 5), 5, modality="MR", uid="23") for k in range(SLICES)], JPEGLSLossless)
 
     # 12 signed bits below an overlay in the upper four.
     overlaid = []
