@@ -107,7 +107,7 @@ fn neighbouring_slices_are_bands() {
     let folder = tempdir().unwrap();
     let volume = noise([8, 7, 6]);
     volume.write(&folder.path().join("case.nii.gz"));
-    for (axes, band, expected) in [("SPL", 0, [0, 0, -1]), ("IPL", 0, [0, 0, 1]), ("LPS", 2, [-1, 0, 0]), ("APR", 2, [0, 1, 0])] {
+    for (axes, band, expected) in [("SPL", 0, [0, 0, -1]), ("IPL", 0, [0, 0, 1]), ("LPS", 2, [-1, 0, 0]), ("ASR", 2, [0, 1, 0])] {
         let mut linear = Linear::identity();
         for weights in &mut linear.weights {
             let own = weights[0];
@@ -256,7 +256,7 @@ fn scores_come_back_as_nnunets() {
     let folder = tempdir().unwrap();
     let linear = Linear {
         weights: vec![vec![0.0], vec![1.0], vec![2.0]],
-        bias: vec![0.0, -30.0, -100.0],
+        bias: vec![0.0, -30.37, -100.81],
         activation: swath_models::ScoreActivation::Softmax,
     };
     for case in cases {

@@ -137,14 +137,21 @@ fn convolutions(convolutions: Convolutions) -> &'static str {
 fn as_json(path: &Path, plan: &Plan, run: usize, looks: Looks<'_>) -> serde_json::Value {
     let layout = &plan.layout;
     let (window, memory) = (layout.window, &plan.memory);
+    // A scene has no depth.
+    let sides = |width: usize, height: usize, depth: usize| {
+        let mut sides = json!({ "width": width, "height": height });
+        if layout.raster.depth > 1 {
+            sides["depth"] = depth.into();
+        }
+        sides
+    };
     json!({
         "scene": path,
         "window": { "x": window.x, "y": window.y, "width": window.width, "height": window.height },
-        "depth": window.depth,
         "tiles": plan.tiles(),
         "tiles_within_aoi": run,
-        "tile": { "width": layout.input.x, "height": layout.input.y, "depth": layout.input.z },
-        "overlap": { "width": layout.overlap.width, "height": layout.overlap.height, "depth": layout.overlap.depth },
+        "tile": sides(layout.input.x, layout.input.y, layout.input.z),
+        "overlap": sides(layout.overlap.width, layout.overlap.height, layout.overlap.depth),
         "swaths": plan.swaths.len(),
         "workers": plan.workers,
         "threads": plan.threads,
@@ -159,7 +166,7 @@ fn as_json(path: &Path, plan: &Plan, run: usize, looks: Looks<'_>) -> serde_json
         "seams": plan.seams(),
         "precision": plan.arithmetic.precision.name(),
         "convolutions": plan.arithmetic.convolutions.name(),
-        "halo": plan.geometry.halo().map(|halo| json!({ "width": halo.x, "height": halo.y, "depth": halo.z })),
+        "halo": plan.geometry.halo().map(|halo| sides(halo.x, halo.y, halo.z)),
         "models": looks.models,
         "views": looks.augmentation.views(),
         "refinement": plan.refine.parameters,

@@ -3,7 +3,7 @@
     pip install numpy scikit-image
     python make_resampling.py
 
-The voxel at flat position i, x the fastest, is 37 i mod 101. The network gives three scores: 0, x - 30 and 2 x - 100, so that the label is the place
+The voxel at flat position i, x the fastest, is 37 i mod 101. The network gives three scores: 0, x - 30.37 and 2 x - 100.81, so that the label is the place
 of the largest. Values go to the network's grid, and scores come back, by `skimage.transform.resize` of order 1 without anti-aliasing, in double
 precision: what nnU-Net's `resample_data_or_seg` calls. Shapes are rounded half to even. Arrays are (z, y, x).
 """
@@ -32,11 +32,13 @@ def resample(array, shape):
 def labels(size, shape):
     own = volume(size)
     seen = resample(own, shape)
-    scores = [np.zeros_like(seen), seen - 30, 2 * seen - 100]
+    scores = [np.zeros_like(seen), seen - 30.37, 2 * seen - 100.81]
     back = np.stack([resample(score, own.shape) for score in scores])
     top = np.sort(back, axis=0)
     # No label may hang on the last bits.
     assert (top[-1] - top[-2]).min() > 1e-3, (top[-1] - top[-2]).min()
+    seen_top = np.sort(np.stack(scores), axis=0)
+    assert (seen_top[-1] - seen_top[-2]).min() > 1e-3, (seen_top[-1] - seen_top[-2]).min()
     nearest = np.argmax(np.stack(scores), axis=0)
     index = [((2 * np.arange(n) + 1) * m // (2 * n)) for n, m in zip(own.shape, shape)]
     return {"scores": np.argmax(back, axis=0).ravel().tolist(), "nearest": nearest[np.ix_(*index)].ravel().tolist()}
