@@ -126,7 +126,7 @@ impl Scene {
         let types = [
             (PixelType::U8, [GdalDataType::UInt8].as_slice()),
             (PixelType::U16, &[GdalDataType::UInt8, GdalDataType::UInt16]),
-            (PixelType::I16, &[GdalDataType::UInt8, GdalDataType::Int8, GdalDataType::Int16]),
+            (PixelType::I16, &[GdalDataType::UInt8, GdalDataType::Int16]),
         ];
         types.into_iter().find(|(_, held)| all(held)).map_or(PixelType::F32, |(pixels, _)| pixels)
     }

@@ -4,7 +4,7 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use swath_models::train::Targets;
-use swath_models::{Arithmetic, Convolutions, Executor, Fused, Model, Precision};
+use swath_models::{Arithmetic, Convolutions, Executor, Fused, Model, PixelType, Precision};
 use swath_tiling::Window;
 
 use super::census::Census;

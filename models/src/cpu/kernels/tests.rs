@@ -138,6 +138,9 @@ impl Case {
                     }
                 }
                 Some(Activation::Sigmoid) => 1.0 / (1.0 + (-sum).exp()),
+                Some(Activation::HardSigmoid) => (sum + 3.0).clamp(0.0, 6.0) / 6.0,
+                Some(Activation::HardSwish) => sum * (sum + 3.0).clamp(0.0, 6.0) / 6.0,
+                Some(Activation::Silu) => sum / (1.0 + (-sum).exp()),
                 Some(Activation::Clip { min, max }) => {
                     sum.max(min.unwrap_or(f64::NEG_INFINITY)).min(max.unwrap_or(f64::INFINITY))
                 }
