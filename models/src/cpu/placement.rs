@@ -75,6 +75,6 @@ impl Placement {
         let buffer = |lifetime: Option<usize>| lifetime.map(|lifetime| buffers.of[lifetime]);
         let buffer_of = views.iter().map(|view| buffer(lifetime_of[view.host])).collect();
         let scratch = scratch.into_iter().map(buffer).collect();
-        Self { buffer_of, overwritten, scratch, buffers }
+        Self { buffers, buffer_of, overwritten, scratch }
     }
 }

@@ -154,8 +154,8 @@ pub(super) struct Activate {
 pub(super) struct Scale {
     pub(super) input: Value,
     pub(super) output: Value,
-    pub(super) scale: Address,
-    pub(super) shift: Address,
+    pub(super) factors: Address,
+    pub(super) summands: Address,
     pub(super) function: Function,
 }
 
@@ -413,7 +413,7 @@ pub(super) struct Rows {
     pub(super) sums: Address,
     pub(super) valid: Address,
     pub(super) channels: i32,
-    pub(super) rows: i32,
+    pub(super) height: i32,
     pub(super) width: i32,
 }
 

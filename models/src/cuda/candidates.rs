@@ -33,12 +33,14 @@ pub(super) mod operand {
 pub(super) enum Target {
     /// The one of a handle.
     Handle(Opaque),
-    /// One that need not be there, by its properties.
+    /// One that need not be there, by its properties: what the tests plan for.
+    #[cfg(test)]
     Properties(Described),
 }
 
 impl Target {
     /// A card of these properties, as cuDNN writes them in JSON.
+    #[cfg(test)]
     pub(super) fn of_properties(cudnn: &Arc<Cudnn>, json: &str) -> Result<Self, Refusal> {
         let bytes: Vec<Char> = json.bytes().map(Char).collect();
         let properties = Described::new(cudnn, Kind::DeviceProperties)?.with(Attribute::DeviceJson, &bytes)?.ready()?;
@@ -48,13 +50,16 @@ impl Target {
     fn for_graph(&self, graph: Described) -> Result<Described, Refusal> {
         match self {
             Self::Handle(handle) => graph.with(Attribute::GraphHandle, &[Handle(*handle)]),
+            #[cfg(test)]
             Self::Properties(_) => Ok(graph),
         }
     }
 
+    #[cfg_attr(not(test), expect(clippy::unnecessary_wraps, reason = "in tests, there is what can fail"))]
     fn for_heuristics(&self, heuristics: Described) -> Result<Described, Refusal> {
         match self {
             Self::Handle(_) => Ok(heuristics),
+            #[cfg(test)]
             Self::Properties(properties) => heuristics.with_all(Attribute::HeuristicsDevice, &[properties]),
         }
     }
@@ -62,6 +67,7 @@ impl Target {
     fn for_plan(&self, plan: Described) -> Result<Described, Refusal> {
         match self {
             Self::Handle(handle) => plan.with(Attribute::PlanHandle, &[Handle(*handle)]),
+            #[cfg(test)]
             Self::Properties(properties) => plan.with_all(Attribute::PlanDevice, &[properties]),
         }
     }

@@ -46,7 +46,7 @@ pub(super) struct Context {
     pub(super) driver: Driver,
     pub(super) ordinal: usize,
     device: i32,
-    context: Opaque,
+    handle: Opaque,
 }
 
 // SAFETY: a context may be made current in any thread.
@@ -93,13 +93,13 @@ impl Context {
         if ordinal >= count {
             return Err(Error::NoCuda { missing: format!("there is no card {ordinal}: the NVIDIA driver finds {count}") });
         }
-        let mut made = Self { driver, ordinal, device: 0, context: ptr::null_mut() };
+        let mut made = Self { driver, ordinal, device: 0, handle: ptr::null_mut() };
         let (mut device, mut context) = (0, ptr::null_mut());
         // SAFETY: the device is to be written, and the ordinal is below the count.
         made.ask("be opened", |d| unsafe { (d.device_get)(&raw mut device, ordinal as i32) })?;
         // SAFETY: the context is to be written.
         made.ask("be opened", |d| unsafe { (d.context_retain)(&raw mut context, device) })?;
-        (made.device, made.context) = (device, context);
+        (made.device, made.handle) = (device, context);
         made.enter()?;
         Ok(made)
     }
@@ -119,7 +119,7 @@ impl Context {
     /// Makes it the one that the calling thread speaks to.
     pub(super) fn enter(&self) -> Result<()> {
         // SAFETY: the context is retained as long as this lives.
-        self.ask("be used", |d| unsafe { (d.context_set)(self.context) })
+        self.ask("be used", |d| unsafe { (d.context_set)(self.handle) })
     }
 
     fn attribute(&self, attribute: i32) -> Result<i32> {
@@ -154,7 +154,7 @@ impl Context {
 
 impl Drop for Context {
     fn drop(&mut self) {
-        if !self.context.is_null() {
+        if !self.handle.is_null() {
             // SAFETY: it was retained once.
             unsafe { (self.driver.context_release)(self.device) };
         }
@@ -187,9 +187,9 @@ impl Card {
         for kernel in ALL_KERNELS {
             let name = CString::new(*kernel).unwrap_or_default();
             let mut function = ptr::null_mut();
+            let out = &raw mut function;
             // SAFETY: the function is to be written, and the name is a C string.
-            card.context
-                .ask("find a kernel", |d| unsafe { (d.module_function)(&raw mut function, card.module, name.as_ptr()) })?;
+            card.context.ask("find a kernel", |d| unsafe { (d.module_function)(out, card.module, name.as_ptr()) })?;
             card.kernels.insert(kernel, function);
         }
         Ok(card)
@@ -202,6 +202,7 @@ impl Card {
     /// Bytes of its memory: free ones and all.
     pub(super) fn memory(&self) -> Result<[usize; 2]> {
         let (mut free, mut total) = (0, 0);
+        // SAFETY: both are to be written.
         self.ask("tell its memory", |d| unsafe { (d.memory_info)(&raw mut free, &raw mut total) })?;
         Ok([free, total])
     }

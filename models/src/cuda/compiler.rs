@@ -52,28 +52,27 @@ impl Compiler {
         // SAFETY: the program was created above and is destroyed below, and the options are C strings.
         let compiled = unsafe { (f.compile)(program, options.len() as i32, options.as_ptr()) };
         let result = if compiled == 0 {
-            self.bytes(program, f.cubin_size, f.cubin).ok_or_else(|| fail("NVRTC gives no program".into()))
+            bytes(program, f.cubin_size, f.cubin).ok_or_else(|| fail("NVRTC gives no program".into()))
         } else {
-            let log = self.bytes(program, f.log_size, f.log).unwrap_or_default();
+            let log = bytes(program, f.log_size, f.log).unwrap_or_default();
             Err(fail(String::from_utf8_lossy(&log).trim_end_matches('\0').trim().to_owned()))
         };
         // SAFETY: the program was created above.
         unsafe { (f.destroy)(&raw mut program) };
         result
     }
+}
 
-    /// What a program gives in as many bytes as it says.
-    fn bytes(
-        &self,
-        program: Opaque,
-        size: unsafe extern "C" fn(Opaque, *mut usize) -> i32,
-        get: unsafe extern "C" fn(Opaque, *mut c_char) -> i32,
-    ) -> Option<Vec<u8>> {
-        let mut length = 0;
-        // SAFETY: the program is one of NVRTC's, and the length a number to be written.
-        let sized = unsafe { size(program, &raw mut length) };
-        let mut bytes = vec![0u8; length];
-        // SAFETY: there is room for as many bytes as it said.
-        (sized == 0 && unsafe { get(program, bytes.as_mut_ptr().cast()) } == 0).then_some(bytes)
-    }
+/// What a program gives in as many bytes as it says.
+fn bytes(
+    program: Opaque,
+    size: unsafe extern "C" fn(Opaque, *mut usize) -> i32,
+    get: unsafe extern "C" fn(Opaque, *mut c_char) -> i32,
+) -> Option<Vec<u8>> {
+    let mut length = 0;
+    // SAFETY: the program is one of NVRTC's, and the length a number to be written.
+    let sized = unsafe { size(program, &raw mut length) };
+    let mut bytes = vec![0u8; length];
+    // SAFETY: there is room for as many bytes as it said.
+    (sized == 0 && unsafe { get(program, bytes.as_mut_ptr().cast()) } == 0).then_some(bytes)
 }

@@ -22,6 +22,7 @@ pub(super) enum Kind {
     Graph = 15,
     VariantPack = 16,
     Tensor = 17,
+    #[cfg(test)]
     DeviceProperties = 38,
     Engine = 2,
 }
@@ -45,12 +46,14 @@ pub(super) enum Attribute {
     HeuristicsMode = 200,
     HeuristicsGraph = 201,
     HeuristicsResults = 202,
+    #[cfg(test)]
     HeuristicsDevice = 204,
     ConfigEngine = 300,
     PlanHandle = 400,
     PlanConfig = 401,
     PlanWorkspace = 402,
     PlanJson = 405,
+    #[cfg(test)]
     PlanDevice = 407,
     ForwardAlpha = 700,
     ForwardBeta = 701,
@@ -74,6 +77,7 @@ pub(super) enum Attribute {
     PackPointers = 1001,
     PackWorkspace = 1003,
     EngineNotes = 1303,
+    #[cfg(test)]
     DeviceJson = 2702,
 }
 

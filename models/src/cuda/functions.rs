@@ -46,7 +46,7 @@ unsafe fn find<F: Copy>(library: &'static Library, wanted: Wanted, name: &str) -
     // SAFETY: as the caller says.
     unsafe { library.get::<F>(name) }
         .map(|function| *function)
-        .map_err(|_| Error::NoCuda { missing: format!("{} is too old: it has no function {name}", wanted.what) })
+        .map_err(|error| Error::NoCuda { missing: format!("{} is of another version: {error}", wanted.what) })
 }
 
 functions! {

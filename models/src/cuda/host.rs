@@ -29,7 +29,7 @@ const ALIGNMENT: usize = 256;
 
 impl HostDevice {
     /// A device for values kept so; `None` where there is no C++ compiler, which is said aloud.
-    pub(super) fn new(stored: Stored) -> Option<Arc<dyn Device>> {
+    pub(super) fn of(stored: Stored) -> Option<Arc<dyn Device>> {
         let kernels = kernels(stored)?;
         Some(Arc::new(Self { kernels, allocated: Mutex::default() }))
     }

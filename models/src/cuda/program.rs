@@ -146,7 +146,7 @@ impl Writer<'_> {
     /// Values of a node's shape at an address.
     fn laid(&self, at: Address, node: usize) -> Result<Value> {
         let Shape { channels, extent } = self.blueprint.shapes[node];
-        let number = |n: usize| i32::try_from(n).map_err(|_| self.lost(node));
+        let number = |n: usize| self.count(node, n);
         Ok(Value {
             at,
             batch: number(self.blueprint.batch)?,
@@ -156,6 +156,11 @@ impl Writer<'_> {
             channels: number(channels)?,
             stride: number(channels.next_multiple_of(GROUP))?,
         })
+    }
+
+    /// A number as the kernels take it.
+    fn count(&self, node: usize, number: usize) -> Result<i32> {
+        i32::try_from(number).ok().ok_or_else(|| self.lost(node))
     }
 
     /// A node whose values have no place, or are too many.
@@ -199,9 +204,10 @@ impl Writer<'_> {
             }
             Op::ConvTranspose(conv) => self.transposed(index, group, *conv, input, output)?,
             Op::BatchNorm(_) | Op::Affine => {
-                let [scale, shift] = [Form::Factors, Form::Summands].map(|form| self.parameter(group.node, form));
+                let [factors, summands] = [Form::Factors, Form::Summands].map(|form| self.parameter(group.node, form));
                 self.push(
-                    arguments::SCALE.launch(arguments::Scale { input, output, scale: scale?, shift: shift?, function }, items),
+                    arguments::SCALE
+                        .launch(arguments::Scale { input, output, factors: factors?, summands: summands?, function }, items),
                 );
             }
             Op::InstanceNorm(norm) => self.norm(group, norm.epsilon, input.channels as usize, input, output)?,
@@ -312,7 +318,7 @@ impl Writer<'_> {
         let chunks = self.chunks(input);
         let items = self.blueprint.batch * chunks * (input.channels as usize).div_ceil(GROUP);
         let sums = self.own_memory(items * GROUP * size_of::<f64>())?;
-        let chunks = i32::try_from(chunks).map_err(|_| self.lost(node))?;
+        let chunks = self.count(node, chunks)?;
         let mean = arguments::Mean { input, output, sums, chunks };
         self.push(arguments::MEAN_SUMS.launch(mean, items));
         self.push(arguments::MEAN.launch(mean, output.groups()));
@@ -334,8 +340,8 @@ impl Writer<'_> {
             weight: self.parameter(group.node, Form::PerChannel(Part::Weight))?,
             bias: self.parameter(group.node, Form::PerChannel(Part::Bias))?,
             epsilon,
-            chunks: i32::try_from(chunks).map_err(|_| self.lost(group.node))?,
-            groups: i32::try_from(groups).map_err(|_| self.lost(group.node))?,
+            chunks: self.count(group.node, chunks)?,
+            groups: self.count(group.node, groups)?,
             function: group.activation.into(),
         };
         self.push(arguments::NORM_SUMS.launch(norm, items));
@@ -356,7 +362,7 @@ impl Writer<'_> {
             scale: self.parameter(node, Form::Plain(Part::Scale))?,
             weights: self.own_memory(input.pixels() * count * size_of::<f32>())?,
             sums: self.own_memory(items * size_of::<f64>())?,
-            chunks: i32::try_from(chunks).map_err(|_| self.lost(node))?,
+            chunks: self.count(node, chunks)?,
         };
         self.push(arguments::ENCODE_WEIGHTS.launch(encode, input.pixels()));
         self.push(arguments::ENCODE_SUMS.launch(encode, items));
@@ -473,9 +479,9 @@ impl Writer<'_> {
             Last::Activation(activation) => Some(activation),
         };
         Ok(arguments::Head {
-            count: i32::try_from(maps.len()).map_err(|_| self.lost(output))?,
+            count: self.count(output, maps.len())?,
             maps: self.table(&maps)?,
-            channels: i32::try_from(self.blueprint.shapes[output].channels).map_err(|_| self.lost(output))?,
+            channels: self.count(output, self.blueprint.shapes[output].channels)?,
             softmax: i32::from(self.blueprint.last == Last::Softmax),
             function: function.into(),
         })

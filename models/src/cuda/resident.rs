@@ -198,7 +198,7 @@ impl<'a> Resident<'a> {
             sums: sums.address(),
             valid: valid.address(),
             channels: channels as i32,
-            rows: request.scores[0] as i32,
+            height: request.scores[0] as i32,
             width: request.width as i32,
         };
         let upload = || -> Result<Upload> {

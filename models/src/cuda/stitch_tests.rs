@@ -187,7 +187,7 @@ fn table(classes: usize) -> LabelTable {
 }
 
 fn engine(classes: usize, activation: ScoreActivation, precision: Precision) -> Option<Engine> {
-    let device: Arc<dyn Device> = HostDevice::new(Stored::of(precision))?;
+    let device: Arc<dyn Device> = HostDevice::of(Stored::of(precision))?;
     let graph: Graph = zoo::build("fcn_small", BANDS, classes).unwrap().with_activation(activation);
     Some(Engine::new(device, &graph, &zoo::random_weights(&graph, 4), precision).unwrap())
 }

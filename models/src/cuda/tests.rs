@@ -12,8 +12,10 @@ use crate::{
     Builder, Conv, Executor as _, Extent, Graph, Precision, Rank, Reference, Scope, ScoreActivation, Shape, Tensor, Weights, zoo,
 };
 
+#[expect(unreachable_pub, reason = "the integration tests' own")]
 #[path = "../../tests/common/networks.rs"]
 mod networks;
+#[expect(unreachable_pub, reason = "the integration tests' own")]
 #[path = "../../tests/common/operators.rs"]
 mod operators;
 
@@ -25,7 +27,7 @@ use proptest::test_runner::TestRunner;
 const PRECISIONS: [(Precision, f32); 3] = [(Precision::F32, 1e-5), (Precision::F16, 3e-3), (Precision::Bf16, 2e-2)];
 
 fn device(precision: Precision) -> Option<Arc<dyn Device>> {
-    HostDevice::new(Stored::of(precision))
+    HostDevice::of(Stored::of(precision))
 }
 
 fn assert_near(what: &str, ours: &Tensor, expected: &Tensor, tolerance: f32) {

@@ -67,7 +67,7 @@ fn convolutions(graph: &Graph, precision: Precision) -> Vec<(ConvolutionShape, u
     shapes
 }
 
-/// ResNet-50 with the strides of its last two stages made dilations (as in `DeepLab` and PSPNet), and a head of one convolution.
+/// ResNet-50 with the strides of its last two stages made dilations (as in `DeepLab` and `PSPNet`), and a head of one convolution.
 fn dilated_resnet50() -> Graph {
     fn conv_bn(g: &mut Builder, x: NodeId, scope: &Scope, name: &str, conv: Conv) -> NodeId {
         g.conv(x, &(scope / name), conv).bn(&(scope / format!("{name}_bn").as_str())).node()
