@@ -129,7 +129,7 @@ fn a_training_starts_from_them() {
     Pixels::new(96, 96, 1, |_, x, _| u8::from(x > 40)).write(&folder.path().join("labels.tif"), &[], utm);
     let recipe = |model: &str| {
         let recipe = format!(
-            "output = \"out\"\nepochs = 1\n[model]\nnetwork = \"fcn_small\"\nweights = \"weights.ckpt\"\n{model}\
+            "output = \"out\"\nepochs = 1\nbatch = 2\n[model]\nnetwork = \"fcn_small\"\nweights = \"weights.ckpt\"\n{model}\
              [[classes]]\nname = \"a\"\nvalues = [0]\n[[classes]]\nname = \"b\"\nvalues = [1]\n\
              [[scenes]]\nimage = \"scene.tif\"\nlabels = \"labels.tif\"\n[sampling]\ncrop = 32\nsamples = 8\n[validation]\nwindows = [{{ scene = \"scene\", x = 48, y = 0, width = 48, height = 96 }}]\ntile = 64\n"
         );

@@ -2,8 +2,8 @@
 //!
 //! Read is what h5py writes without options, and its `libver="latest"` for small groups: superblocks 0 to 3, groups as symbol tables or links in the
 //! header, datasets in one piece or in chunks without filters, attributes in the header, floats, integers and text. All else is refused by name: links to
-//! other files, data in other files, filters, other types. The crates for HDF5 are either bindings to the C library, whose parsers had
-//! memory errors in most years, or too young to rely on; none bounds what a file may ask for.
+//! other files, data in other files, filters, other types. The crates for HDF5 are bindings to the C library, which is a wide
+//! target for files of strangers, or young ones that change with every release; of none is it said how much memory a file may ask for.
 //!
 //! The file is in memory as a whole, and everything that is read is a part of it: what a file claims of lengths is compared with where it ends, what
 //! it nests or repeats is counted. Specification: HDF5 File Format Specification 3.0,

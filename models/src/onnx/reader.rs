@@ -44,7 +44,7 @@ pub struct Imported {
 /// tensor and the reason. With several outputs and no `head`, it lists them.
 pub fn read(path: &Path, head: Option<&str>) -> Result<Imported> {
     let bytes = fs::read(path).map_err(|source| Error::Read { path: path.into(), source })?;
-    read_model(decode(&bytes, path)?, path, head)
+    read_model(&decode(&bytes, path)?, path, head)
 }
 
 /// As [`read`], from a file's bytes; errors call it `name`, and so is the network called. Values beside the file are looked for in the folder of `name`.
@@ -52,7 +52,7 @@ pub fn read(path: &Path, head: Option<&str>) -> Result<Imported> {
 /// # Errors
 /// As [`read`].
 pub fn read_bytes(bytes: &[u8], name: &Path, head: Option<&str>) -> Result<Imported> {
-    read_model(decode(bytes, name)?, name, head)
+    read_model(&decode(bytes, name)?, name, head)
 }
 
 fn decode(bytes: &[u8], path: &Path) -> Result<ModelProto> {
@@ -62,11 +62,11 @@ fn decode(bytes: &[u8], path: &Path) -> Result<ModelProto> {
     ModelProto::decode(bytes).map_err(|source| Error::Protobuf { path: path.into(), source })
 }
 
-fn read_model(model: ModelProto, path: &Path, head: Option<&str>) -> Result<Imported> {
+fn read_model(model: &ModelProto, path: &Path, head: Option<&str>) -> Result<Imported> {
     let Some(graph) = &model.graph else {
         return Err(unsuitable("the file holds no graph"));
     };
-    let opset = opset(&model)?;
+    let opset = opset(model)?;
     let output = choose_output(graph, head)?;
     let needed = Needed::of(graph, output);
     let input = choose_input(graph, &needed)?;
