@@ -331,7 +331,7 @@ fn a_crf_leaves_no_seams() {
         "changes across borders to elsewhere: {several:.4} in tiles, {single:.4} at the same places in one; {differing:.5} of labels differ"
     );
     assert!((several / single - 1.0).abs() < 0.02, "{several} {single}");
-    assert!(differing < 0.005, "{differing}");
+    assert!(differing < 0.01, "{differing}");
 }
 
 #[test]
