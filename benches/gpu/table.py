@@ -16,6 +16,17 @@ def lines(name: str) -> list[dict]:
     return [json.loads(line) for line in path.read_text().splitlines() if line.startswith("{")] if path.exists() else []
 
 
+def first(value: object, key: str) -> object:
+    """What is called so, wherever it is."""
+    if isinstance(value, dict):
+        if key in value:
+            return value[key]
+        value = list(value.values())
+    if isinstance(value, list):
+        return next((found for found in (first(part, key) for part in value) if found is not None), None)
+    return None
+
+
 swath, pytorch = lines("swath.jsonl"), lines("pytorch.jsonl")
 print(f"## CUDA ({date.today()})\n")
 print(f"{os.environ.get('CARD') or 'no card'}, commit {os.environ.get('COMMIT', 'unknown')}", end="")
@@ -45,6 +56,6 @@ for row in lines("end_to_end.json"):
     print(f"Time of the stages: {stages}.")
 agreement = folder / "agreement.json"
 if agreement.exists():
-    accuracy = json.loads(agreement.read_text()).get("overall_accuracy")
+    accuracy = first(json.loads(agreement.read_text()), "accuracy")
     print(f"\nLabels that agree with those of the processor in f32, 2048 x 2048 pixels: {accuracy}")
 print("\n    make gpu-check")

@@ -125,16 +125,17 @@ fn deliver(
     sink: &mut dyn RowSink,
 ) -> Result<()> {
     let clocks = &run.clocks;
+    // Written since the last tile that was told of.
+    let mut pixels = 0;
     for (band, receiver) in bands.iter().zip(receivers) {
         loop {
             // A card's thread that ends without a word has panicked: the scope passes that on.
             let Ok(event) = clocks.stitching.starved.time(|| receiver.recv()) else { return Ok(()) };
             match event? {
-                Event::Tile => run.observer.tile_done(0),
+                Event::Tile => run.observer.tile_done(std::mem::take(&mut pixels)),
                 Event::Rows(rows) => {
-                    let pixels = rows.rows.height * rows.rows.width;
+                    pixels += rows.rows.height * rows.rows.width;
                     clocks.writing.busy.time(|| hand_on(run, band, rows, wanted, sink))?;
-                    run.observer.pixels_done(pixels);
                 }
                 Event::Done => break,
             }
@@ -189,21 +190,16 @@ fn label(
                 let tiles = batch.len();
                 batch.clear();
                 let waited = if index + 1 == band.len() { Rows::OfAllBatches } else { Rows::OfEarlierBatches };
-                let sent = run.clocks.network.blocked.time(|| -> Result<bool> {
-                    for _ in 0..tiles {
-                        if send.send(Ok(Event::Tile)).is_err() {
-                            return Ok(false);
-                        }
+                // Nobody listens where the run has ended.
+                let hand_on = |event| run.clocks.network.blocked.time(|| send.send(Ok(event))).is_ok();
+                // The card computes while its labels are waited for.
+                let take = |stitcher: &mut dyn Stitch| run.clocks.network.busy.time(|| stitcher.take(waited));
+                while let Some(rows) = take(stitcher).map_err(|source| failed(run, band.owned(), source))? {
+                    if !hand_on(Event::Rows(rows)) {
+                        return Ok(());
                     }
-                    while let Some(rows) = stitcher.take(waited).map_err(|source| failed(run, band.owned(), source))? {
-                        if send.send(Ok(Event::Rows(rows))).is_err() {
-                            return Ok(false);
-                        }
-                    }
-                    Ok(true)
-                })?;
-                // Nobody listens: the run has ended.
-                if !sent {
+                }
+                if !(0..tiles).all(|_| hand_on(Event::Tile)) {
                     return Ok(());
                 }
             }

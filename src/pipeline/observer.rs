@@ -5,9 +5,6 @@ pub trait Observer: Sync {
     /// A tile has been stitched; `pixels` of the output are finished with it.
     fn tile_done(&self, pixels: usize);
 
-    /// So many pixels of the output are finished, with no tile of their own.
-    fn pixels_done(&self, _pixels: usize) {}
-
     /// An earlier process had done this much already: so many pixels, and at least so many tiles.
     fn resumed(&self, _tiles: usize, _pixels: usize) {}
 

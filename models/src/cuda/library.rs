@@ -61,7 +61,7 @@ pub(super) fn open(wanted: Wanted) -> Result<&'static Library> {
         }
     }
     let looked = own.iter().chain(&usual).map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ");
-    let looked = if looked.is_empty() { String::new() } else { format!(" and in {looked}") };
+    let looked = if looked.is_empty() { String::new() } else { format!(", nor in {looked}") };
     let Wanted { what, names, .. } = wanted;
     let missing = format!(
         "{what} ({}) is not where the system looks for libraries{looked}{refused}; {FOLDERS} may name its folder",
