@@ -18,6 +18,7 @@ mod cpu {
         mod exp;
         mod transposed;
         mod vectorised;
+        pub(super) use activation::activate_slice;
         pub(super) use combine::Operand;
         pub(super) use transposed::Transposed;
     }

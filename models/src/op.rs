@@ -410,7 +410,8 @@ pub enum PadFill {
 
 impl Activation {
     /// Whether it is made of straight lines, so that its result tells its slope.
-    pub(crate) fn is_piecewise_linear(self) -> bool {
+    #[must_use]
+    pub fn is_piecewise_linear(self) -> bool {
         match self {
             Self::Relu | Self::LeakyRelu { .. } | Self::Clip { .. } => true,
             Self::Sigmoid | Self::HardSigmoid | Self::HardSwish | Self::Silu => false,
