@@ -96,9 +96,9 @@ fn what_is_done_after_the_network() {
     support::write_noise(&folder.path().join("scene.tif"), 2600, 2200, 3);
     Linear::by_sum(3, 500.0, 900.0).write(&folder.path().join("model"));
     let scene = "scene.tif --model model --threads 2";
-    assert_kept(folder.path(), &format!("{scene} --tile 512 --window 0,0,1300,1100 --crf iterations=2,appearance-width=20"));
+    assert_kept(folder.path(), &format!("{scene} --tile 256 --window 0,0,500,400 --crf iterations=1,appearance-width=20"));
     assert_kept(folder.path(), &format!("{scene} --tile 512 --sieve 500 --majority 5 --fill-holes 100"));
-    assert_kept(folder.path(), &format!("{scene} --tile 512 --window 0,0,1300,1100 --tta d4+scales=1,1.25 --model model"));
+    assert_kept(folder.path(), &format!("{scene} --tile 512 --window 0,0,1300,1100 --tta hflip+scales=1,1.25 --model model"));
 }
 
 #[test]
