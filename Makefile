@@ -18,8 +18,8 @@ SCENES ?= 1000
 PRECISIONS ?= f32 bf16
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint doc check sanitize bench-cpu bench-end-to-end bench-training bench-remote bench-batch gpu-package gpu-check
-.PHONY: cuda-wheels bundled-model clean
+.PHONY: help setup build demo test lint doc check sanitize bench-cpu bench-end-to-end bench-training bench-remote bench-batch bundled-model clean
+.PHONY: cuda-wheels gpu-package gpu-check
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
