@@ -9,10 +9,18 @@ use std::hint::black_box;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use swath_models::{Activation, Axes, Conv, Convolutions, Extent, Padding, Shape};
 
-#[path = "../src/cpu/kernels/mod.rs"]
-mod kernels;
+#[path = "../src/cpu"]
+mod cpu {
+    pub(crate) mod kernels;
+    pub(crate) mod ops {
+        mod activation;
+        mod exp;
+        mod vectorised;
+        pub(super) use activation::activate_slice;
+    }
+}
 
-use kernels::{Bf16, Conditions, Convolution, Element, Epilogue, Isa, Maps, Pixels, PixelsMut};
+use cpu::kernels::{Bf16, Conditions, Convolution, Element, Epilogue, Isa, Maps, Pixels, PixelsMut};
 
 /// Input channels, side of the square input, and the convolution.
 fn layers() -> Vec<(&'static str, usize, usize, Conv)> {
