@@ -16,7 +16,8 @@ use swath::plan::{BlendChoice, Plan, PlanRequest};
 use swath::{Error, Existing, LayerEncoding, NoObserver, Outputs, ProbabilityOutput, Segmenter};
 use swath_models::{
     Arithmetic, Axes, Builder, Class, Conv, ConvTranspose, Convolutions, Coordinates, Graph, Interpolation, MaxUnpool, Model,
-    ModelCard, NodeId, Op, Padding, Pool, PoolKind, Precision, Rank, Resize, ResizeTo, Scaling, Scope, ScoreActivation, Weights, onnx, zoo,
+    ModelCard, NodeId, Op, Padding, Pool, PoolKind, Precision, Rank, Resize, ResizeTo, Scaling, Scope, ScoreActivation, Weights,
+    onnx, zoo,
 };
 use swath_tiling::{Size, Window};
 use tempfile::TempDir;

@@ -21,10 +21,20 @@ fn the_list_has_every_network_with_its_figures() {
         assert_eq!(network["sees_whole_tile"].as_bool().unwrap(), network["receptive_field"].is_null(), "{network}");
     }
     // Global means, bins, codewords and normalisations of a tile.
-    for name in ["smp_pspnet_resnet50", "parsenet_vgg16", "deeplabv3_resnet50", "encnet_resnet50", "unet_instance", "smp_fpn_resnet50"] {
+    for name in
+        ["smp_pspnet_resnet50", "parsenet_vgg16", "deeplabv3_resnet50", "encnet_resnet50", "unet_instance", "smp_fpn_resnet50"]
+    {
         assert!(of(name)["sees_whole_tile"].as_bool().unwrap(), "{name}");
     }
-    for name in ["fcn8s_vgg16", "segnet", "unet_paper", "torchvision_fcn_resnet50", "deeplabv1_vgg16", "smp_unet_resnet34", "gcn_resnet50"] {
+    for name in [
+        "fcn8s_vgg16",
+        "segnet",
+        "unet_paper",
+        "torchvision_fcn_resnet50",
+        "deeplabv1_vgg16",
+        "smp_unet_resnet34",
+        "gcn_resnet50",
+    ] {
         assert!(!of(name)["sees_whole_tile"].as_bool().unwrap(), "{name}");
     }
     // The field of view of Long et al., and the stages after the third that PSPNet's files have and its scores do not need.

@@ -11,9 +11,9 @@ use proptest::test_runner::TestRunner;
 use rayon::ThreadPoolBuilder;
 use swath_models::train::{Autograd, Batch, CandleAutograd, Device, FusedAutograd};
 use swath_models::{
-    Activation, Axes, BatchNorm, Builder, Conv, ConvTranspose, Convolutions, Coordinates, CropPlace, Encoding, Error, Extent, Graph,
-    GroupNorm, InstanceNorm, Interpolation, MaxUnpool, NodeId, Op, PadFill, Padding, Pool, PoolKind, Rank, Resize, ResizeTo, Scope,
-    Slopes, Turn,
+    Activation, Axes, BatchNorm, Builder, Conv, ConvTranspose, Convolutions, Coordinates, CropPlace, Encoding, Error, Extent,
+    Graph, GroupNorm, InstanceNorm, Interpolation, MaxUnpool, NodeId, Op, PadFill, Padding, Pool, PoolKind, Rank, Resize,
+    ResizeTo, Scope, Slopes, Turn,
 };
 
 const CONVOLUTIONS: [Convolutions; 2] = [Convolutions::Direct, Convolutions::Winograd];

@@ -49,8 +49,13 @@ impl Layout {
     pub(super) fn new(raster: Size, window: Window, geometry: &Geometry, fixed: Option<Extent>, tiles: Tiles) -> Result<Self> {
         let Geometry { stride, margin, .. } = *geometry;
         let axis = |length: usize, stride: usize, margin: Padding, halo: Option<usize>, fixed: Option<usize>| {
-            let line =
-                Line { length, stride, lost: margin.total(), halo: halo.map(|halo| halo.saturating_sub(margin.before.min(margin.after))), fixed };
+            let line = Line {
+                length,
+                stride,
+                lost: margin.total(),
+                halo: halo.map(|halo| halo.saturating_sub(margin.before.min(margin.after))),
+                fixed,
+            };
             line.cut(tiles)
         };
         let halo = geometry.halo();

@@ -165,12 +165,7 @@ impl Plan {
             let overlap = self.layout.overlap;
             let covers = |axis: usize, full: usize, overlap: usize, need: usize| axis >= full || overlap >= need;
             covers(self.layout.grid.tile_size().height, self.layout.canvas.height, overlap.height, needs(halo.y, margin.y))
-                && covers(
-                    self.layout.grid.tile_size().width,
-                    self.layout.canvas.width,
-                    overlap.width,
-                    needs(halo.x, margin.x),
-                )
+                && covers(self.layout.grid.tile_size().width, self.layout.canvas.width, overlap.width, needs(halo.x, margin.x))
         });
         single || (self.layout.blend == Blend::Crop && halo)
     }

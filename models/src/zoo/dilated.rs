@@ -2,9 +2,7 @@
 //! the authors' Caffe models.
 
 use super::vgg::CaffeStage;
-use crate::{
-    Axes, Builder, Conv, Coordinates, CropPlace, Graph, Interpolation, NodeId, Op, PadFill, Rank, Result, Scope,
-};
+use crate::{Axes, Builder, Conv, Coordinates, CropPlace, Graph, Interpolation, NodeId, Op, PadFill, Rank, Result, Scope};
 
 /// Pixels that the front end loses at either side, which are mirrored.
 const LOST: usize = 186;

@@ -2,9 +2,7 @@
 //! (`head.encmodule`), on torchvision's ResNets (`pretrained`) of stride 8.
 
 use super::resnet::{Depth, Dilation, resnet};
-use crate::{
-    Activation, Builder, Conv, Coordinates, Encoding, Graph, Interpolation, Op, Rank, Result, Scope, Turn,
-};
+use crate::{Activation, Builder, Conv, Coordinates, Encoding, Graph, Interpolation, Op, Rank, Result, Scope, Turn};
 
 /// Channels of the head, and codewords of the encoding.
 const WIDTH: usize = 512;

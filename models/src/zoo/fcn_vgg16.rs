@@ -4,7 +4,8 @@
 
 use super::vgg::CaffeStage;
 use crate::{
-    Axes, Builder, Conv, ConvTranspose, Coordinates, CropPlace, Graph, Interpolation, NodeId, Op, PadFill, Padding, Rank, Result, Scope,
+    Axes, Builder, Conv, ConvTranspose, Coordinates, CropPlace, Graph, Interpolation, NodeId, Op, PadFill, Padding, Rank, Result,
+    Scope,
 };
 
 /// The finest stride whose scores are fused.

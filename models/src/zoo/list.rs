@@ -9,8 +9,8 @@ use super::resnet::Depth;
 use super::unet::{UNet, UNetBorder, UNetNorm, UNetUp};
 use super::vgg::Norm;
 use super::{
-    deeplab_v2_resnet, deeplab_v3, deeplab_v3plus, deeplab_vgg16, deconvnet, dilated, encnet, fcn_resnet18, fcn_resnet50, fcn_small,
-    fcn_torchvision, fcn_vgg16, fpn, gcn, panet, parsenet, pspnet, refinenet, segnet, unet_monai, unet_smp,
+    deconvnet, deeplab_v2_resnet, deeplab_v3, deeplab_v3plus, deeplab_vgg16, dilated, encnet, fcn_resnet18, fcn_resnet50,
+    fcn_small, fcn_torchvision, fcn_vgg16, fpn, gcn, panet, parsenet, pspnet, refinenet, segnet, unet_monai, unet_smp,
 };
 use crate::{Error, Graph, Rank, Result};
 
@@ -72,12 +72,9 @@ impl UNetKind {
         let small = UNet::default();
         match self {
             Self::Small => small,
-            Self::Paper => UNet {
-                widths: vec![64, 128, 256, 512, 1024],
-                border: UNetBorder::Valid,
-                norm: UNetNorm::None,
-                ..small
-            },
+            Self::Paper => {
+                UNet { widths: vec![64, 128, 256, 512, 1024], border: UNetBorder::Valid, norm: UNetNorm::None, ..small }
+            }
             Self::Instance => UNet { norm: UNetNorm::Instance, ..small },
             Self::Bilinear => UNet { up: UNetUp::Bilinear, ..small },
             Self::Volumetric => UNet { rank: Rank::Volumetric, ..small },

@@ -1,7 +1,7 @@
 //! ParseNet: "ParseNet: Looking Wider to See Better", Liu et al. 2015 (arXiv 1506.04579), on VGG-16 with a large field of view.
 
 use super::vgg::CaffeStage;
-use crate::{Builder, Conv, Graph, Interpolation, Coordinates, Rank, Result, Scope};
+use crate::{Builder, Conv, Coordinates, Graph, Interpolation, Rank, Result, Scope};
 
 /// Features and their mean over the whole tile, each normalised to a length that is learned per channel (`fc7_norm`, `pool6_norm`), side by side before
 /// the classifier `fc8` (section 3.2); scores of stride 8 are resized bilinearly to the input. Gives logits.

@@ -59,9 +59,7 @@ impl Dilation {
             Self::Behind(least) if stride > least => {
                 Steps { stride: 1, first_dilation: stride / least / 2, dilation: stride / least }
             }
-            Self::Alike(least) if stride > least => {
-                Steps { stride: 1, first_dilation: stride / least, dilation: stride / least }
-            }
+            Self::Alike(least) if stride > least => Steps { stride: 1, first_dilation: stride / least, dilation: stride / least },
             _ => Steps { stride: step, first_dilation: 1, dilation: 1 },
         }
     }

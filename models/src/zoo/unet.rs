@@ -135,7 +135,7 @@ impl UNet {
     }
 
     fn double_conv(&self, g: &mut Builder, x: NodeId, p: &Scope, width: usize) -> NodeId {
-        let around = Padding::both(if self.border == UNetBorder::Same { 1 } else { 0 });
+        let around = Padding::both(usize::from(self.border == UNetBorder::Same));
         let z = if self.rank == Rank::Planar { Padding::default() } else { around };
         let conv = Conv {
             kernel: self.sides(3),
@@ -160,11 +160,8 @@ impl UNet {
     fn enlarge(&self, g: &mut Builder, x: NodeId, finer: NodeId, up: &Scope, width: usize) -> NodeId {
         match (self.up, self.border) {
             (UNetUp::Transposed, _) => {
-                let conv = ConvTranspose {
-                    kernel: self.sides(2),
-                    stride: self.sides(2),
-                    ..ConvTranspose::square(width, 2, 2).biased()
-                };
+                let conv =
+                    ConvTranspose { kernel: self.sides(2), stride: self.sides(2), ..ConvTranspose::square(width, 2, 2).biased() };
                 g.conv_transpose(x, up, conv).node()
             }
             (UNetUp::Bilinear, border) => {

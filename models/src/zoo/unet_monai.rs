@@ -131,11 +131,8 @@ pub(super) fn monai_basic_unet(name: &str, rank: Rank, bands: usize, classes: us
         // The last step keeps the channels.
         let from = FEATURES[level + 1];
         let [width, out] = if level == 0 { [from, FEATURES[5]] } else { [from / 2, FEATURES[level]] };
-        let doubling = ConvTranspose {
-            kernel: sides(rank, 2),
-            stride: sides(rank, 2),
-            ..ConvTranspose::square(width, 2, 2).biased()
-        };
+        let doubling =
+            ConvTranspose { kernel: sides(rank, 2), stride: sides(rank, 2), ..ConvTranspose::square(width, 2, 2).biased() };
         let larger = g.conv_transpose(x, &(&scope / "upsample.deconv"), doubling).node();
         // One more at the end of every axis, cut off again where it is not needed.
         let longer = Op::Pad { padding: around(rank, Padding { before: 0, after: 1 }), fill: PadFill::Edge };

@@ -59,7 +59,8 @@ pub fn check(what: &str, autograd: &mut dyn Autograd, samples: usize, extent: Ex
     let scores = trial.pass(autograd);
     assert_near(&format!("{what}: scores"), scores.values(), &expected.scores, 1.0, tolerance);
     let largest = |gradients: &[f32]| gradients.iter().fold(0.0, |largest: f32, v| largest.max(v.abs()));
-    let is_normalised = trial.graph.nodes().iter().any(|node| matches!(node.op, Op::BatchNorm(_) | Op::InstanceNorm(_) | Op::GroupNorm(_)));
+    let is_normalised =
+        trial.graph.nodes().iter().any(|node| matches!(node.op, Op::BatchNorm(_) | Op::InstanceNorm(_) | Op::GroupNorm(_)));
     for parameter in trial.parameters.list() {
         let gradients = &trial.parameters.gradients()[parameter.range.clone()];
         if parameter.kind == ParameterKind::Statistic {
