@@ -38,7 +38,10 @@ pub(crate) fn node_channels(node: &Node, inputs: &[usize]) -> Result<usize> {
     };
     let channels = match &node.op {
         Op::Input { channels: 0 } => return Err(fail("at least one band".into(), "none".into())),
-        Op::Input { channels } => *channels,
+        Op::Turn(Turn { width, .. }) if inputs[0] != *width => {
+            return Err(fail(format!("an input of {width} channels"), inputs[0].to_string()));
+        }
+        Op::Input { channels } | Op::Turn(Turn { channels, .. }) => *channels,
         Op::Conv(Conv { out_channels, groups, .. }) | Op::ConvTranspose(ConvTranspose { out_channels, groups, .. }) => {
             grouped(*groups, *out_channels)?
         }
@@ -49,11 +52,7 @@ pub(crate) fn node_channels(node: &Node, inputs: &[usize]) -> Result<usize> {
         Op::Encoding(Encoding { channels, .. }) if inputs[0] != *channels => {
             return Err(fail(format!("an input of {channels} channels"), inputs[0].to_string()));
         }
-        Op::Turn(Turn { width, .. }) if inputs[0] != *width => {
-            return Err(fail(format!("an input of {width} channels"), inputs[0].to_string()));
-        }
         Op::Encoding(Encoding { codewords, .. }) => *codewords,
-        Op::Turn(Turn { channels, .. }) => *channels,
         Op::Add | Op::Mul => match (inputs[0], inputs[1]) {
             (a, b) if a == b || b == 1 => a,
             (1, b) => b,

@@ -135,7 +135,7 @@ impl UNet {
     }
 
     fn double_conv(&self, g: &mut Builder, x: NodeId, p: &Scope, width: usize) -> NodeId {
-        let around = Padding::both(if self.border == UNetBorder::Same { 1 } else { 0 });
+        let around = Padding::both(usize::from(self.border == UNetBorder::Same));
         let z = if self.rank == Rank::Planar { Padding::default() } else { around };
         let conv = Conv {
             kernel: self.sides(3),

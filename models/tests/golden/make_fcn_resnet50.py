@@ -47,13 +47,13 @@ SIZES = [(64, 64), (32, 96), (65, 97), (33, 40), (1, 1)]
 FIRST_VALUES = ["input", "conv1.weight", "bn1.running_var", "layer1.0.bn3.weight", "layer4.2.conv2.weight", "head32.bias"]
 
 
-def uniform(name, count):
-    """`count` values in [-1, 1) as f64."""
+def uniform(name, count, start=0):
+    """`count` values in [-1, 1) as f64, from the generator's value `start` on."""
     state = 0xCBF29CE484222325
     for byte in name.encode():
         state = (state ^ byte) * 0x100000001B3 % 2**64
     with np.errstate(over="ignore"):
-        z = np.uint64(state) + np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        z = np.uint64(state) + np.arange(start + 1, start + count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         z = z ^ (z >> np.uint64(31))

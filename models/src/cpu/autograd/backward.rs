@@ -62,7 +62,6 @@ impl Step {
             Work::Transposed { layer, .. } if tape.learned[input] => {
                 back.gradients.write(input, |dx| layer.input_gradient(samples, shape, dy.pixels(), dx));
             }
-            Work::Convolution { .. } | Work::Transposed { .. } => {}
             Work::Norm { .. } | Work::Affine { .. } => {
                 if let Kept::Scaling { scaling, inverse_deviation } = kept {
                     self.scaling(back, scaling, inverse_deviation, dy, tensors);
@@ -92,7 +91,7 @@ impl Step {
                 let (pooled, dy) = (values.operand(self.inputs[1]), Operand { pixels: dy.pixels(), shape: output });
                 back.gradients.write(input, |dx| unpool_gradient(unpool, pooled, dy, shape.extent, dx));
             }
-            Work::Unpool(_) => {}
+            Work::Convolution { .. } | Work::Transposed { .. } | Work::Unpool(_) => {}
             Work::Turn => back.gradients.write(input, |dx| {
                 let dy = Operand { pixels: dy.pixels(), shape: output };
                 dx.par_parts(shape.extent.product()).enumerate().for_each(|(at, dx)| ops::turn(sample(dy, at), dx.values));

@@ -55,9 +55,13 @@ impl EncodingGradient<'_> {
                 weights[k] = self.scale[k] * distances[k];
             }
             let largest = weights.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            weights.iter_mut().for_each(|weight| *weight = exp(*weight - largest));
+            for weight in &mut weights {
+                *weight = exp(*weight - largest);
+            }
             let sum: f32 = weights.iter().sum();
-            weights.iter_mut().for_each(|weight| *weight /= sum);
+            for weight in &mut weights {
+                *weight /= sum;
+            }
             let mean: f32 = weights.iter().zip(&products).map(|(weight, product)| weight * product).sum();
             for (k, (codeword, dy)) in self.codewords.chunks_exact(channels).zip(dy.chunks_exact(channels)).enumerate() {
                 let inside = weights[k] * (products[k] - mean);

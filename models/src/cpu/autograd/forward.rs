@@ -70,20 +70,7 @@ impl Step {
                 return values
                     .write(self.output, |values, y| Kept::Normalised(norm.forward(isa, values.operand(input), y, tensors)));
             }
-            Work::L2Norm { epsilon } => {
-                values.write(self.output, |values, mut y| {
-                    element_wise::copy(isa, channels, values.pixels(input), y.reborrow());
-                    ops::L2Norm { epsilon: *epsilon, weight: tensors.to_vec() }.run(isa, None, shape.extent.x, y.values);
-                });
-                return Kept::Tensors(tensors.to_vec());
-            }
-            Work::PRelu => {
-                values.write(self.output, |values, mut y| {
-                    element_wise::copy(isa, channels, values.pixels(input), y.reborrow());
-                    ops::Slopes { slopes: slopes(tensors, channels) }.run(isa, shape.extent.x, y.values);
-                });
-                return Kept::Tensors(tensors.to_vec());
-            }
+            Work::L2Norm { .. } | Work::PRelu | Work::Encoding => return self.by_tensors(isa, tape, values, tensors),
             Work::Activation(activation) => {
                 let is_in_place = tape.places[input] == tape.places[self.output];
                 values.write(self.output, |values, mut y| {
@@ -115,14 +102,6 @@ impl Step {
             Work::Bins { bins, .. } => values.write(self.output, |values, y| {
                 each_sample(shape, y, values.operand(input), |input, y| ops::bins(isa, input, *bins, y.values));
             }),
-            Work::Encoding => {
-                values.write(self.output, |values, y| {
-                    let (codewords, scale) = tensors.split_at(tensors.len() - channels);
-                    let codewords = ops::Codewords { codewords: codewords.to_vec(), scale: scale.to_vec() };
-                    each_sample(shape, y, values.operand(input), |input, y| codewords.run(isa, input, y.values));
-                });
-                return Kept::Tensors(tensors.to_vec());
-            }
             Work::Turn => values.write(self.output, |values, y| {
                 each_sample(shape, y, values.operand(input), |input, y| ops::turn(input, y.values));
             }),
@@ -158,6 +137,27 @@ impl Step {
             }),
         }
         Kept::Nothing
+    }
+
+    /// What works with its tensors as they are, which the way back reads again.
+    fn by_tensors(&self, isa: Isa, tape: &Tape, values: &mut Values<'_>, tensors: &[f32]) -> Kept {
+        let (shape, input) = (tape.shapes[self.output], self.inputs[0]);
+        values.write(self.output, |values, mut y| match &self.work {
+            Work::L2Norm { epsilon } => {
+                element_wise::copy(isa, shape.channels, values.pixels(input), y.reborrow());
+                ops::L2Norm { epsilon: *epsilon, weight: tensors.to_vec() }.run(isa, None, shape.extent.x, y.values);
+            }
+            Work::PRelu => {
+                element_wise::copy(isa, shape.channels, values.pixels(input), y.reborrow());
+                ops::Slopes { slopes: slopes(tensors, shape.channels) }.run(isa, shape.extent.x, y.values);
+            }
+            _ => {
+                let (codewords, scale) = tensors.split_at(tensors.len() - shape.channels);
+                let codewords = ops::Codewords { codewords: codewords.to_vec(), scale: scale.to_vec() };
+                each_sample(shape, y, values.operand(input), |input, y| codewords.run(isa, input, y.values));
+            }
+        });
+        Kept::Tensors(tensors.to_vec())
     }
 
     /// A sum or product of two values.

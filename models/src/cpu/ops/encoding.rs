@@ -66,7 +66,9 @@ vectorised! {
                 *weight = scale * lanes.iter().sum::<f32>();
             }
             let largest = weights.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            weights.iter_mut().for_each(|weight| *weight = exp(*weight - largest));
+            for weight in weights.iter_mut() {
+                *weight = exp(*weight - largest);
+            }
             let factor = 1.0 / weights.iter().sum::<f32>();
             for (weight, (codeword, sums)) in weights.iter().zip(codewords.codewords.chunks_exact(channels).zip(sums.chunks_exact_mut(channels))) {
                 let weight = weight * factor;
