@@ -166,7 +166,7 @@ fn keras_models_bring_their_network() {
 #[test]
 fn a_training_starts_from_them() {
     let (folder, _) = workplace(2);
-    Pixels::new(96, 96, 4, noise).write(&folder.path().join("scene.tif"), &[], utm);
+    Pixels::new(96, 96, 4, noise).write(&folder.path().join("scene.tif"), &["PHOTOMETRIC=MINISBLACK", "ALPHA=NO"], utm);
     Pixels::new(96, 96, 1, |_, x, _| u8::from(x % 32 > 12)).write(&folder.path().join("labels.tif"), &[], utm);
     let recipe = |model: &str| {
         let recipe = RECIPE.replace("# model\n", model);
