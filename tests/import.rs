@@ -17,6 +17,47 @@ use torch::{Pickle, archive};
 const FLAGS: &str =
     "--network fcn_small --bands red,green,blue --scaling scale:255 --classes land,water --scores logits --output model";
 
+/// A recipe that starts from `weights.ckpt`.
+const RECIPE: &str = r#"
+output = "out"
+epochs = 1
+batch = 2
+
+[model]
+network = "fcn_small"
+weights = "weights.ckpt"
+# model
+
+[[classes]]
+name = "a"
+values = [0]
+
+[[classes]]
+name = "b"
+values = [1]
+
+[[scenes]]
+image = "scene.tif"
+labels = "labels.tif"
+
+[validation]
+windows = [{ scene = "scene", x = 48, y = 48, width = 48, height = 48 }]
+tile = 64
+
+[sampling]
+crop = 32
+samples = 8
+
+[[loss]]
+kind = "cross_entropy"
+
+[optimizer]
+kind = "adamw"
+
+[schedule]
+rate = 1e-3
+"#;
+
 fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("models/tests/golden").join(name)
 }
@@ -125,14 +166,10 @@ fn keras_models_bring_their_network() {
 #[test]
 fn a_training_starts_from_them() {
     let (folder, _) = workplace(2);
-    Pixels::new(96, 96, 4, noise).write(&folder.path().join("scene.tif"), &[], utm);
-    Pixels::new(96, 96, 1, |_, x, _| u8::from(x > 40)).write(&folder.path().join("labels.tif"), &[], utm);
+    Pixels::new(96, 96, 4, noise).write(&folder.path().join("scene.tif"), &["PHOTOMETRIC=MINISBLACK", "ALPHA=NO"], utm);
+    Pixels::new(96, 96, 1, |_, x, _| u8::from(x % 32 > 12)).write(&folder.path().join("labels.tif"), &[], utm);
     let recipe = |model: &str| {
-        let recipe = format!(
-            "output = \"out\"\nepochs = 1\nbatch = 2\n[model]\nnetwork = \"fcn_small\"\nweights = \"weights.ckpt\"\n{model}\
-             [[classes]]\nname = \"a\"\nvalues = [0]\n[[classes]]\nname = \"b\"\nvalues = [1]\n\
-             [[scenes]]\nimage = \"scene.tif\"\nlabels = \"labels.tif\"\n[sampling]\ncrop = 32\nsamples = 8\n[validation]\nwindows = [{{ scene = \"scene\", x = 48, y = 0, width = 48, height = 96 }}]\ntile = 64\n"
-        );
+        let recipe = RECIPE.replace("# model\n", model);
         fs::write(folder.path().join("recipe.toml"), recipe).unwrap();
         swath(folder.path(), "train recipe.toml --dry-run --threads 1 --max-memory 1GiB").succeeds()
     };

@@ -1,6 +1,5 @@
 //! Keras models: the scores that Keras computes, and files that are refused by what is wrong with them.
 #![expect(clippy::unwrap_used, reason = "a test may")]
-#![expect(clippy::print_stderr, reason = "what is measured is part of the result")]
 
 #[path = "common/data.rs"]
 mod data;

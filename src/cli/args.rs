@@ -565,7 +565,7 @@ pub(crate) struct CheckArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ImportArgs {
-    /// ONNX, Keras HDF5 (.h5, .hdf5), PyTorch state_dict (.pt, .pth, .bin) or safetensors
+    /// ONNX, Keras HDF5 (.h5, .hdf5), PyTorch `state_dict` (.pt, .pth, .bin) or safetensors
     pub(crate) file: PathBuf,
     /// The network that a file of nothing but weights belongs to, such as `fcn_resnet50`
     #[arg(long, value_name = "NAME")]

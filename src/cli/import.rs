@@ -24,7 +24,9 @@ pub(super) fn read(args: &ImportArgs) -> Result<Network, AnyError> {
         (_, _) if args.head.is_some() => Err(format!("--head: {file} has one output").into()),
         (FileFormat::Keras, None) => {
             let keras::Imported { graph, weights, passed_over } = keras::read(&args.file)?;
-            passed_over.iter().for_each(|what| tracing::info!("{file}: passed over `{what}`"));
+            for what in passed_over {
+                tracing::info!("{file}: passed over `{what}`");
+            }
             Ok(Network { graph, weights })
         }
         (_, None) => {
@@ -54,7 +56,9 @@ fn weights(args: &ImportArgs, network: &str) -> Result<Network, AnyError> {
         BandRule::Zero => AdaptBands::Zero,
     });
     let Checkpoint { weights, changes } = checkpoint.with_bands_of(&graph, rule)?;
-    changes.iter().for_each(|change| tracing::info!("{}: {change}", args.file.display()));
+    for change in changes {
+        tracing::info!("{}: {change}", args.file.display());
+    }
     weights.check(&graph)?;
     Ok(Network { graph, weights })
 }

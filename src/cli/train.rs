@@ -37,7 +37,9 @@ pub(super) fn run(args: &TrainArgs) -> Result<Exit, AnyError> {
     };
     let trainer = Trainer::new(recipe, &options)?;
     if let Some(FirstWeights { transfer, changes }) = trainer.first_weights() {
-        changes.iter().for_each(|change| tracing::info!("weights: {change}"));
+        for change in changes {
+            tracing::info!("weights: {change}");
+        }
         log_transfer(transfer);
     }
     log_summary(&trainer);
