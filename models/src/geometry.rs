@@ -294,7 +294,9 @@ impl Graph {
     /// Positions of every node beyond `scale * input`, for inputs that are multiples of the stride.
     fn offsets(&self, stride: Axes<usize>) -> Result<Vec<Axes<i64>>> {
         let input = self.fixed_extent().unwrap_or_else(|| {
-            let large = stride.map(|s| 4096usize.next_multiple_of(s));
+            // As large as no network sees, and no larger than a thousand channels of it can be counted.
+            let side = if self.rank() == Rank::Planar { 4096usize } else { 1024 };
+            let large = stride.map(|s| side.next_multiple_of(s));
             if self.rank() == Rank::Planar { Extent { z: 1, ..large } } else { large }
         });
         let shapes = self.shapes(input)?;
