@@ -255,6 +255,8 @@ fn model(folder: &Path) -> Result<(), Box<dyn Error>> {
         nodata: 255,
         dropped: Vec::new(),
         gsd: None,
+        crf: None,
+        volume: None,
     };
     Model { card, graph, weights }.write(folder)?;
     println!("{}", folder.display());
