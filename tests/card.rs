@@ -263,7 +263,7 @@ fn label(folder: &Path, segmenter: &Segmenter, name: &str, job: Job) -> swath::R
         blend: job.blend,
         window: job.window,
         layers: outputs.layers(),
-        ..PlanRequest::new(4 << 30, 2)
+        ..PlanRequest::new(16 << 30, 2)
     };
     let plan = segmenter.plan(&scene, &request)?;
     if let Some(card) = &plan.card {
