@@ -20,19 +20,6 @@ const SAMPLES: usize = 256;
 /// Networks whose golden values other scripts write.
 const ELSEWHERE: [&str; 4] = ["fcn_small", "fcn_resnet18", "fcn_resnet50", "unet"];
 
-/// Networks whose golden values are still to be made; none is to stay here.
-const PENDING: &[&str] = &[
-    "torchvision_fcn_resnet101",
-    "unet_paper",
-    "deeplabv1_vgg16",
-    "deeplabv2_vgg16",
-    "smp_deeplabv3plus_resnet50",
-    "gcn_resnet50",
-    "parsenet_vgg16",
-    "encnet_resnet50",
-    "panet_resnet50",
-];
-
 fn golden() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
 }
@@ -67,8 +54,7 @@ fn logits_are_those_of_independent_implementations() {
         cases.entry(name.into()).or_default().push(size.into());
     }
     println!("| network | input | largest logit | max difference | relative |\n|---|---|---|---|---|");
-    for network in zoo::networks().iter().filter(|network| !ELSEWHERE.contains(&network.name) && !PENDING.contains(&network.name))
-    {
+    for network in zoo::networks().iter().filter(|network| !ELSEWHERE.contains(&network.name)) {
         if only.as_ref().is_some_and(|only| !only.split(',').any(|name| name == network.name)) {
             continue;
         }
@@ -107,8 +93,7 @@ struct StateDict {
 fn state_dicts_are_those_of_independent_implementations() {
     let text = std::fs::read_to_string(golden().join("zoo.json")).unwrap();
     let theirs: BTreeMap<String, StateDict> = serde_json::from_str(&text).unwrap();
-    let expected: BTreeSet<&str> =
-        zoo::names().into_iter().filter(|name| !ELSEWHERE.contains(name) && !PENDING.contains(name)).collect();
+    let expected: BTreeSet<&str> = zoo::names().into_iter().filter(|name| !ELSEWHERE.contains(name)).collect();
     assert_eq!(theirs.keys().map(String::as_str).collect::<BTreeSet<_>>(), expected);
     for (name, theirs) in theirs {
         let graph = zoo::build(&name, BANDS, CLASSES).unwrap();

@@ -9,7 +9,7 @@ use crate::{Builder, Conv, Coordinates, Graph, Interpolation, NodeId, Rank, Resu
 const PYRAMID: usize = 256;
 
 /// A ResNet (`backbone.body`), torchvision's `FeaturePyramidNetwork` (`backbone.fpn`), and a path from the finest map to the coarsest: `neck.down.{i}`
-/// strides, `neck.merge.{i}` follows the sum; then the semantic head (`head`). Gives logits.
+/// strides, `neck.merge.{i}` follows the sum; then the semantic head (`head`); for extents that are multiples of 32. Gives logits.
 pub(super) fn panet(name: &str, bands: usize, classes: usize, depth: Depth) -> Result<Graph> {
     let mut g = Builder::new(name, Rank::Planar, bands);
     let input = g.input();

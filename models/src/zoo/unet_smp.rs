@@ -12,6 +12,14 @@ pub(super) fn unet_smp(name: &str, bands: usize, classes: usize, encoder: Encode
     let mut g = Builder::new(name, Rank::Planar, bands);
     let maps = encoder.build(&mut g, 32)?;
     let mut x = maps[5].node;
+    if matches!(encoder, Encoder::Vgg16(_)) {
+        // Two more convolutions, as this encoder ends with a pooling.
+        let center = &Scope::root("decoder.center");
+        for number in 0..2 {
+            let p = center / number;
+            x = g.conv(x, &(&p / 0), Conv::square(maps[5].channels, 3)).bn(&(&p / 1)).relu().node();
+        }
+    }
     for (number, width) in WIDTHS.into_iter().enumerate() {
         let level = 4 - number;
         let larger = g.resize(x, maps[level].node, Interpolation::NearestFloor, Coordinates::Asymmetric).node();

@@ -703,7 +703,7 @@ NETWORKS = {
     "smp_fpn_resnet34": (lambda: smp_net("FPN", "resnet34"), [(64, 64), (96, 32)], False),
     "smp_fpn_resnet50": (lambda: smp_net("FPN", "resnet50"), [(64, 64), (96, 32)], True),
     "smp_fpn_efficientnet_b0": (lambda: smp_net("FPN", "efficientnet-b0"), [(64, 64), (96, 32)], False),
-    "panet_resnet50": (PaNet, [(64, 64), (90, 125)], True),
+    "panet_resnet50": (PaNet, [(64, 64), (96, 160)], True),
 }
 
 
