@@ -61,7 +61,7 @@ fn views_are_brought_back_before_they_are_averaged() {
     let tile = tile(2, height, width);
     let places = || (0..2 * height * width).map(|place| (place % width) as f32);
     // By how much larger values are on average: by their own column, by that from the other end, and by the same of rows.
-    for (views, shift) in [("none", None), ("hflip", Some(2.0)), ("flips", Some(2.0)), ("d4", Some((2.0 + 1.0) / 2.0))] {
+    for (views, shift) in [("none", None), ("hflip", Some(2.0)), ("flips", Some(2.0)), ("d4", Some(f32::midpoint(2.0, 1.0)))] {
         let augmented = Augmented::new(Columns::boxed(), views.parse().unwrap()).unwrap();
         let mean = augmented.run(tile.clone()).unwrap();
         assert_eq!(mean.shape(), tile.shape());

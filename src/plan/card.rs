@@ -49,7 +49,7 @@ impl CardPlan {
         let mut card = Self { cards, batch: most, readers, pixels, bytes: none, free: device.free };
         let Some(widest) = widest else { return Ok(Some(card)) };
         loop {
-            let request = card.sized(layout, widest, card.wanted(layers));
+            let request = card.sized(layout, widest, Self::wanted(layers));
             card.bytes = executor.stitch_bytes(&request)?;
             if card.fits() || card.batch == 1 {
                 return Ok(Some(card));
@@ -84,7 +84,7 @@ impl CardPlan {
         request
     }
 
-    fn wanted(&self, layers: Layers) -> WantedRows {
+    fn wanted(layers: Layers) -> WantedRows {
         match (layers.probabilities, layers.confidence) {
             (Some(_), _) => WantedRows::Scores,
             (None, Some(_)) => WantedRows::LabelsWithConfidence,

@@ -138,7 +138,7 @@ impl ModelCard {
             return Err(fail("swath:gsd", "0 < minimum <= maximum", format!("{minimum} to {maximum}")));
         }
         let (name, architecture, crf, volume) = (p.name, p.architecture, p.crf, p.volume);
-        let card = Self { name, architecture, bands, scaling, classes, nodata, activation, dropped, gsd, crf, volume };
+        let card = Self { name, architecture, bands, scaling, classes, nodata, activation, dropped, gsd, volume, crf };
         card.check_values(path)?;
         Ok((card, Shapes { input: input.input, result: output.result }))
     }
