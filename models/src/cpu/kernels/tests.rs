@@ -138,6 +138,7 @@ impl Case {
                     }
                 }
                 Some(Activation::Sigmoid) => 1.0 / (1.0 + (-sum).exp()),
+                Some(Activation::HardSigmoid | Activation::HardSwish | Activation::Silu) => unreachable!("left to the caller"),
                 Some(Activation::Clip { min, max }) => {
                     sum.max(min.unwrap_or(f64::NEG_INFINITY)).min(max.unwrap_or(f64::INFINITY))
                 }
