@@ -1,5 +1,4 @@
 //! The built binary with networks of the zoo: what `model list` says, and scenes labelled by a few.
-#![expect(clippy::unwrap_used, reason = "a helper that fails is a failed test")]
 
 mod support;
 

@@ -144,7 +144,9 @@ pub(super) fn parse_device(text: &str) -> Result<Device, String> {
         None if text == "auto" => Ok(Device::Auto),
         None if text == "cpu" => Ok(Device::Cpu),
         None if text == "cuda" => Ok(Device::Cuda { ordinal: None }),
-        Some(("cuda", ordinal)) => ordinal.parse().map(|ordinal| Device::Cuda { ordinal: Some(ordinal) }).map_err(|_| expected()),
+        Some(("cuda", ordinal)) => {
+            ordinal.parse().map_or_else(|_| Err(expected()), |ordinal| Ok(Device::Cuda { ordinal: Some(ordinal) }))
+        }
         _ => Err(expected()),
     }
 }

@@ -6,7 +6,7 @@ use super::arena::Arena;
 use super::fusion::Group;
 use super::kernels::{Element, Epilogue, Held, Isa, PixelsMut};
 use super::layer::Layer;
-use super::ops::{self, Combination, Operand, Part, Positions, Sampling};
+use super::ops::{self, Combination, Operand, Part, Positions, Sampling, Split};
 use super::program::Program;
 use crate::{Activation, Axes, Error, Extent, Graph, MaxUnpool, Op, Pool, Result, Shape};
 
@@ -174,7 +174,12 @@ impl<E: Element> Step<E> {
         match &self.work {
             Work::Layer(Layer::Convolution(convolution)) => {
                 let residual = operands.next().map(|residual| residual.pixels);
-                convolution.run(input.pixels, input.shape, &Epilogue { residual, activation }, output);
+                let Split { inside, after } = Split::of(activation);
+                let mut output = output;
+                convolution.run(input.pixels, input.shape, &Epilogue { residual, activation: inside }, output.reborrow());
+                if let Some(after) = after {
+                    ops::activate_pixels(isa, after, shape.channels, output);
+                }
             }
             Work::Layer(Layer::Transposed(transposed)) => transposed.run(isa, input, activation, scratch, (output, shape.extent)),
             Work::Pool(pool) => ops::pool(isa, pool, input, shape.extent, output),

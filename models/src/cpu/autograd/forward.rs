@@ -77,7 +77,7 @@ impl Step {
                     if !is_in_place {
                         element_wise::copy(isa, channels, values.pixels(input), y.reborrow());
                     }
-                    activate(isa, *activation, channels, y);
+                    ops::activate_pixels(isa, *activation, channels, y);
                 });
             }
             Work::Softmax => values.write(self.output, |values, mut y| {
@@ -207,17 +207,6 @@ impl Normalisation {
             activation,
         };
         Self { scaling, inverse_deviation }
-    }
-}
-
-/// Applies a function to every value; those between the pixels are others'.
-fn activate(isa: Isa, activation: Activation, channels: usize, y: PixelsMut<'_, f32>) {
-    if y.stride == channels {
-        ops::activate(isa, activation, y.values);
-    } else {
-        y.par_parts(element_wise::chunk(channels)).for_each(|y| {
-            y.channels(channels).for_each(|pixel| ops::activate_slice(isa, activation, pixel));
-        });
     }
 }
 

@@ -13,8 +13,7 @@ use super::{
     transform::{F2, F4},
     winograd::{self, Winograd},
 };
-use crate::cpu::ops::activate_slice;
-use crate::{Conv, Convolutions, Shape};
+use crate::{Activation, Conv, Convolutions, Shape};
 
 /// A convolution of `E` with its weights packed for an ISA. Any kernel, stride, padding, dilation, groups (depthwise included), planar or
 /// volumetric, any channel counts.
@@ -109,12 +108,10 @@ impl<E: Element> Convolution<E> {
             Isa::Avx2(simd) => self.run_on(simd, input, shape, epilogue, output.reborrow()),
             Isa::Portable => self.run_on(Portable, input, shape, epilogue, output.reborrow()),
         }
-        if let Some(activation) = epilogue.activation.filter(|activation| !activation.is_piecewise_linear()) {
-            output.par_parts(BENT.div_ceil(self.out_channels)).for_each(|pixels| {
-                if pixels.stride == self.out_channels {
-                    activate_slice(self.isa, activation, pixels.values);
-                } else {
-                    pixels.channels(self.out_channels).for_each(|pixel| activate_slice(self.isa, activation, pixel));
+        if epilogue.activation == Some(Activation::Sigmoid) {
+            output.par_parts(SIGMOIDS.div_ceil(self.out_channels)).for_each(|pixels| {
+                for value in pixels.channels(self.out_channels).flatten() {
+                    *value = E::new(1.0 / (1.0 + (-value.to_f32()).exp()));
                 }
             });
         }
@@ -151,4 +148,4 @@ impl<E: Element> Convolution<E> {
 }
 
 /// Values per job of the pass that computes sigmoids.
-const BENT: usize = 16 * 1024;
+const SIGMOIDS: usize = 16 * 1024;

@@ -14,7 +14,7 @@ pub(crate) struct Epilogue<'a, E> {
 }
 
 impl<E> Epilogue<'_, E> {
-    /// The part of the activation that the kernels apply; one that is not made of straight lines takes another pass.
+    /// The part of the activation that the kernels apply: a sigmoid takes another pass, and the other bent functions are left to the caller.
     pub(super) fn bounds(&self) -> Bounds {
         let free = Bounds { slope: None, low: f32::NEG_INFINITY, high: f32::INFINITY };
         match self.activation {

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::exp::exp;
 use super::vectorised::vectorised;
 use crate::Activation;
-use crate::cpu::kernels::{Element, Isa};
+use crate::cpu::kernels::{Element, Isa, PixelsMut};
 
 /// Values that one thread takes at a time: more than dealing them out costs, less than a core's first cache.
 pub(super) const BLOCK: usize = 4096;
@@ -13,6 +13,34 @@ pub(super) const BLOCK: usize = 4096;
 /// Applies a function to every value.
 pub(in crate::cpu) fn activate<E: Element>(isa: Isa, activation: Activation, values: &mut [E]) {
     values.par_chunks_mut(BLOCK).for_each(|block| activate_slice(isa, activation, block));
+}
+
+/// Applies a function to every value of pixels with so many channels; those between them are others'.
+pub(in crate::cpu) fn activate_pixels<E: Element>(isa: Isa, activation: Activation, channels: usize, pixels: PixelsMut<'_, E>) {
+    if pixels.stride == channels {
+        return activate(isa, activation, pixels.values);
+    }
+    pixels.par_parts(BLOCK.div_ceil(channels)).for_each(|pixels| {
+        pixels.channels(channels).for_each(|pixel| activate_slice(isa, activation, pixel));
+    });
+}
+
+/// An activation after a convolution, in two parts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(in crate::cpu) struct Split {
+    /// What the kernels apply before they store.
+    pub(in crate::cpu) inside: Option<Activation>,
+    /// What takes another pass.
+    pub(in crate::cpu) after: Option<Activation>,
+}
+
+impl Split {
+    pub(in crate::cpu) fn of(activation: Option<Activation>) -> Self {
+        match activation {
+            Some(Activation::HardSigmoid | Activation::HardSwish | Activation::Silu) => Self { inside: None, after: activation },
+            _ => Self { inside: activation, after: None },
+        }
+    }
 }
 
 vectorised! {

@@ -20,7 +20,7 @@ mod transposed;
 mod unpool;
 mod vectorised;
 
-pub(super) use activation::{activate, activate_slice};
+pub(super) use activation::{Split, activate, activate_pixels};
 pub(super) use bins::bins;
 pub(super) use combine::{Combination, Operand, combine};
 pub(super) use copy::{Part, channels, concat, copy, crop, turn};

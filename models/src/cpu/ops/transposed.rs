@@ -6,7 +6,7 @@
 
 use rayon::prelude::*;
 
-use super::activation::activate_slice;
+use super::activation::{Split, activate_pixels, activate_slice};
 use super::combine::Operand;
 use crate::cpu::kernels::{Conditions, Convolution, Element, Epilogue, Held, Isa, PixelsMut, Scratch};
 use crate::windows::windowed;
@@ -130,6 +130,7 @@ impl<E: Element> Transposed<E> {
         (mut output, extent): (PixelsMut<'_, E>, Extent),
     ) {
         let Operand { pixels: input, shape } = input;
+        let Split { inside: activation, after } = Split::of(activation);
         if let Some(bias) = &self.untouched {
             let mut pixel: Vec<E> = bias.iter().map(|&bias| E::new(bias)).collect();
             if let Some(activation) = activation {
@@ -145,6 +146,9 @@ impl<E: Element> Transposed<E> {
             let dense = PixelsMut { values: &mut *results, stride: part.conv.out_channels };
             part.convolution.run(input, shape, &Epilogue { residual: None, activation }, dense);
             self.scatter(part, results, own, output.reborrow(), extent);
+        }
+        if let Some(after) = after {
+            activate_pixels(isa, after, self.out_channels, output);
         }
     }
 
