@@ -166,7 +166,7 @@ pub enum Error {
     },
     /// Slices with a gap between them.
     #[error(
-        "expected slices {expected} mm apart, got {got} mm ({:.2} times as much) between {} and {}",
+        "expected slices {expected:.3} mm apart, got {got:.3} mm ({:.2} times as much) between {} and {}",
         got / expected,
         before.display(),
         after.display()
@@ -188,7 +188,7 @@ pub enum Error {
         paths: Vec<PathBuf>,
     },
     /// A slice beside the line on which the others lie.
-    #[error("expected {} on the line of the other slices, got {off} mm beside it", path.display())]
+    #[error("expected {} on the line of the other slices, got {off:.3} mm beside it", path.display())]
     Beside {
         /// The file.
         path: PathBuf,

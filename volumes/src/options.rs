@@ -2,6 +2,19 @@
 
 use std::path::PathBuf;
 
+/// What is done about DICOM slices that are missing, or not equally far apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Gaps {
+    /// They are an error.
+    #[default]
+    Refuse,
+    /// Where slices are missing, planes are made up by linear interpolation between the slices beside them. What is no gap of whole
+    /// slices is an error.
+    Fill,
+    /// All planes are interpolated linearly at equal distances between the first and the last slice; a slice at such a place is taken as it is.
+    Resample,
+}
+
 /// How a volume is opened.
 ///
 /// ```
@@ -13,6 +26,7 @@ use std::path::PathBuf;
 pub struct VolumeOptions {
     pub(crate) series: Option<String>,
     pub(crate) scratch: Option<PathBuf>,
+    pub(crate) gaps: Gaps,
     pub(crate) made_up_place: bool,
     pub(crate) assume_hounsfield: bool,
 }
@@ -22,6 +36,13 @@ impl VolumeOptions {
     #[must_use]
     pub fn with_series(mut self, series: impl Into<String>) -> Self {
         self.series = Some(series.into());
+        self
+    }
+
+    /// What is done about DICOM slices that are missing, or not equally far apart; without it they are refused.
+    #[must_use]
+    pub fn with_gaps(mut self, gaps: Gaps) -> Self {
+        self.gaps = gaps;
         self
     }
 

@@ -34,7 +34,10 @@ pub trait PlaneReader: Send {
 /// Opens a volume: a NIfTI file (`.nii`, `.nii.gz`), a DICOM file, or a folder of DICOM files. What a file is follows from its bytes, never
 /// from its name.
 ///
-/// Headers are read and checked; voxels are not.
+/// Headers are read and checked; voxels are not. DICOM slices are decoded when they are read, several at once on rayon's current pool.
+///
+/// Not read are pairs of `.hdr` and `.img`, DICOM files without the preamble of PS3.10, big-endian ones with 8 bits, palettes and colours, and of
+/// encodings JPEG with 12 bits (extended), JPEG XL, high-throughput JPEG 2000, deflated data sets, and video.
 ///
 /// # Errors
 /// If it is not a volume, cannot be read, or its headers contradict themselves.

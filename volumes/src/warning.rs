@@ -50,6 +50,11 @@ pub enum Warning {
         /// The greatest distance, in mm.
         greatest: f64,
     },
+    /// Planes that are made up between DICOM slices, as was asked for.
+    MadeUp {
+        /// How many.
+        planes: usize,
+    },
     /// A stack of DICOM slices that leans (gantry tilt): the affine is sheared.
     Tilt {
         /// The angle between the stack's direction and the slices' normal, in degrees.
@@ -82,7 +87,8 @@ impl fmt::Display for Warning {
             Self::Numbering { path, next } => {
                 write!(f, "InstanceNumber does not follow the slices' places: {} lies before {}", path.display(), next.display())
             }
-            Self::Uneven { least, greatest } => write!(f, "slices are {least} to {greatest} mm apart: their mean is taken"),
+            Self::Uneven { least, greatest } => write!(f, "slices are {least:.3} to {greatest:.3} mm apart: their mean is taken"),
+            Self::MadeUp { planes } => write!(f, "{planes} planes are interpolated between slices"),
             Self::Tilt { degrees } => write!(f, "the stack leans by {degrees:.3} degrees (gantry tilt): its affine is sheared"),
             Self::OneSlice { attribute } => write!(f, "there is one slice only: how thick it is follows from {attribute}"),
             Self::NotHounsfield => f.write_str("CT values cannot be negative here: they are not Hounsfield units"),

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::tags;
 use dicom_object::{DefaultDicomObject, open_file};
-use swath_volumes::{Origin, Rescale, VolumeOptions, Warning, open};
+use swath_volumes::{Gaps, Origin, Rescale, VolumeOptions, Warning, open};
 
 use common::{failure, golden, volume, voxels};
 
@@ -72,7 +72,7 @@ fn slices_follow_their_places_not_their_numbers_or_names() {
     let paths = slices(folder.path(), &[5.0, 0.0, 10.0, 2.5, 7.5]);
     let source = volume(folder.path());
     let Origin::Dicom(series) = &source.profile().origin else { panic!("expected a DICOM series") };
-    let order: Vec<&PathBuf> = series.planes[0].iter().map(|plane| &plane.path).collect();
+    let order: Vec<&PathBuf> = series.planes[0].iter().flatten().map(|plane| &plane.path).collect();
     assert_eq!(order, [&paths[1], &paths[3], &paths[0], &paths[4], &paths[2]]);
     assert!((source.profile().affine.spacing()[2] - 2.5).abs() < 1e-6);
     // 2, 4, 1, 5, 3: it rises, then falls.
@@ -93,6 +93,51 @@ fn a_gap_is_refused_with_its_files_and_its_size() {
     refused(folder.path(), &["expected slices 2.5", "(2.00 times as much) between ", "3.dcm and ", "4.dcm"]);
 }
 
+/// Slices whose values are all the same.
+fn flat_slices(folder: &Path, slices: &[(f64, u16)]) {
+    for (number, &(along, value)) in (1..).zip(slices) {
+        slice(folder, number, [0.0, 0.0, along], |object| {
+            object.put(DataElement::new(tags::PIXEL_DATA, VR::OW, PrimitiveValue::U16(vec![value; 192].into())));
+        });
+    }
+}
+
+/// The first value of each plane.
+fn of_each_plane(folder: &Path, gaps: Gaps) -> (Vec<f32>, f64, Vec<Warning>) {
+    let source = open(folder, &VolumeOptions::default().with_gaps(gaps)).unwrap();
+    let values = voxels(source.as_ref()).into_iter().step_by(192).collect();
+    (values, source.profile().affine.spacing()[2], source.profile().warnings.clone())
+}
+
+#[test]
+fn gaps_of_whole_slices_are_filled_if_that_is_asked_for() {
+    let folder = temporary();
+    flat_slices(folder.path(), &[(0.0, 1024), (2.5, 1124), (10.0, 1424), (12.5, 1024)]);
+    let (values, spacing, warnings) = of_each_plane(folder.path(), Gaps::Fill);
+    assert_eq!((values, warnings), (vec![0.0, 100.0, 200.0, 300.0, 400.0, 0.0], vec![Warning::MadeUp { planes: 2 }]));
+    assert!((spacing - 2.5).abs() < 1e-6);
+    let source = open(folder.path(), &VolumeOptions::default().with_gaps(Gaps::Fill)).unwrap();
+    let Origin::Dicom(series) = &source.profile().origin else { panic!("expected a DICOM series") };
+    assert_eq!(series.planes[0].iter().map(Option::is_some).collect::<Vec<_>>(), [true, true, false, false, true, true]);
+    // A gap of one slice and a half is no missing slice.
+    let folder = temporary();
+    flat_slices(folder.path(), &[(0.0, 1), (2.5, 1), (6.25, 1), (8.75, 1)]);
+    let error = failure(folder.path(), &VolumeOptions::default().with_gaps(Gaps::Fill));
+    assert!(error.contains("(1.50 times as much) between ") && error.contains("2.dcm and "), "{error}");
+}
+
+#[test]
+fn uneven_slices_are_resampled_if_that_is_asked_for() {
+    let folder = temporary();
+    // Twice the place: 10 mm in steps of 2.5.
+    flat_slices(folder.path(), &[(0.0, 1024), (2.5, 1029), (5.5, 1035), (8.0, 1040), (10.0, 1044)]);
+    refused(folder.path(), &["(0.80 times as much) between ", "4.dcm and "]);
+    let (values, spacing, warnings) = of_each_plane(folder.path(), Gaps::Resample);
+    assert!(values.iter().zip([0.0, 5.0, 10.0, 15.0, 20.0]).all(|(got, wanted)| (got - wanted).abs() < 1e-4), "{values:?}");
+    assert!((spacing - 2.5).abs() < 1e-6);
+    assert_eq!(warnings, [Warning::MadeUp { planes: 2 }]);
+}
+
 #[test]
 fn slices_that_are_uneven_within_a_tenth_of_a_millimetre_are_read_and_said() {
     let folder = temporary();
@@ -104,8 +149,11 @@ fn slices_that_are_uneven_within_a_tenth_of_a_millimetre_are_read_and_said() {
     slices(folder.path(), &[0.0, 2.5, 5.01, 7.5]);
     assert_eq!(warnings(folder.path()), []);
     let folder = temporary();
-    slices(folder.path(), &[0.0, 2.5, 5.12, 7.5]);
-    refused(folder.path(), &["expected slices 2.5", "got 2.6", "2.dcm and ", "3.dcm"]);
+    slices(folder.path(), &[0.0, 2.5, 5.0, 7.63]);
+    refused(
+        folder.path(),
+        &["expected slices 2.500 mm apart, got 2.630 mm (1.05 times as much) between ", "3.dcm and ", "4.dcm"],
+    );
 }
 
 #[test]
@@ -218,6 +266,21 @@ fn localizers_colours_and_other_files_are_left_out_and_said() {
     refused(&colour, &["expected DICOM images in shades of grey in ", "got a DICOM image in colour (", "5.dcm"]);
 }
 
+#[cfg(unix)]
+#[test]
+fn folders_within_are_looked_into_once_wherever_links_lead() {
+    let folder = temporary();
+    let [first, second] = ["disc 1", "disc 2"].map(|name| folder.path().join(name));
+    fs::create_dir(&first).unwrap();
+    fs::create_dir(&second).unwrap();
+    slices(&first, &[0.0, 5.0]);
+    slice(&second, 7, [0.0, 0.0, 2.5], |_| ());
+    std::os::unix::fs::symlink(folder.path(), first.join("all")).unwrap();
+    let source = volume(folder.path());
+    let warnings = &source.profile().warnings;
+    assert!(source.profile().size.z == 3 && matches!(warnings[..], [Warning::Numbering { .. }]), "{warnings:?}");
+}
+
 #[test]
 fn a_folder_without_an_image_says_what_is_in_it() {
     let folder = temporary();
@@ -248,7 +311,7 @@ fn a_slice_beside_the_others_is_refused_by_name() {
     for (number, row) in [0.0, 0.0, 4.0, 0.0].into_iter().enumerate() {
         slice(folder.path(), number + 1, [row, 0.0, 2.5 * number as f64], |_| ());
     }
-    refused(folder.path(), &["3.dcm on the line of the other slices, got ", " mm beside it"]);
+    refused(folder.path(), &["3.dcm on the line of the other slices, got 4.000 mm beside it"]);
 }
 
 #[test]

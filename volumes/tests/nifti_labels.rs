@@ -7,7 +7,8 @@ use std::fs;
 use std::path::Path;
 
 use swath_volumes::{
-    ByteOrder, Encoding, LabelClass, NiftiHeader, NiftiLabelWriter, NiftiVersion, Origin, SampleType, VolumeSource,
+    ByteOrder, Encoding, LabelClass, NiftiHeader, NiftiLabelWriter, NiftiProbabilityWriter, NiftiVersion, Origin, SampleType,
+    VolumeSource,
 };
 
 use common::{golden, volume, voxels};
@@ -111,6 +112,40 @@ fn big_endian_labels_stay_so() {
     write(&path, source.as_ref(), &labels(60, 300), 300, 20);
     assert_eq!(header(volume(&path).as_ref()).order(), ByteOrder::Big);
     assert_eq!(fs::read(&path).unwrap().rchunks(2).next(), Some(&[0, 59][..]));
+}
+
+#[test]
+fn probabilities_are_a_volume_for_each_class() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in
+        ["nifti/int16.nii", "nifti/big_endian_int16.nii", "nifti/four_dimensions.nii", "nifti/nifti2.nii", "dicom/explicit"]
+    {
+        let source = volume(&golden(name));
+        let size = source.profile().size;
+        // (classes, voxels)
+        let value = |class: usize, voxel: usize| class as f32 * 0.25 + voxel as f32 * 1e-4;
+        let wanted: Vec<f32> = (0..3).flat_map(|class| (0..size.voxels()).map(move |voxel| value(class, voxel))).collect();
+        for ending in ["nii", "nii.gz"] {
+            let path = folder.path().join(format!("probabilities.{ending}"));
+            let create =
+                || NiftiProbabilityWriter::create(&path, source.profile(), &classes(2), Encoding::of(&path), folder.path());
+            let mut writer = create().unwrap();
+            for plane in 0..size.z {
+                let voxels = plane * size.plane()..(plane + 1) * size.plane();
+                let values: Vec<f32> = (0..3).flat_map(|class| voxels.clone().map(move |voxel| value(class, voxel))).collect();
+                writer.write(&values).unwrap();
+            }
+            assert!(writer.write(&[0.5; 3]).is_err());
+            writer.finish().unwrap();
+            let written = volume(&path);
+            let profile = written.profile();
+            assert_eq!((profile.size, profile.frames, profile.sample), (size, 3, SampleType::F32), "{name}");
+            assert!(voxels(written.as_ref()) == wanted, "{name}");
+            let mut writer = create().unwrap();
+            assert!(writer.write(&[0.5; 4]).is_err() && writer.finish().is_err());
+        }
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "no scratch file is left");
 }
 
 #[test]

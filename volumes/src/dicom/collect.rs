@@ -1,6 +1,6 @@
 //! Which files make a volume.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -9,14 +9,11 @@ use rayon::prelude::*;
 use super::instance::{Found, Instance};
 use crate::{Error, Result, VolumeOptions, Warning};
 
-/// Most levels of folders in a folder.
-const MAX_DEPTH: usize = 16;
-
 /// The images of one volume in a file or folder. Those that are none of its, and cannot be meant, are left out with a warning.
 pub(crate) fn collect(path: &Path, options: &VolumeOptions, warnings: &mut Vec<Warning>) -> Result<Vec<Instance>> {
     let mut files = Vec::new();
     if path.is_dir() {
-        walk(path, 0, &mut files)?;
+        walk(path, &mut BTreeSet::new(), &mut files)?;
     } else {
         files.push(path.into());
     }
@@ -66,18 +63,21 @@ pub(crate) fn collect(path: &Path, options: &VolumeOptions, warnings: &mut Vec<W
     }
 }
 
-/// Files in a folder and in those within it; hidden ones are left out.
-fn walk(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<()> {
+/// Files in a folder and in those within it, wherever links lead, each folder once; hidden ones are left out.
+fn walk(folder: &Path, visited: &mut BTreeSet<PathBuf>, files: &mut Vec<PathBuf>) -> Result<()> {
     let fail = |source| Error::File { action: "list", path: folder.into(), source };
+    if !visited.insert(folder.canonicalize().map_err(fail)?) {
+        return Ok(());
+    }
     for entry in fs::read_dir(folder).map_err(fail)? {
         let path = entry.map_err(fail)?.path();
         if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.')) {
             continue;
         }
-        if !path.is_dir() {
+        if path.is_dir() {
+            walk(&path, visited, files)?;
+        } else {
             files.push(path);
-        } else if depth < MAX_DEPTH {
-            walk(&path, depth + 1, files)?;
         }
     }
     Ok(())

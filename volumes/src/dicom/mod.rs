@@ -5,6 +5,7 @@
 mod attributes;
 mod codec;
 mod collect;
+mod distances;
 mod frames;
 mod instance;
 mod pixels;

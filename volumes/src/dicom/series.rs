@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::Gaps;
+
 /// DICOM images that make a volume: what they are, and which of them is which plane.
 #[derive(Clone, Debug)]
 pub struct DicomSeries {
@@ -17,8 +19,11 @@ pub struct DicomSeries {
     pub frame_of_reference: Option<String>,
     /// The directions of rows and of columns in LPS, and the distances of rows and of columns in mm; `None` if the images do not say.
     pub orientation: Option<DicomOrientation>,
-    /// Where the planes of each frame of the volume (each time) come from, in storage order.
-    pub planes: Vec<Vec<DicomPlane>>,
+    /// Where the planes of each frame of the volume (each time) come from, in storage order; `None` if there is no slice and the plane is
+    /// interpolated.
+    pub planes: Vec<Vec<Option<DicomPlane>>>,
+    /// What was done about slices that are missing or unevenly spaced.
+    pub gaps: Gaps,
 }
 
 /// The image of a plane.

@@ -11,7 +11,7 @@ use super::codec::{Expected, decode};
 use super::collect::collect;
 use super::instance::Instance;
 use super::series::{DicomOrientation, DicomPlane, DicomSeries};
-use super::stack::{PlaneId, Stack};
+use super::stack::{Plane, PlaneId, Stack};
 use super::syntax::Syntax;
 use crate::{Error, Origin, PlaneReader, Rescale, Result, VolumeOptions, VolumeProfile, VolumeSize, VolumeSource, Warning};
 
@@ -20,7 +20,7 @@ use crate::{Error, Origin, PlaneReader, Rescale, Result, VolumeOptions, VolumePr
 pub(crate) struct DicomSource {
     profile: VolumeProfile,
     images: Arc<Vec<Instance>>,
-    times: Vec<Vec<PlaneId>>,
+    times: Vec<Vec<Plane>>,
 }
 
 impl DicomSource {
@@ -33,11 +33,18 @@ impl DicomSource {
             warnings.push(Warning::Inverted);
         }
         let first = &images[0];
-        let plane = |id: &PlaneId| {
+        let plane = |plane: &Plane| {
+            let Plane::Image(id) = plane else { return None };
             let image = &images[id.instance];
             let frame = (image.frames.len() > 1).then_some(id.frame);
             let position = image.frames[id.frame].place.map(|place| place.position);
-            DicomPlane { path: image.path.clone(), class: image.class.clone(), instance: image.uid.clone(), frame, position }
+            Some(DicomPlane {
+                path: image.path.clone(),
+                class: image.class.clone(),
+                instance: image.uid.clone(),
+                frame,
+                position,
+            })
         };
         let series = DicomSeries {
             study: first.study.clone(),
@@ -51,6 +58,7 @@ impl DicomSource {
                 spacing,
             }),
             planes: stack.times.iter().map(|planes| planes.iter().map(plane).collect()).collect(),
+            gaps: options.gaps,
         };
         let stem = if path.is_dir() { path.file_name() } else { path.file_stem() };
         let profile = VolumeProfile {
@@ -117,7 +125,7 @@ impl VolumeSource for DicomSource {
 /// Reads planes, each from its file, several at once.
 struct DicomReader {
     images: Arc<Vec<Instance>>,
-    planes: Vec<PlaneId>,
+    planes: Vec<Plane>,
     path: PathBuf,
 }
 
@@ -126,7 +134,17 @@ impl PlaneReader for DicomReader {
         let Some(ids) = self.planes.get(planes.clone()) else {
             return Err(Error::Planes { path: self.path.clone(), count: self.planes.len(), planes });
         };
-        let read = |id: &PlaneId| read(&self.images[id.instance], id.frame);
+        let image = |id: PlaneId| read(&self.images[id.instance], id.frame);
+        let read = |plane: &Plane| match *plane {
+            Plane::Image(id) => image(id),
+            Plane::Between { before, after, share } => {
+                let mut values = image(before)?;
+                for (value, after) in values.iter_mut().zip(image(after)?) {
+                    *value += (after - *value) * share as f32;
+                }
+                Ok(values)
+            }
+        };
         let planes: Vec<Result<Vec<f32>>> = ids.par_iter().map(read).collect();
         let mut values = Vec::new();
         for plane in planes {

@@ -3,15 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::distances::{Recipe, SAME_PLACE, UNEVEN_MM, UNEVEN_SHARE, Uneven, recipes};
 use super::frames::Place;
 use super::instance::Instance;
 use crate::{Affine, Error, Result, VolumeOptions, Warning};
 
-/// Differences between slice distances that are nobody's mistake: of the distance, and in mm.
-const UNEVEN_SHARE: f64 = 0.01;
-const UNEVEN_MM: f64 = 0.1;
-/// How far apart two slices in one place may be, in mm.
-const SAME_PLACE: f64 = 1e-3;
 /// The least angle between stack and normal that is a tilt: its tangent, as in highdicom.
 const TILT: f64 = 1e-3;
 
@@ -22,11 +18,23 @@ pub(crate) struct PlaneId {
     pub(crate) frame: usize,
 }
 
+/// Where the values of a plane come from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Plane {
+    Image(PlaneId),
+    /// From two images, by the share of the way from the first to the second.
+    Between {
+        before: PlaneId,
+        after: PlaneId,
+        share: f64,
+    },
+}
+
 /// Slices in the order of their places along the normal.
 #[derive(Clone, Debug)]
 pub(crate) struct Stack {
     /// For each time its planes.
-    pub(crate) times: Vec<Vec<PlaneId>>,
+    pub(crate) times: Vec<Vec<Plane>>,
     pub(crate) affine: Affine,
 }
 
@@ -59,7 +67,7 @@ impl Stack {
             let [rows, columns] = frame(first).spacing.unwrap_or([1.0; 2]);
             let slices = frame(first).between.or(frame(first).thickness).unwrap_or(1.0);
             let affine = [[-columns, 0.0, 0.0, 0.0], [0.0, -rows, 0.0, 0.0], [0.0, 0.0, slices, 0.0]];
-            return Ok(Self { times: vec![ids], affine: checked(affine, path)? });
+            return Ok(Self { times: vec![ids.into_iter().map(Plane::Image).collect()], affine: checked(affine, path)? });
         }
         let spacing = frame(first).spacing.ok_or_else(|| missing(first, "PixelSpacing", "two distances"))?;
         let slices: Vec<Slice> =
@@ -68,10 +76,16 @@ impl Stack {
         let times = split(&slices, images)?;
         let slices = &times[0];
         let (first, last) = (slices[0], slices[slices.len() - 1]);
+        let along: Vec<f64> = slices.iter().map(|slice| slice.along).collect();
+        let recipes = match recipes(&along, options.gaps, warnings) {
+            Ok(recipes) => recipes,
+            Err(Uneven { at, expected, got }) => {
+                return Err(Error::Gap { before: file(slices[at].id), after: file(slices[at + 1].id), expected, got });
+            }
+        };
         let across = if slices.len() > 1 {
-            check_distances(slices, &file, warnings)?;
             check_line(slices, &file, warnings)?;
-            [0, 1, 2].map(|axis| (last.place.position[axis] - first.place.position[axis]) / (slices.len() - 1) as f64)
+            [0, 1, 2].map(|axis| (last.place.position[axis] - first.place.position[axis]) / (recipes.len() - 1) as f64)
         } else {
             let frame = frame(first.id);
             let (length, attribute) = match (frame.between, frame.thickness) {
@@ -86,7 +100,12 @@ impl Stack {
         let Place { position, row, column } = first.place;
         let lps = [0, 1, 2].map(|axis| [row[axis] * spacing[1], column[axis] * spacing[0], across[axis], position[axis]]);
         let affine = checked(lps, path)?.to_lps();
-        Ok(Self { times: times.iter().map(|slices| slices.iter().map(|slice| slice.id).collect()).collect(), affine })
+        let plane = |slices: &[Slice], recipe: &Recipe| match *recipe {
+            Recipe::At(at) => Plane::Image(slices[at].id),
+            Recipe::After { at, share } => Plane::Between { before: slices[at].id, after: slices[at + 1].id, share },
+        };
+        let times = times.iter().map(|slices| recipes.iter().map(|recipe| plane(slices, recipe)).collect()).collect();
+        Ok(Self { times, affine })
     }
 }
 
@@ -149,27 +168,6 @@ fn split(slices: &[Slice], images: &[Instance]) -> Result<Vec<Vec<Slice>>> {
     let place = slices[at].along;
     let there = slices.iter().filter(|slice| (slice.along - place).abs() < SAME_PLACE);
     Err(Error::Duplicates { paths: there.map(|slice| images[slice.id.instance].path.clone()).collect() })
-}
-
-/// Slices are equally far apart, but for what is nobody's mistake.
-fn check_distances(slices: &[Slice], file: &impl Fn(PlaneId) -> PathBuf, warnings: &mut Vec<Warning>) -> Result<()> {
-    let distances: Vec<f64> = slices.windows(2).map(|pair| pair[1].along - pair[0].along).collect();
-    let mut ordered = distances.clone();
-    ordered.sort_by(f64::total_cmp);
-    // Where a slice is missing, the mean is no slice's distance.
-    let usual = ordered[ordered.len() / 2];
-    let (least, greatest) = (ordered[0], ordered[ordered.len() - 1]);
-    let off = (greatest - usual).max(usual - least);
-    if off > (UNEVEN_SHARE * usual).max(UNEVEN_MM) {
-        let worst = if greatest - usual >= usual - least { greatest } else { least };
-        let at = distances.iter().position(|distance| distance.total_cmp(&worst).is_eq()).unwrap_or(0);
-        let (before, after) = (file(slices[at].id), file(slices[at + 1].id));
-        return Err(Error::Gap { before, after, expected: usual, got: worst });
-    }
-    if off > UNEVEN_SHARE * usual {
-        warnings.push(Warning::Uneven { least, greatest });
-    }
-    Ok(())
 }
 
 /// Slices lie on the line from the first to the last, wherever that leads.

@@ -5,9 +5,8 @@ use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::gzip::ParallelGzip;
-use super::header::{Extension, NiftiHeader};
-use super::label_table::{is_label_table, label_table};
-use crate::{ByteOrder, Error, LabelClass, Origin, Result, SampleType, VolumeProfile};
+use super::header::NiftiHeader;
+use crate::{ByteOrder, Error, LabelClass, Result, SampleType, VolumeProfile};
 
 /// Whether a file is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,14 +75,7 @@ impl NiftiLabelWriter {
     pub fn create(path: &Path, profile: &VolumeProfile, classes: &[LabelClass], encoding: Encoding) -> Result<Self> {
         let sample = if classes.iter().any(|class| class.value > 255) { SampleType::U16 } else { SampleType::U8 };
         let header = NiftiHeader::on(profile, path, 1, sample)?;
-        let table = label_table(classes);
-        let kept = match &profile.origin {
-            Origin::Nifti(header) => header.extensions(),
-            Origin::Dicom(_) => &[],
-        };
-        let kept = kept.iter().filter(|extension| !is_label_table(extension));
-        let extensions: Vec<&Extension> = [&table].into_iter().chain(kept).collect();
-        let start = header.with_extensions(&extensions);
+        let start = header.start(profile, classes);
         let begin = || {
             let mut file = BufWriter::with_capacity(1 << 16, File::create(path)?);
             Ok(match encoding {

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use super::fields::{Field, NiftiVersion, put};
 use super::header::{Extension, NiftiHeader};
-use crate::{Affine, ByteOrder, Error, Origin, Result, SampleType, VolumeProfile, VolumeSize};
+use super::label_table::{is_label_table, label_table};
+use crate::{Affine, ByteOrder, Error, LabelClass, Origin, Result, SampleType, VolumeProfile, VolumeSize};
 
 /// Bytes that an extension's length is a multiple of.
 const ALIGNMENT: usize = 16;
@@ -36,6 +37,17 @@ impl NiftiHeader {
         header.set(Field::CalMax, 0.0);
         header.set(Field::CalMin, 0.0);
         Ok(header)
+    }
+
+    /// What comes before the voxels of a file on a volume: this header, the table of the classes, and the volume's other extensions.
+    pub(crate) fn start(&self, profile: &VolumeProfile, classes: &[LabelClass]) -> Vec<u8> {
+        let table = label_table(classes);
+        let kept = match &profile.origin {
+            Origin::Nifti(header) => header.extensions(),
+            Origin::Dicom(_) => &[],
+        };
+        let kept = kept.iter().filter(|extension| !is_label_table(extension));
+        self.with_extensions(&[&table].into_iter().chain(kept).collect::<Vec<_>>())
     }
 
     /// A little-endian NIfTI-1 header for an affine.
@@ -82,7 +94,7 @@ impl NiftiHeader {
     }
 
     /// The header's bytes and these extensions, up to the first voxel.
-    pub(crate) fn with_extensions(&self, extensions: &[&Extension]) -> Vec<u8> {
+    fn with_extensions(&self, extensions: &[&Extension]) -> Vec<u8> {
         let mut between = vec![u8::from(!extensions.is_empty()), 0, 0, 0];
         for extension in extensions {
             let length = (8 + extension.content.len()).next_multiple_of(ALIGNMENT);

@@ -12,9 +12,11 @@ mod inflate;
 mod label_table;
 mod labels;
 mod made;
+mod probabilities;
 mod source;
 
 pub use fields::NiftiVersion;
 pub use header::{Extension, NiftiHeader};
 pub use labels::{Encoding, NiftiLabelWriter};
+pub use probabilities::NiftiProbabilityWriter;
 pub(crate) use source::NiftiSource;

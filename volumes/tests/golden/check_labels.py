@@ -1,4 +1,4 @@
-"""Whether what Swath writes lies where others think it does: on every volume of `$SWATH_DATA/medical`.
+"""Whether what Swath writes lies where others think it does: on every volume of `$SWATH_DATA/medical`, and on enhanced images.
 
     pip install nibabel SimpleITK highdicom==0.28.2 pydicom==3.0.2 pylibjpeg[all] pyjpegls numpy
     cargo build --release -p swath-volumes --example threshold
@@ -146,6 +146,25 @@ def check_series(program, path, output):
     return int((voxels > 0).sum())
 
 
+def check_enhanced(program, path, output):
+    """A file of several frames: the segmentation refers to each of them, and lies where they do."""
+    [file] = path.iterdir()
+    image = highdicom.Image.from_dataset(pydicom.dcmread(file))
+    frames = [image.get_frame(k + 1, apply_modality_transform=True) for k in range(image.NumberOfFrames)]
+    limits = limits_of(np.stack(frames))
+    run(program, path, output, limits)
+    segmentation = highdicom.seg.segread(output / "labels.dcm")
+    pixels = segmentation.get_pixels_by_source_frame(
+        image.SOPInstanceUID, list(range(1, len(frames) + 1)), combine_segments=True, assert_missing_frames_are_empty=True
+    )
+    for k, frame in enumerate(frames):
+        assert (pixels[k] == label(frame, limits)).all(), f"{path}: segmentation of frame {k}"
+    source = image.get_volume(apply_modality_transform=True)
+    matched = segmentation.get_volume(combine_segments=True).match_geometry(source)
+    assert (np.asarray(matched.array) == label(source.array, limits)).all(), f"{path}: volume of the segmentation"
+    return int((pixels > 0).sum())
+
+
 def main():
     program = sys.argv[1]
     for path in sorted((DATA / "nifti").iterdir()):
@@ -155,6 +174,9 @@ def main():
     for path in series + sorted((DATA / "dicom/single").iterdir()):
         with tempfile.TemporaryDirectory() as output:
             print(path.name, check_series(program, path, Path(output)))
+    for name in ["enhanced", "enhanced_rle"]:
+        with tempfile.TemporaryDirectory() as output:
+            print(name, check_enhanced(program, HERE / "dicom" / name, Path(output)))
 
 
 if __name__ == "__main__":

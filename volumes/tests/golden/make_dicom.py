@@ -164,8 +164,12 @@ def series(name, images, syntax=ExplicitVRLittleEndian, finish=None):
 
 def stored(made):
     """Stored values as pydicom reads them, of which unused bits are removed here."""
-    values = made.pixel_array.astype(np.int64)
     shift = made.HighBit + 1 - made.BitsStored
+    if shift:
+        # pydicom takes the highest bits for unused ones, wherever HighBit says the samples are.
+        values = np.frombuffer(made.PixelData, "<u2").reshape(made.Rows, made.Columns).astype(np.int64)
+    else:
+        values = made.pixel_array.astype(np.int64)
     values = (values >> shift) & (2**made.BitsStored - 1)
     if made.PixelRepresentation:
         values = np.where(values >= 2 ** (made.BitsStored - 1), values - 2**made.BitsStored, values)
@@ -225,10 +229,13 @@ def main():
     series("signed", signed("11", RescaleIntercept=0))
     series("signed_jpeg2000", [image(k, smooth(k, 16, True, **large), 16, True, uid="12", RescaleIntercept=0) for k in range(SLICES)], JPEG2000Lossless)
     series("signed_rle", signed("13", RescaleIntercept=0), RLELossless)
+    series("signed_jpeg_ls", signed("21", RescaleIntercept=0), JPEGLSLossless)
     bytes_ = lambda uid: [image(k, smooth(k, 8), 8, modality="MR", uid=uid) for k in range(SLICES)]
     series("bytes", bytes_("14"))
     series("bytes_jpeg_ls", bytes_("15"), JPEGLSLossless)
     series("bytes_rle", bytes_("16"), RLELossless)
+    series("bytes_jpeg_ls_near", bytes_("22"), JPEGLSNearLossless)
+    series("five_bits_jpeg_ls", [image(k, smooth(k, 5), 5, modality="MR", uid="23") for k in range(SLICES)], JPEGLSLossless)
 
     # 12 signed bits below an overlay in the upper four.
     overlaid = []

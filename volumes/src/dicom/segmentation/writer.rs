@@ -6,7 +6,7 @@ use std::io::{Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use dicom_core::header::HasLength as _;
+use dicom_core::header::HasLength;
 use dicom_core::{DataElement, Tag, VR};
 use dicom_dictionary_std::{tags, uids};
 use dicom_object::InMemDicomObject;
@@ -19,7 +19,7 @@ use super::packed::{BitWriter, packed};
 use super::segments::{cut, segment};
 use super::uid::uid;
 use crate::dicom::instance::Header;
-use crate::{DicomOrientation, DicomPlane, DicomSeries, Error, LabelClass, Origin, Result, VolumeProfile, VolumeSize};
+use crate::{DicomOrientation, DicomPlane, DicomSeries, Error, Gaps, LabelClass, Origin, Result, VolumeProfile, VolumeSize};
 
 /// What of the first image is that of the segmentation too: patient, study, frame of reference.
 const KEPT: [Tag; 17] = [
@@ -60,7 +60,7 @@ pub struct SegmentationNotes {
 /// Writes labels on the voxels of DICOM images as a DICOM segmentation (`BINARY`), a few planes at a time.
 ///
 /// Each class but that of label 0 is a segment, numbered from 1 in the order of the labels, with its name and colour. A frame is a segment on
-/// one image, with a reference to it and its exact place; frames without a voxel are left out. Study, patient and frame of
+/// one image, with a reference to it and its exact place; frames without a voxel are left out, and so are planes that were filled in. Study, patient and frame of
 /// reference are those of the images. The same labels on the same images give the same bytes, identifiers included.
 ///
 /// Until [`finish`](Self::finish), frames are kept in a scratch file, a bit a voxel; then the file is written under the name given: whoever
@@ -112,6 +112,9 @@ impl SegmentationWriter {
     ) -> Result<Self> {
         let wrong = |expected, got: &str| Error::Segmentation { path: path.into(), expected, got: got.into() };
         let Origin::Dicom(series) = &profile.origin else { return Err(wrong("DICOM images", "a NIfTI file")) };
+        if series.gaps == Gaps::Resample && series.planes.iter().flatten().any(Option::is_none) {
+            return Err(wrong("planes that are images", "planes that were resampled"));
+        }
         let orientation = series.orientation.ok_or_else(|| wrong("images that say where they lie", "none that do"))?;
         let mut classes: Vec<LabelClass> = classes.iter().filter(|class| class.value != 0).cloned().collect();
         classes.sort_by_key(|class| class.value);
@@ -122,7 +125,7 @@ impl SegmentationWriter {
         let file = make.map_err(|source| Error::File { action: "make a scratch file in", path: scratch.into(), source })?;
         let time = profile.frame(frame)?;
         let mut content = Sha256::new();
-        for plane in &series.planes[time] {
+        for plane in series.planes[time].iter().flatten() {
             content.update(format!("{} {:?}\n", plane.instance, plane.frame));
         }
         content.update(format!("{classes:?} {notes:?}\n"));
@@ -178,11 +181,13 @@ impl SegmentationWriter {
     fn finish_plane(&mut self) -> Result<()> {
         let mut present = vec![false; usize::from(u16::MAX) + 1];
         self.pending.iter().for_each(|&label| present[usize::from(label)] = true);
+        // A plane that was made up between two images is on neither of them.
+        let image = self.series.planes[self.time][self.plane].is_some();
         for (class, value) in self.classes.iter().map(|class| class.value).enumerate() {
             if !std::mem::take(&mut present[usize::from(value)]) {
                 continue;
             }
-            if let Some(bits) = packed(&self.pending, value) {
+            if let Some(bits) = packed(&self.pending, value).filter(|_| image) {
                 let write = self.scratch.write_all(&bits);
                 write.map_err(|source| Error::File { action: "write the scratch file of", path: self.path.clone(), source })?;
                 self.content.update(format!("{class} {}\n", self.plane));
@@ -211,7 +216,8 @@ impl SegmentationWriter {
             // A file has a frame: that of a class which is nowhere.
             let write = self.scratch.write_all(&vec![0; self.frame_bytes()]);
             write.map_err(self.fail("write the scratch file of"))?;
-            self.frames.push(FrameId { class: 0, plane: 0, at: 0 });
+            let plane = self.series.planes[self.time].iter().position(Option::is_some).unwrap_or(0);
+            self.frames.push(FrameId { class: 0, plane, at: 0 });
         }
         self.frames.sort_unstable();
         let bits = self.frames.len() as u64 * self.size.plane() as u64;
@@ -259,7 +265,9 @@ impl SegmentationWriter {
     /// The data set, without its pixels.
     fn object(&self, digest: &[u8]) -> Result<InMemDicomObject> {
         let planes = &self.series.planes[self.time];
-        let mut source = Header::read(&planes[0].path)?.object;
+        let images: Vec<&DicomPlane> = planes.iter().flatten().collect();
+        let first = *images.first().ok_or_else(|| self.wrong("images", "none".into()))?;
+        let mut source = Header::read(&first.path)?.object;
         source.convert_to_utf8();
         let mut object = InMemDicomObject::new_empty();
         for tag in KEPT {
@@ -286,8 +294,8 @@ impl SegmentationWriter {
         }
         // Of images that lost these, each series is a study, and has a space, of its own.
         for (tag, what) in [(tags::STUDY_INSTANCE_UID, "study"), (tags::FRAME_OF_REFERENCE_UID, "frame of reference")] {
-            if object.get(tag).is_none_or(|element| element.is_empty()) {
-                object.put(text(tag, VR::UI, uid(what, planes[0].instance.as_bytes())));
+            if object.get(tag).is_none_or(HasLength::is_empty) {
+                object.put(text(tag, VR::UI, uid(what, first.instance.as_bytes())));
             }
         }
         for element in self.about(digest).into_iter().chain(self.image(digest)) {
@@ -296,20 +304,21 @@ impl SegmentationWriter {
         let classes = (1..).zip(&self.classes);
         object
             .put(sequence(tags::SEGMENT_SEQUENCE, classes.map(|(number, class)| segment(number, class, &self.notes)).collect()));
-        object.put(self.references(planes));
+        object.put(self.references(&images));
         object.put(shared(&self.orientation, self.across));
         let groups: Result<Vec<InMemDicomObject>> = self.frames.iter().map(|frame| self.group(frame, planes)).collect();
         object.put(sequence(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE, groups?));
         Ok(object)
     }
 
-    fn group(&self, frame: &FrameId, planes: &[DicomPlane]) -> Result<InMemDicomObject> {
-        let plane = &planes[frame.plane];
-        let position = plane.position.ok_or_else(|| Error::Segmentation {
-            path: self.path.clone(),
-            expected: "images that say where they lie",
-            got: plane.path.display().to_string(),
-        })?;
+    fn wrong(&self, expected: &'static str, got: String) -> Error {
+        Error::Segmentation { path: self.path.clone(), expected, got }
+    }
+
+    fn group(&self, frame: &FrameId, planes: &[Option<DicomPlane>]) -> Result<InMemDicomObject> {
+        let plane = planes[frame.plane].as_ref().ok_or_else(|| self.wrong("images", "an interpolated plane".into()))?;
+        let place = plane.position.ok_or_else(|| self.wrong("images that say where they lie", plane.path.display().to_string()));
+        let position = place?;
         Ok(per_frame(frame.class as u16 + 1, frame.plane as u32 + 1, plane, position))
     }
 
@@ -358,13 +367,13 @@ impl SegmentationWriter {
     }
 
     /// The images that it was made from.
-    fn references(&self, planes: &[DicomPlane]) -> Element {
-        let mut instances: Vec<&DicomPlane> = planes.iter().collect();
+    fn references(&self, images: &[&DicomPlane]) -> Element {
+        let mut instances = images.to_vec();
         instances.dedup_by(|a, b| a.instance == b.instance);
         let whole = |plane: &&DicomPlane| item(reference(&DicomPlane { frame: None, ..DicomPlane::clone(plane) }));
         // Readers look for the images here: those of a series that lost its identifier too.
         let name = if self.series.series.is_empty() {
-            uid("source series", planes[0].instance.as_bytes())
+            uid("source series", images[0].instance.as_bytes())
         } else {
             self.series.series.clone()
         };
