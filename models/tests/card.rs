@@ -181,6 +181,8 @@ fn probabilities_are_not_computed_twice() {
 #[test]
 fn a_card_that_disagrees_with_the_graph_is_refused() {
     let mut model = model();
+    // Its slices are as many as the bands.
+    model.card.volume = None;
     model.card.classes.push(class(9, "ice"));
     let error = model.card.check(&model.graph, Path::new("model.json")).unwrap_err().to_string();
     assert!(error.contains("expected 2 classes") && error.contains("got 3"), "{error}");
