@@ -30,6 +30,7 @@ fn the_list_has_every_network_with_its_figures() {
         "segnet",
         "unet_paper",
         "torchvision_fcn_resnet50",
+        "fcn8s_vgg16_bilinear",
         "deeplabv1_vgg16",
         "smp_unet_resnet34",
         "gcn_resnet50",

@@ -294,10 +294,12 @@ impl Graph {
     /// Positions of every node beyond `scale * input`, for inputs that are multiples of the stride.
     fn offsets(&self, stride: Axes<usize>) -> Result<Vec<Axes<i64>>> {
         let input = self.fixed_extent().unwrap_or_else(|| {
-            // As large as no network sees, and no larger than a thousand channels of it can be counted.
-            let side = if self.rank() == Rank::Planar { 4096usize } else { 1024 };
-            let large = stride.map(|s| side.next_multiple_of(s));
-            if self.rank() == Rank::Planar { Extent { z: 1, ..large } } else { large }
+            let large = |side: usize| stride.map(|stride| side.next_multiple_of(stride));
+            match self.rank() {
+                Rank::Planar => Extent { z: 1, ..large(4096) },
+                // Of a larger volume a wide network has more values than a result may have.
+                Rank::Volumetric => large(1024),
+            }
         });
         let shapes = self.shapes(input)?;
         let scales: Vec<Vec<Ratio>> = (0..3).map(|axis| self.scales(axis)).collect::<Result<_>>()?;
@@ -377,8 +379,9 @@ impl Graph {
                 Op::Resize(resize) => {
                     let input = node.inputs[0].0;
                     let Some(ratio) = scales[index].over(scales[input]) else { return Err(node) };
-                    // Unlike ends change the factor with the extent, and aligned corners make it depend on the extent anyway.
-                    let proportional = along(offsets[index], axis) == 0 && along(offsets[input], axis) == 0;
+                    // Unlike ends change the factor with the extent, unless it is given and whole; aligned corners make it depend on the extent anyway.
+                    let is_whole = matches!(resize.to, ResizeTo::Factor { .. }) && ratio.den == 1;
+                    let proportional = is_whole || along(offsets[index], axis) == 0 && along(offsets[input], axis) == 0;
                     if ratio != Ratio::ONE && (!proportional || resize.coordinates == Coordinates::AlignCorners) {
                         return Err(node);
                     }

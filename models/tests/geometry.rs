@@ -1,7 +1,10 @@
 //! What an output pixel sees, against finite differences of the reference executor.
 #![expect(clippy::unwrap_used, clippy::float_cmp, reason = "a test may, and means equal to the last bit")]
 
-use swath_models::{Axes, Builder, Conv, Executor, Extent, Graph, Padding, Rank, Reach, Reference, Scope, Shape, Tensor, zoo};
+use swath_models::{
+    Axes, Builder, Conv, Coordinates, CropPlace, Executor, Extent, Graph, Interpolation, MaxUnpool, Padding, Rank, Reach,
+    Reference, Scope, Shape, Tensor, zoo,
+};
 
 fn run(executor: &Reference, height: usize, width: usize, bump: Option<usize>) -> Tensor {
     let shape = Shape::planar(executor.graph().input_channels(), height, width);
@@ -71,6 +74,22 @@ fn the_halo_is_what_finite_differences_find() {
     let valid = g.build(head).unwrap();
     assert_eq!(valid.geometry().unwrap().margin.x, Padding::both(3));
     assert_tight(&valid, 9, 40);
+
+    // One position more than half the input has, made twice as large, and cut to the input.
+    let mut g = Builder::new("pooled_up", Rank::Planar, 1);
+    let input = g.input();
+    let x = g.conv(input, &Scope::root("a"), Conv::square(3, 3)).max_pool_up(3, 2, 1);
+    let x = x.conv(&Scope::root("b"), Conv::square(2, 3)).enlarge(2, Interpolation::Linear, Coordinates::Asymmetric).node();
+    let cut = g.crop(x, input, CropPlace::After { before: Axes::cube(0) }).node();
+    assert_tight(&g.build(cut).unwrap(), 12, 48);
+
+    let mut g = Builder::new("unpooled", Rank::Planar, 1);
+    let input = g.input();
+    let x = g.conv(input, &Scope::root("a"), Conv::square(3, 3)).relu().node();
+    let y = g.at(x).max_pool(2, 2, 0).conv(&Scope::root("b"), Conv::square(3, 3)).node();
+    let unpool = MaxUnpool { kernel: Axes::plane(2), stride: Axes::plane(2) };
+    let head = g.max_unpool(y, x, unpool).conv(&Scope::root("head"), Conv::square(2, 3)).node();
+    assert_tight(&g.build(head).unwrap(), 12, 48);
 }
 
 #[test]

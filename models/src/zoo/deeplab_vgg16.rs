@@ -3,7 +3,7 @@
 //! 1606.00915), with the tensor names of the authors' Caffe models. The CRF comes after the network.
 
 use super::vgg::CaffeStage;
-use crate::{Axes, Builder, Conv, Graph, NodeId, Op, Pool, PoolKind, Rank, Result, Scope};
+use crate::{Axes, Builder, Conv, Coordinates, CropPlace, Graph, Interpolation, NodeId, Op, Pool, PoolKind, Rank, Result, Scope};
 
 /// Which of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,17 +14,11 @@ pub(super) enum Version {
     Aspp,
 }
 
-/// DeepLab-LargeFOV (version 1) or DeepLab-ASPP (version 2). Scores of stride 8 are resized bilinearly to the input, with half-pixel coordinates where
-/// the authors' layer lets corners coincide, so that a tile's scores do not depend on its size. Gives logits.
+/// DeepLab-LargeFOV (version 1) or DeepLab-ASPP (version 2). Gives logits.
 pub(super) fn deeplab_vgg16(name: &str, bands: usize, classes: usize, version: Version) -> Result<Graph> {
     let mut g = Builder::new(name, Rank::Planar, bands);
     let input = g.input();
-    let mut x = input;
-    for number in 1..=5 {
-        x = CaffeStage::same(number, if number == 5 { 2 } else { 1 }).build(&mut g, x);
-        let pooled = g.at(x);
-        x = if number <= 3 { pooled.max_pool_up(3, 2, 1) } else { pooled.max_pool(3, 1, 1) }.node();
-    }
+    let x = features(&mut g, input);
     let scores = match version {
         Version::LargeFov => {
             let mean = Pool {
@@ -43,8 +37,24 @@ pub(super) fn deeplab_vgg16(name: &str, bands: usize, classes: usize, version: V
             rest.into_iter().fold(first, |sum, scores| g.add(sum, scores).node())
         }
     };
-    let logits = g.resize_like(scores, input).node();
+    let logits = enlarge(&mut g, scores, input);
     g.build(logits)
+}
+
+/// VGG-16 up to its last pooling at stride 8: the last two poolings have no stride, and the convolutions after them are dilated. A position lies on every
+/// eighth pixel, the first on the first.
+pub(super) fn features(g: &mut Builder, input: NodeId) -> NodeId {
+    (1..=5).fold(input, |x, number| {
+        let x = CaffeStage::same(number, if number == 5 { 2 } else { 1 }).build(g, x);
+        let pooled = g.at(x);
+        if number <= 3 { pooled.max_pool_up(3, 2, 1) } else { pooled.max_pool(3, 1, 1) }.node()
+    })
+}
+
+/// Scores on every eighth pixel, bilinearly for all: what the authors' layer gives, whose corners coincide, for lengths of one more than a multiple of 8.
+pub(super) fn enlarge(g: &mut Builder, scores: NodeId, input: NodeId) -> NodeId {
+    let larger = g.at(scores).enlarge(8, Interpolation::Linear, Coordinates::Asymmetric).node();
+    g.crop(larger, input, CropPlace::After { before: Axes::cube(0) }).node()
 }
 
 /// What were the fully connected layers.

@@ -321,6 +321,13 @@ class LargeFov(Vgg):
     def __init__(self):
         super().__init__(dilation5=2)
 
+    @staticmethod
+    def enlarge(scores, image):
+        """Scores lie on every eighth pixel; coinciding corners, as the authors' Interp layer has them."""
+        size = [8 * (side - 1) + 1 for side in scores.shape[2:]]
+        x = F.interpolate(scores, size=size, mode="bilinear", align_corners=True)
+        return x[:, :, : image.shape[2], : image.shape[3]]
+
     def features(self, x):
         for stage in range(1, 6):
             x = self.stage(x, stage)
@@ -336,7 +343,7 @@ class DeepLabV1(LargeFov):
 
     def forward(self, image):
         x = F.avg_pool2d(self.features(image), 3, 1, 1)
-        return resize(self.fc8(F.relu(self.fc7(F.relu(self.fc6(x))))), image)
+        return self.enlarge(self.fc8(F.relu(self.fc7(F.relu(self.fc6(x))))), image)
 
 
 class DeepLabV2(LargeFov):
@@ -353,7 +360,7 @@ class DeepLabV2(LargeFov):
         for branch in range(1, 5):
             fc6, fc7, fc8 = (getattr(self, f"{layer}_{branch}") for layer in ("fc6", "fc7", "fc8"))
             scores.append(fc8(F.relu(fc7(F.relu(fc6(x))))))
-        return resize(sum(scores), image)
+        return self.enlarge(sum(scores), image)
 
 
 class Backbone(nn.Module):
@@ -535,7 +542,8 @@ class ParseNet(LargeFov):
     def forward(self, image):
         x = F.relu(self.fc7(F.relu(self.fc6(self.features(image)))))
         mean = self.pool6_norm(x.mean((2, 3), keepdim=True))
-        return resize(self.fc8(torch.cat([self.fc7_norm(x), mean.expand(-1, -1, *x.shape[2:])], 1)), image)
+        scores = self.fc8(torch.cat([self.fc7_norm(x), mean.expand(-1, -1, *x.shape[2:])], 1))
+        return self.enlarge(scores, image)
 
 
 class Encoding(nn.Module):
