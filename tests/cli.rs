@@ -177,7 +177,7 @@ fn timings_are_printed_when_asked_for() {
 fn plan_says_what_would_be_done_and_does_nothing() {
     let (folder, ..) = workplace(1000, 500);
     write_neighbours(&folder.path().join("neighbours"));
-    let arguments = "plan scene.tif --model neighbours --tile 256 --blend crop --max-memory 300MiB";
+    let arguments = "plan scene.tif --model neighbours --device cpu --tile 256 --blend crop --max-memory 300MiB";
     let text = swath(folder.path(), arguments).succeeds();
     for words in ["labelled", "1000 x 500 pixels", "8 of 256 x 256", "equal to inference on the whole scene", "2 x 2 pixels"] {
         assert!(text.stdout.contains(words), "`{words}` is missing from:\n{}", text.stdout);
