@@ -74,7 +74,10 @@ fn the_halo_is_what_finite_differences_find() {
     let valid = g.build(head).unwrap();
     assert_eq!(valid.geometry().unwrap().margin.x, Padding::both(3));
     assert_tight(&valid, 9, 40);
+}
 
+#[test]
+fn the_halo_of_what_is_pooled_and_made_larger_is_what_finite_differences_find() {
     // One position more than half the input has, made twice as large, and cut to the input.
     let mut g = Builder::new("pooled_up", Rank::Planar, 1);
     let input = g.input();
