@@ -397,25 +397,30 @@ fn random_networks() {
 #[test]
 fn views_in_tiles_are_those_of_the_whole() {
     let mut seen = 0;
-    for (seed, views) in SEEDS.into_iter().flat_map(|seed| ["flips", "d4"].map(|views| (seed, views))) {
-        let Bench { segmenter, folder } = random_bench(seed, Precision::F32);
-        let plain = Bench { segmenter, folder };
-        let plain_whole = plain.whole();
-        let Bench { segmenter, folder } = plain;
-        let bench = match segmenter.augmented(views.parse().unwrap()) {
-            Ok(segmenter) => Bench { segmenter, folder },
-            Err(error) => {
+    for seed in SEEDS[0].. {
+        let margin = Sketch::graph(seed).geometry().unwrap().margin;
+        let even = [margin.y, margin.x].iter().all(|side| side.before == side.after);
+        let bench = random_bench(seed, Precision::F32);
+        let plain = bench.whole();
+        for views in ["flips", "d4"] {
+            let Bench { segmenter, folder } = random_bench(seed, Precision::F32);
+            let augmented = segmenter.augmented(views.parse().unwrap());
+            if !even {
                 // Layers of even kernels without padding lose more on one side.
-                assert!(error.with_causes().contains("expected the same margin at opposite sides for"), "{error}");
+                let error = augmented.map(|_| ()).unwrap_err().with_causes();
+                assert!(error.contains("expected the same margin at opposite sides for"), "{error}");
                 continue;
             }
-        };
-        let whole = bench.whole();
-        bench.check(bench.smallest_tile(), &whole);
-        assert!(difference(&whole.probabilities.bands[1], &plain_whole.probabilities.bands[1]) > 100.0 * TOLERANCE, "{views}");
-        seen += 1;
+            let bench = Bench { segmenter: augmented.unwrap(), folder };
+            let whole = bench.whole();
+            bench.check(bench.smallest_tile(), &whole);
+            assert!(difference(&whole.probabilities.bands[1], &plain.probabilities.bands[1]) > 100.0 * TOLERANCE, "{views}");
+            seen += 1;
+        }
+        if seen == 4 {
+            break;
+        }
     }
-    assert!(seen >= 4, "{seen}");
 }
 
 /// One convolution, and then a softmax.

@@ -179,7 +179,8 @@ fn gaussian_sums(dimensions: usize, points: &[f32], values: &[f32]) -> Vec<f64> 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 
-    /// Means of a smooth field over many points, as the CRF takes them, are those of an exact Gaussian within a tenth of what it varies by.
+    /// Means of a smooth field over many points, as the CRF takes them, are those of an exact Gaussian: within 0.05 of the field's -1 to 1 on
+    /// average, and within 0.2 at corners, where few points share a mean.
     #[test]
     fn means_on_the_lattice_are_those_of_a_gaussian((width, slope, x, y) in (2.0..6.0_f32, -0.1..0.1_f32, 0.0..1e6_f64, 0.0..1e6_f64)) {
         let place = |pixel: usize| [(pixel % 40) as f32, (pixel / 40) as f32];
@@ -193,9 +194,13 @@ proptest! {
         };
         let [sums, ones] = [filtered(&values), filtered(&[1.0; 1600])];
         let [exact, all] = [gaussian_sums(2, &points, &values), gaussian_sums(2, &points, &[1.0; 1600])];
+        let mut squares = 0.0;
         for pixel in 0..1600 {
             let [got, expected] = [f64::from(sums[pixel] / ones[pixel]), exact[pixel] / all[pixel]];
-            prop_assert!((got - expected).abs() < 0.1, "pixel {pixel}: expected {expected}, got {got}");
+            prop_assert!((got - expected).abs() < 0.2, "pixel {pixel}: expected {expected}, got {got}");
+            squares += (got - expected).powi(2);
         }
+        let mean = (squares / 1600.0).sqrt();
+        prop_assert!(mean < 0.05, "means differ by {mean}");
     }
 }
