@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper that fails is a failed test")]
 
 mod nifti;
+mod real_data;
 mod support;
 
 use std::fs;
@@ -308,4 +309,33 @@ fn a_batch_goes_on_where_it_was() {
     assert!(run.stderr.contains("b.nii.gz") && run.stderr.contains("--overwrite"), "{}", run.stderr);
     assert_eq!(counts(&batch("--overwrite").succeeds()), [1, 2, 0]);
     assert_eq!(counts(&batch("--overwrite --blend flat").succeeds()), [3, 0, 0]);
+}
+
+/// A trained network on a corner of a magnetic resonance image of a head, in tiles, against ONNX Runtime's labels of the whole; nearer to where it is
+/// cut off than the network sees, labels are others.
+#[test]
+fn a_corner_of_a_head_is_that_of_onnx_runtime() {
+    const HEAD: usize = 256;
+    const CORNER: usize = 128;
+    const HALO: usize = 24;
+    let Some(data) = real_data::folder() else { return };
+    let folder = tempdir().unwrap();
+    let [image, expected] = ["t1_crop", "t1_crop_meshnet11_ref"]
+        .map(|name| read_labels(&data.join(format!("medical/nifti/{name}.nii.gz"))).values)
+        .map(|head| move |x: usize, y: usize, z: usize| head[(z * HEAD + y) * HEAD + x]);
+    let side = CORNER + HALO;
+    Nifti::new([side; 3], |x, y, z| f32::from(image(x, y, z))).write(&folder.path().join("case.nii.gz"));
+    let onnx = data.join("weights/meshnet/meshnet11_gwm.onnx").canonicalize().unwrap();
+    let import = format!("model import {} --output model --bands mr --scaling scale:255", onnx.display());
+    swath(folder.path(), &format!("{import} --classes other,white,grey --scores logits --volume {{\"axes\":\"ijk\"}}"))
+        .succeeds();
+    segment(folder.path(), "--blend crop --tile 100");
+    let labels = read_labels(&folder.path().join("labels.nii.gz")).values;
+    let mut seen = [0; 3];
+    for (z, y, x) in (0..CORNER).flat_map(|z| (0..CORNER).flat_map(move |y| (0..CORNER).map(move |x| (z, y, x)))) {
+        let label = labels[(z * side + y) * side + x];
+        assert_eq!(label, expected(x, y, z), "at {x}, {y}, {z}");
+        seen[usize::from(label)] += 1;
+    }
+    assert!(seen.iter().all(|count| *count > CORNER * CORNER), "{seen:?}");
 }
