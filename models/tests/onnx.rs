@@ -261,7 +261,7 @@ fn files_of_other_people_are_imported() {
         (
             "deepness_dummy/dummy_recognition_model.onnx".into(),
             None,
-            Refused("node `/ReduceSum`: operator ReduceSum is not supported"),
+            Refused("node `/ReduceSum` (ReduceSum): expected a sum over the axis before the batch with keepdims=0"),
         ),
         (
             "deepness_dummy/dummy_superresolution_model.onnx".into(),
