@@ -8,8 +8,9 @@ mod torch;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde_json::{Value, json};
 use support::{Pixels, noise, program, swath, utm};
-use swath_models::{Model, Weights, zoo};
+use swath_models::{CrfSettings, Model, Weights, zoo};
 use tempfile::TempDir;
 use torch::{Pickle, archive};
 
@@ -116,6 +117,25 @@ fn bands_are_adapted_only_when_asked() {
     for (old, new) in old.chunks(27).zip(new.chunks(36)) {
         assert!(old == &new[..27] && new[27..] == [0.0; 9]);
     }
+}
+
+#[test]
+fn a_crf_is_asked_for_in_the_card() {
+    let (folder, _) = workplace(2);
+    let import = |more: &str| swath(folder.path(), &format!("model import weights.ckpt {FLAGS} {more}"));
+    import("--crf iterations=0").fails(2, &["expected 1 to 1000 for iterations, got 0"]);
+    import("--crf bands=red+nir").fails(2, &["(red, green, blue)", "got `nir`", "hint: "]);
+    import("--crf off").fails(2, &["--crf", "expected NAME=VALUE"]);
+    assert!(!folder.path().join("model").exists());
+    import("--crf iterations=5,appearance-width=30,bands=red+blue").succeeds();
+    let bands = Some(vec!["red".to_owned(), "blue".to_owned()]);
+    let crf = CrfSettings { iterations: Some(5), appearance_width: Some(30.0), bands, ..CrfSettings::default() };
+    assert_eq!(Model::read(&folder.path().join("model")).unwrap().card.crf, Some(crf));
+    Pixels::new(64, 64, 3, noise).write(&folder.path().join("scene.tif"), &[], utm);
+    swath(folder.path(), "segment scene.tif --model model --bands 1,2,3 --output labels.tif --threads 1 --max-memory 1GiB")
+        .succeeds();
+    let item: Value = serde_json::from_slice(&fs::read(folder.path().join("labels.json")).unwrap()).unwrap();
+    assert_eq!(item["properties"]["swath:parameters"]["crf"]["appearance"]["bands"], json!(["red", "blue"]));
 }
 
 #[test]

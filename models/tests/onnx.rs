@@ -99,7 +99,7 @@ fn names_come_from_the_file() {
 }
 
 /// What each model of `golden/onnx/refused` must say.
-const REFUSED: [(&str, &str); 32] = [
+const REFUSED: [(&str, &str); 40] = [
     ("batch_of_two", "not a network that labels every pixel: input `x`: expected a batch that is free or 1, got 2"),
     ("casts_to_integers", "node `/cast/0` (Cast): casts scores to U8"),
     (
@@ -122,9 +122,14 @@ const REFUSED: [(&str, &str); 32] = [
         "external_outside",
         "not a network that labels every pixel: tensor `w`: its values are outside the model's folder, in ../store_external.bin",
     ),
+    ("groups_left", "node `/relu/1` (Relu): input 0 has its channels in groups"),
     (
         "half_fixed",
         "not a network that labels every pixel: input `x`: expected all spatial axes to be free, or none, got [Some(7), None]",
+    ),
+    (
+        "mean_over_channels",
+        "node `/reducemean/0` (ReduceMean): expected means over all of space with keepdims=1, of (batch, channel, height, width)",
     ),
     ("nan_weight", "tensor `mul.0.weight` holds NaN at element 0"),
     ("old_opset", "not a network that labels every pixel: expected version 7 of ONNX's operators or later, got 6"),
@@ -137,7 +142,7 @@ const REFUSED: [(&str, &str); 32] = [
     ("pad_negative", "node `/pad/0` (Pad): pads: expected values within 0..=16777216, got [-1, 0, 0, 0]"),
     ("pool_ceil_beyond", "node `/maxpool/0` (MaxPool): ceil_mode where a window may begin beyond the input"),
     ("pool_dilated", "node `/maxpool/0` (MaxPool): dilated windows"),
-    ("pool_indices", "node `/maxpool/0` (MaxPool): output 1 is not supported"),
+    ("pool_indices", "node `/cast/1` (Cast): input 0 holds indices of a MaxPool, which only MaxUnpool takes"),
     (
         "reshape_flattens",
         "node `/reshape/0` (Reshape): expected a shape that only drops or adds axes of length 1 of (batch, channel, height, width)",
@@ -157,8 +162,17 @@ const REFUSED: [(&str, &str); 32] = [
         "softmax_over_width",
         "node `/softmax/0` (Softmax): expected a softmax over the channels, got axis -1 of (batch, channel, height, width)",
     ),
+    ("stack_left", "node `/relu/1` (Relu): input 0 has an axis before the batch"),
     ("two_axes", "not a network that labels every pixel: input `x`: expected 4 axes (an image) or 5 (a volume), got 2"),
     ("unknown_operator", "node `v0`: operator LogSoftmax is not supported"),
+    ("unpool_free", "node `/maxunpool/1` (MaxUnpool): without output_shape, for an input of free extent"),
+    (
+        "unpool_not_covered",
+        "node `/maxunpool/1` (MaxUnpool): without output_shape, for an extent that the windows of the MaxPool do not cover",
+    ),
+    ("unpool_other_window", "node `/maxunpool/1` (MaxUnpool): expected the windows of the MaxPool whose indices these are"),
+    ("unpool_overlapping", "node `/maxunpool/1` (MaxUnpool): undoes a MaxPool with padding or with windows that overlap"),
+    ("unpool_without_indices", "node `/maxunpool/0` (MaxUnpool): expected the indices of a MaxPool as input 1"),
 ];
 
 #[test]
@@ -247,7 +261,7 @@ fn files_of_other_people_are_imported() {
         (
             "deepness_dummy/dummy_recognition_model.onnx".into(),
             None,
-            Refused("node `/ReduceSum`: operator ReduceSum is not supported"),
+            Refused("node `/ReduceSum` (ReduceSum): expected a sum over the axis before the batch with keepdims=0"),
         ),
         (
             "deepness_dummy/dummy_superresolution_model.onnx".into(),

@@ -10,15 +10,15 @@ use swath::refine::{Amount, CrfChoice, Threshold};
 use swath::source::BandRequest;
 use swath::volume::Kept;
 use swath::{Device, Location, Shard};
-use swath_models::{Augmentation, Class, Scaling, VolumeInput};
+use swath_models::{Augmentation, Class, CrfSettings, Scaling, VolumeInput};
 use swath_refine::{Connectivity, Majority};
 use swath_tiling::Window;
 
 use super::bytes::parse_bytes;
 use super::parse::{
-    Overlap, TrainDevice, ValueMap, Workers, parse_class, parse_connectivity, parse_crf, parse_device, parse_gsd, parse_majority,
-    parse_map, parse_overlap, parse_palette, parse_scaling, parse_train_device, parse_volume, parse_volume_mm3, parse_window,
-    parse_workers,
+    Overlap, TrainDevice, ValueMap, Workers, parse_class, parse_connectivity, parse_crf, parse_crf_settings, parse_device,
+    parse_gsd, parse_majority, parse_map, parse_overlap, parse_palette, parse_scaling, parse_train_device, parse_volume,
+    parse_volume_mm3, parse_window, parse_workers,
 };
 
 /// Label every pixel of rasters too large for memory.
@@ -601,6 +601,9 @@ pub(crate) struct ImportArgs {
     /// What the network needs of volumes, if it takes any: the object that the card has under `swath:volume`, or a file that holds it
     #[arg(long, value_name = "JSON|FILE", value_parser = parse_volume)]
     pub(crate) volume: Option<VolumeInput>,
+    /// The CRF that the model asks for: `default`, or NAME=VALUE,.. as for `segment`, which may say otherwise
+    #[arg(long, value_name = "CRF", value_parser = parse_crf_settings, conflicts_with = "volume")]
+    pub(crate) crf: Option<CrfSettings>,
     /// Classes that are never given as a label, by name
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) drop: Vec<String>,

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::json;
 use swath::Segmenter;
+use swath::refine::Refine;
 use swath_models::{Arithmetic, Class, Extent, Fused, Golden, Model, ModelCard, Reach, Scaling, ScoreActivation, zoo};
 
 use super::args::{CheckArgs, ImportArgs, InspectArgs, ModelArgs, ModelCommand, NewArgs, ScoreKind};
@@ -82,11 +83,12 @@ fn import(args: &ImportArgs) -> Result<(), AnyError> {
             ScoreKind::Logits => ScoreActivation::Softmax,
         },
         gsd: args.gsd,
-        crf: None,
+        crf: args.crf.clone(),
         volume: args.volume.clone(),
     };
-    // A network that cannot label every pixel is refused here rather than at the first scene.
+    // A network that cannot label every pixel is refused here rather than at the first scene, and so is a CRF that cannot be.
     graph.geometry()?;
+    Refine::of_card(&card)?;
     let model = Model { card, graph, weights };
     if let Some(path) = &args.golden {
         let golden = Golden::open(path)?;

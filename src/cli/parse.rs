@@ -118,11 +118,11 @@ pub(super) fn parse_window(text: &str) -> Result<Window, String> {
 }
 
 pub(super) fn parse_crf(text: &str) -> Result<CrfChoice, String> {
-    match text {
-        "default" => Ok(CrfChoice::On(CrfSettings::default())),
-        "off" => Ok(CrfChoice::Off),
-        settings => settings.parse().map(CrfChoice::On),
-    }
+    if text == "off" { Ok(CrfChoice::Off) } else { parse_crf_settings(text).map(CrfChoice::On) }
+}
+
+pub(super) fn parse_crf_settings(text: &str) -> Result<CrfSettings, String> {
+    if text == "default" { Ok(CrfSettings::default()) } else { text.parse() }
 }
 
 pub(super) fn parse_majority(text: &str) -> Result<Majority, String> {

@@ -32,6 +32,14 @@ impl Refine {
         Self { crf: None, thresholds: None, steps: LabelSteps::none(nodata), parameters: Map::new() }
     }
 
+    /// What a model's card asks for, whatever the scene.
+    ///
+    /// # Errors
+    /// If its CRF has numbers that cannot be, or bands that the model has not.
+    pub fn of_card(card: &ModelCard) -> Result<Self> {
+        Self::new(&Refinement::default(), card, None)
+    }
+
     /// What a refinement means for a model's labels; `profile` is the scene's, if there is one yet: without it, areas are not looked at.
     pub(crate) fn new(refinement: &Refinement, card: &ModelCard, profile: Option<&RasterProfile>) -> Result<Self> {
         let crf = match (&refinement.crf, &card.crf) {

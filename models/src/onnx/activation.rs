@@ -1,10 +1,11 @@
-//! Element-wise functions, softmax and batch normalisation.
+//! Element-wise functions and softmax.
 
-use super::call::Call;
+use super::arithmetic::{affine, per_channel};
+use super::call::{Call, Parameter};
 use super::draft::Draft;
 use super::layout::{Axis, resolve};
 use super::value::Feature;
-use crate::{Activation, BatchNorm, Op, Result};
+use crate::{Activation, Op, Result, Slopes};
 
 /// An element-wise function; the order of axes does not matter.
 pub(super) fn activation(call: &Call<'_>, draft: &mut Draft, function: Activation) -> Result<Feature> {
@@ -14,6 +15,32 @@ pub(super) fn activation(call: &Call<'_>, draft: &mut Draft, function: Activatio
 
 pub(super) fn leaky_relu(call: &Call<'_>, draft: &mut Draft) -> Result<Feature> {
     activation(call, draft, Activation::LeakyRelu { slope: f64::from(call.float("alpha", 0.01)) })
+}
+
+/// One slope for all channels, or one for each.
+pub(super) fn prelu(call: &Call<'_>, draft: &mut Draft) -> Result<Feature> {
+    let x = call.feature(0)?;
+    let slope: Parameter = call.parameter(1)?;
+    let (slopes, weight) = match slope.values.as_slice() {
+        [one] => (Slopes::Shared, vec![*one]),
+        _ => (Slopes::PerChannel, per_channel(call, draft, x, slope)?),
+    };
+    let node = draft.push(call, Op::PRelu { slopes }, vec![x.node])?;
+    draft.tensor(node, "weight", vec![weight.len()], weight);
+    Ok(x.at(node))
+}
+
+/// `min(max(alpha x + beta, 0), 1)`; with PyTorch's numbers it is an operator of its own.
+pub(super) fn hard_sigmoid(call: &Call<'_>, draft: &mut Draft) -> Result<Feature> {
+    let (alpha, beta) = (call.float("alpha", 0.2), call.float("beta", 0.5));
+    if (alpha - 1.0 / 6.0).abs() <= f32::EPSILON / 6.0 && beta == 0.5 {
+        return activation(call, draft, Activation::HardSigmoid);
+    }
+    let x = call.feature(0)?;
+    let channels = draft.channels(x.node);
+    let line = affine(call, draft, x.node, vec![alpha; channels], vec![beta; channels])?;
+    let clip = Activation::Clip { min: Some(0.0), max: Some(1.0) };
+    Ok(x.at(draft.push(call, Op::Activation(clip), vec![line])?))
 }
 
 /// Bounds are attributes before version 11 and inputs since.
@@ -41,20 +68,4 @@ pub(super) fn softmax(call: &Call<'_>, draft: &mut Draft) -> Result<Feature> {
         return Err(call.refuse(format!("expected a softmax over the channels, got axis {axis} of {}", x.layout)));
     }
     Ok(x.at(draft.push(call, Op::Softmax, vec![x.node])?))
-}
-
-pub(super) fn batch_norm(call: &Call<'_>, draft: &mut Draft) -> Result<Feature> {
-    call.require("training_mode", 0)?;
-    call.require("spatial", 1)?;
-    let x = call.feature(0)?;
-    if x.layout.position(Axis::Channel) != Some(1) {
-        return Err(call.refuse(format!("expected channels as the second axis, got {}", x.layout)));
-    }
-    let channels = draft.channels(x.node);
-    let epsilon = f64::from(call.float("epsilon", 1e-5));
-    let node = draft.push(call, Op::BatchNorm(BatchNorm { epsilon }), vec![x.node])?;
-    for (input, part) in ["weight", "bias", "running_mean", "running_var"].into_iter().enumerate() {
-        draft.tensor(node, part, vec![channels], call.vector(input + 1, channels)?);
-    }
-    Ok(x.at(node))
 }

@@ -59,7 +59,8 @@ fn of_features(call: &Call<'_>, draft: &mut Draft, which: Arithmetic, a: &Featur
     Ok(a.at(node))
 }
 
-fn affine(call: &Call<'_>, draft: &mut Draft, x: NodeId, weight: Vec<f32>, bias: Vec<f32>) -> Result<NodeId> {
+/// `x * weight + bias`, channel by channel.
+pub(super) fn affine(call: &Call<'_>, draft: &mut Draft, x: NodeId, weight: Vec<f32>, bias: Vec<f32>) -> Result<NodeId> {
     let channels = weight.len();
     let node = draft.push(call, Op::Affine, vec![x])?;
     draft.tensor(node, "weight", vec![channels], weight);
@@ -68,7 +69,7 @@ fn affine(call: &Call<'_>, draft: &mut Draft, x: NodeId, weight: Vec<f32>, bias:
 }
 
 /// A constant as one value for each channel of `x`. Its axes line up with the last ones of `x`, as in numpy.
-fn per_channel(call: &Call<'_>, draft: &Draft, x: &Feature, parameter: Parameter) -> Result<Vec<f32>> {
+pub(super) fn per_channel(call: &Call<'_>, draft: &Draft, x: &Feature, parameter: Parameter) -> Result<Vec<f32>> {
     let channels = draft.channels(x.node);
     let Parameter { dims, values } = parameter;
     let axes = x.layout.axes();

@@ -92,6 +92,8 @@ impl Call<'_> {
     pub(super) fn feature(&self, index: usize) -> Result<&Feature> {
         match self.value(index)? {
             Value::Feature(feature) => Ok(feature),
+            Value::Groups(_) => Err(self.refuse(format!("input {index} has its channels in groups"))),
+            Value::Stack(_) => Err(self.refuse(format!("input {index} has an axis before the batch"))),
             _ => Err(self.refuse(format!("input {index} does not depend on the network's input"))),
         }
     }
@@ -106,7 +108,9 @@ impl Call<'_> {
                 }
                 None => Err(self.refuse(format!("input {index} depends on the extent of the network's input"))),
             },
-            Value::Feature(_) => Err(self.refuse(format!("input {index} is not constant"))),
+            Value::Feature(_) | Value::Maxima(_) | Value::Groups(_) | Value::Stack(_) => {
+                Err(self.refuse(format!("input {index} is not constant")))
+            }
         }
     }
 
@@ -126,7 +130,12 @@ impl Call<'_> {
             None => Ok(None),
             Some(Value::Constant(constant)) => Ok(Some(constant.to_array())),
             Some(Value::Array(array)) => Ok(Some(array.as_ref().clone())),
-            Some(Value::Feature(_)) => Err(self.refuse(format!("input {index} is not constant"))),
+            Some(Value::Feature(_) | Value::Groups(_) | Value::Stack(_)) => {
+                Err(self.refuse(format!("input {index} is not constant")))
+            }
+            Some(Value::Maxima(_)) => {
+                Err(self.refuse(format!("input {index} holds indices of a MaxPool, which only MaxUnpool takes")))
+            }
         }
     }
 

@@ -1,11 +1,11 @@
-//! Channels put together, picked and split.
+//! Channels put together, picked and split; parts cut out.
 
 use super::call::Call;
 use super::draft::Draft;
 use super::layout::{Axis, resolve};
 use super::sliding::sizes;
 use super::value::{Feature, Value};
-use crate::{NodeId, Op, Result};
+use crate::{Axes, Coordinates, CropPlace, Extent, Interpolation, NodeId, Op, Resize, ResizeTo, Result};
 
 pub(super) fn concat(call: &Call<'_>, draft: &mut Draft) -> Result<Feature> {
     let parts: Vec<&Feature> = (0..call.inputs.len()).map(|i| call.feature(i)).collect::<Result<_>>()?;
@@ -20,27 +20,61 @@ pub(super) fn concat(call: &Call<'_>, draft: &mut Draft) -> Result<Feature> {
     Ok(first.at(draft.push(call, Op::Concat, parts.iter().map(|p| p.node).collect())?))
 }
 
-/// Slices of all axes but the channels must keep the axis whole.
+/// Slices of channels, and of space where the network's extent is fixed.
 pub(super) fn slice(call: &Call<'_>, draft: &mut Draft) -> Result<Feature> {
     let x = call.feature(0)?;
     let mut node = x.node;
+    let whole = draft.extent(node);
+    let (mut before, mut kept) = (Axes::cube(0), whole);
     for cut in cuts(call, x.layout.axes().len())? {
         let axis = x.layout.axis(cut.axis).ok_or_else(|| call.refuse(format!("axis {} of {}", cut.axis, x.layout)))?;
-        match draft.length(node, axis).number() {
-            Some(length) => {
-                let places = cut.places(length as usize);
-                if axis == Axis::Channel {
-                    node = pick(call, draft, node, &places)?;
-                } else if !places.into_iter().eq(0..length as usize) {
-                    return Err(call.refuse(format!("crops axis {} of {}", cut.axis, x.layout)));
-                }
+        let fail = || call.refuse(format!("crops axis {} of {}", cut.axis, x.layout));
+        if axis == Axis::Channel {
+            let places = cut.places(draft.channels(node));
+            node = pick(call, draft, node, &places)?;
+        } else if let Some(length) = kept.as_mut().and_then(|extent| axis.of_mut(extent)) {
+            let places = cut.places(*length);
+            let [first, ..] = places[..] else { return Err(fail()) };
+            if cut.step != 1 {
+                return Err(fail());
             }
+            *length = places.len();
+            axis.of_mut(&mut before).into_iter().for_each(|before| *before += first);
+        } else if axis == Axis::Batch {
+            if cut.places(1) != [0] {
+                return Err(fail());
+            }
+        } else if cut.start != 0 || cut.step != 1 || cut.end < i64::from(i32::MAX) {
             // Exporters write the largest integer where nothing is cut off.
-            None if cut.start == 0 && cut.step == 1 && cut.end >= i64::from(i32::MAX) => {}
-            None => return Err(call.refuse(format!("crops axis {} of {}", cut.axis, x.layout))),
+            return Err(fail());
         }
     }
-    Ok(x.at(node))
+    match kept {
+        Some(kept) if Some(kept) != whole => Ok(x.at(crop(call, draft, node, before, kept)?)),
+        _ => Ok(x.at(node)),
+    }
+}
+
+/// A part of a value of fixed extent.
+fn crop(call: &Call<'_>, draft: &mut Draft, mut x: NodeId, mut before: Axes<usize>, kept: Extent) -> Result<NodeId> {
+    // Exporters cut one axis after the other.
+    if let Some((whole, first)) = draft.cropped(x) {
+        (x, before) = (whole, first.zip(before).map(|(first, more)| first + more));
+    }
+    let like = match draft.of_extent(kept) {
+        Some(like) => like,
+        // An extent that nothing has yet.
+        None => {
+            let resize = Resize {
+                interpolation: Interpolation::NearestFloor,
+                coordinates: Coordinates::Asymmetric,
+                to: ResizeTo::Extent { extent: kept },
+            };
+            let band = pick(call, draft, NodeId(0), &[0])?;
+            draft.push(call, Op::Resize(resize), vec![band])?
+        }
+    };
+    draft.push(call, Op::Crop { place: CropPlace::After { before } }, vec![x, like])
 }
 
 /// A scalar index drops the channel axis.

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::call::Call;
 use super::layout::Axis;
 use super::symbol::{Length, Symbol};
-use crate::{Extent, Graph, Node, NodeId, Op, Rank, Result, Weights, infer};
+use crate::{Axes, CropPlace, Extent, Graph, Node, NodeId, Op, Rank, Result, Weights, infer};
 
 /// The graph that is being built, and its weights.
 pub(crate) struct Draft {
@@ -45,6 +45,19 @@ impl Draft {
     /// A node's extent, if it is always the same.
     pub(crate) fn extent(&self, node: NodeId) -> Option<Extent> {
         self.extents.as_ref().map(|extents| extents[node.index()])
+    }
+
+    /// The first node whose extent is always this one.
+    pub(super) fn of_extent(&self, extent: Extent) -> Option<NodeId> {
+        self.extents.as_ref()?.iter().position(|known| *known == extent).map(NodeId)
+    }
+
+    /// What a part was cut from, and after so many positions.
+    pub(super) fn cropped(&self, node: NodeId) -> Option<(NodeId, Axes<usize>)> {
+        match &self.nodes[node.index()] {
+            Node { op: Op::Crop { place: CropPlace::After { before } }, inputs, .. } => Some((inputs[0], *before)),
+            _ => None,
+        }
     }
 
     /// The length of one axis of a node. Swath runs one tile at a time, so that of the batch is 1.

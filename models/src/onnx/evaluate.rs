@@ -20,6 +20,9 @@ pub(super) fn shape(call: &Call<'_>, draft: &Draft) -> Result<Value> {
         Value::Feature(x) => x.layout.axes().iter().map(|axis| draft.length(x.node, *axis)).collect(),
         Value::Constant(constant) => numbers(&constant.dims),
         Value::Array(array) => numbers(&array.dims),
+        Value::Maxima(_) | Value::Groups(_) | Value::Stack(_) => {
+            return Err(call.refuse("the shape of indices, of channels in groups or of a stack"));
+        }
     };
     let rank = lengths.len() as i64;
     let place = |name: &str, default: i64| {

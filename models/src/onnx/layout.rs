@@ -5,7 +5,7 @@ use std::fmt;
 use crate::{Axes, Rank};
 
 /// The meaning of one axis.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Axis {
     Batch,
     Channel,
@@ -22,6 +22,16 @@ impl Axis {
             Self::Z => Some(axes.z),
             Self::Y => Some(axes.y),
             Self::X => Some(axes.x),
+        }
+    }
+
+    /// The same, to be changed.
+    pub(super) fn of_mut<T>(self, axes: &mut Axes<T>) -> Option<&mut T> {
+        match self {
+            Self::Batch | Self::Channel => None,
+            Self::Z => Some(&mut axes.z),
+            Self::Y => Some(&mut axes.y),
+            Self::X => Some(&mut axes.x),
         }
     }
 }

@@ -18,6 +18,7 @@ mod conv;
 mod draft;
 mod evaluate;
 mod layout;
+mod norm;
 mod operators;
 mod pad;
 mod pool;
@@ -26,6 +27,7 @@ mod reader;
 mod reshape;
 mod resize;
 mod sliding;
+mod stack;
 mod symbol;
 mod value;
 

@@ -5,7 +5,7 @@ use super::call::Call;
 use super::draft::Draft;
 use super::layout::{Axis, Layout, resolve};
 use super::symbol::Symbol;
-use super::value::Feature;
+use super::value::{Feature, Groups};
 use crate::Result;
 
 pub(super) fn transpose(call: &Call<'_>) -> Result<Feature> {
@@ -76,6 +76,26 @@ pub(super) fn reshape(call: &Call<'_>, draft: &Draft) -> Result<Feature> {
         Some(layout) => Ok(Feature { node: x.node, layout }),
         None => Err(call.refuse(format!("expected a shape that only drops or adds axes of length 1 of {}", x.layout))),
     }
+}
+
+/// A reshape to (batch, group, all else); `None` if it is another one.
+pub(super) fn to_groups(call: &Call<'_>, draft: &Draft) -> Result<Option<Groups>> {
+    let x = call.feature(0)?;
+    let target = call.array(1)?.map(|array| array.items).unwrap_or_default();
+    let [batch, Symbol::Number(groups), Symbol::Number(-1.0)] = target[..] else { return Ok(None) };
+    let (groups, channels) = (groups as usize, draft.channels(x.node));
+    let is_batch = [Symbol::Number(0.0), Symbol::Number(1.0)].contains(&batch);
+    let is_split = groups > 0 && groups < channels && channels.is_multiple_of(groups);
+    let is_first = x.layout == Layout::channels_first(draft.rank());
+    Ok((is_batch && is_split && is_first).then(|| Groups { x: x.clone(), groups, of: x.node }))
+}
+
+/// A reshape that takes groups of channels back to channels.
+pub(super) fn from_groups(call: &Call<'_>, draft: &Draft, groups: &Groups) -> Result<Feature> {
+    let lengths: Vec<Symbol> = groups.x.layout.axes().iter().map(|axis| draft.length(groups.of, *axis)).collect();
+    let target = call.symbols(1)?.unwrap_or_default();
+    let fits = target.len() == lengths.len() && target.iter().zip(&lengths).all(|(want, have)| want == have);
+    if fits { Ok(groups.x.clone()) } else { Err(call.refuse("expected the shape from before the channels were in groups")) }
 }
 
 /// All orders of axes under which the values stay where they are.

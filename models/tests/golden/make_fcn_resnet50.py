@@ -93,7 +93,8 @@ class FcnResNet50(nn.Module):
         self.head16 = nn.Conv2d(1024, classes, 1)
         self.head32 = nn.Conv2d(2048, classes, 1)
 
-    def forward(self, x):
+    def logits(self, x):
+        """With the maps of the four stages."""
         size = x.shape[-2:]
         y = self.maxpool(self.relu(self.bn1(self.conv1(x))))
         maps = []
@@ -102,7 +103,11 @@ class FcnResNet50(nn.Module):
             maps.append(y)
         scores = [head(y) for head, y in zip((self.head8, self.head16, self.head32), maps[1:])]
         resized = [F.interpolate(s, size=size, mode="bilinear", align_corners=False) for s in scores]
-        return F.softmax(resized[0] + resized[1] + resized[2], dim=1), maps
+        return resized[0] + resized[1] + resized[2], maps
+
+    def forward(self, x):
+        logits, maps = self.logits(x)
+        return F.softmax(logits, dim=1), maps
 
 
 def main():

@@ -138,6 +138,19 @@ def norms_and_activations():
     m.save(m.op("Cast", m.op("Identity", x), to=TensorProto.FLOAT))
 
 
+    m = Model("instance_norm")
+    m.save(m.op("InstanceNormalization", "x", m.weight(3), m.weight(3), epsilon=0.01))
+    for opset in [18, 21]:
+        m = Model(f"group_norm_{opset}", opset=opset, shape=("n", 4, "h", "w"), run=(1, 4, 5, 7))
+        count = 2 if opset == 18 else 4
+        m.save(m.op("GroupNormalization", "x", m.weight(count), m.weight(count), num_groups=2, epsilon=0.01))
+    m = Model("prelu")
+    m.save(m.op("PRelu", m.op("PRelu", "x", m.weight(3, 1, 1)), m.weight(1)))
+    m = Model("hard_activations")
+    x = m.op("HardSwish", m.op("HardSigmoid", "x", alpha=1 / 6))
+    m.save(m.op("HardSigmoid", x, alpha=0.3, beta=0.4))
+
+
 def pools():
     for ceil in [0, 1]:
         m = Model(f"max_pool_ceil{ceil}")
@@ -155,6 +168,23 @@ def pools():
     m.save(m.op("Mul", "x", gate))
     m = Model("max_pool_3d", shape=("n", 2, "d", "h", "w"), run=(1, 2, 5, 5, 4))
     m.save(m.op("MaxPool", "x", kernel_shape=[2, 2, 2], strides=[2, 2, 2], ceil_mode=1))
+
+
+    m = Model("max_unpool", shape=(1, 3, 6, 8), run=(1, 3, 6, 8))
+    window = dict(kernel_shape=[2, 2], strides=[2, 2])
+    y, indices = m.op("MaxPool", "x", outputs=2, **window)
+    m.save(m.op("MaxUnpool", m.op("Sigmoid", y), indices, **window))
+    m = Model("max_unpool_to_shape")
+    y, indices = m.op("MaxPool", "x", outputs=2, **window)
+    m.save(m.op("MaxUnpool", y, indices, m.op("Shape", "x"), **window))
+    m = Model("max_unpool_3d", shape=("n", 2, "d", "h", "w"), run=(1, 2, 5, 4, 6))
+    window = dict(kernel_shape=[2, 1, 2], strides=[2, 2, 3])
+    y, indices = m.op("MaxPool", "x", outputs=2, **window)
+    m.save(m.op("MaxUnpool", y, indices, m.op("Shape", "x"), **window))
+    for opset in [13, 18]:
+        m = Model(f"reduce_mean_{opset}", opset=opset)
+        y = m.op("ReduceMean", "x", m.ints(-1, 2)) if opset == 18 else m.op("ReduceMean", "x", axes=[2, 3])
+        m.save(m.op("Mul", "x", y))
 
 
 def arithmetic():
@@ -180,6 +210,12 @@ def channels():
     m.save(m.op("Concat", "x", m.conv("x", 3, 2, kernel=1), "x", axis=1))
     m = Model("slice_9", opset=9)
     m.save(m.op("Slice", "x", axes=[1, 2], starts=[1, 0], ends=[3, 2**63 - 1]))
+    m = Model("slice_crops", shape=(1, 3, 5, 7), run=(1, 3, 5, 7))
+    y = m.op("Slice", "x", m.ints(1), m.ints(4), m.ints(2))
+    y = m.op("Slice", y, m.ints(2), m.ints(-1), m.ints(3))
+    m.save(m.op("Concat", y, m.conv("x", 3, 2, kernel=(3, 4)), axis=1))
+    m = Model("slice_crops_channels", shape=(1, 3, 5, 7), run=(1, 3, 5, 7))
+    m.save(m.op("Slice", "x", m.ints(1, 0, 2), m.ints(3, 2, 7), m.ints(1, 2, 3)))
     m = Model("slice_13_reversed", opset=13)
     m.save(m.op("Slice", "x", m.ints(-1), m.ints(-(2**62)), m.ints(1), m.ints(-1)))
     m = Model("gather_list")
@@ -325,6 +361,20 @@ class Fpn(torch.nn.Module):
         return F.interpolate(y, size=x.shape[-2:], mode="bilinear", align_corners=False).softmax(1)
 
 
+class Groups(torch.nn.Module):
+    """A normalisation of groups, which PyTorch writes by reshapes, and the sum of a stack."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3, padding=1), torch.nn.GroupNorm(4, 8))
+        self.other = torch.nn.Conv2d(3, 8, 1)
+        for parameter in self.norm[1].parameters():
+            torch.nn.init.uniform_(parameter)
+
+    def forward(self, x):
+        return torch.stack([F.relu(self.norm(x)), self.other(x), self.norm[0](x)]).sum(0)
+
+
 def exported():
     torch.manual_seed(0)
     network = Fpn().eval()
@@ -333,6 +383,10 @@ def exported():
         free = {0: "n", 2: "h", 3: "w"}
         torch.onnx.export(network, torch.zeros(1, 3, 16, 24), str(path), opset_version=opset, dynamic_axes={"x": free}, input_names=["x"], dynamo=False)
         golden(path.stem, path.read_bytes(), (1, 3, 11, 13), np.random.RandomState(opset))
+    path = FOLDER / "pytorch_groups_17.onnx"
+    free = {0: "n", 2: "h", 3: "w"}
+    torch.onnx.export(Groups().eval(), torch.zeros(1, 3, 8, 8), str(path), opset_version=17, dynamic_axes={"x": free}, input_names=["x"], dynamo=False)
+    golden(path.stem, path.read_bytes(), (1, 3, 6, 9), np.random.RandomState(1))
 
 
 def refused():
@@ -377,6 +431,24 @@ def refused():
     m = Model("pool_indices")
     y, indices = m.op("MaxPool", "x", outputs=2, kernel_shape=[2, 2])
     m.refuse(m.op("Mul", y, m.op("Cast", indices, to=TensorProto.FLOAT)))
+    window = dict(kernel_shape=[2, 2], strides=[2, 2])
+    m = Model("unpool_free")
+    m.refuse(m.op("MaxUnpool", *m.op("MaxPool", "x", outputs=2, **window), **window))
+    m = Model("unpool_not_covered", shape=(1, 3, 5, 7))
+    m.refuse(m.op("MaxUnpool", *m.op("MaxPool", "x", outputs=2, **window), **window))
+    m = Model("unpool_other_window", shape=(1, 3, 6, 8))
+    m.refuse(m.op("MaxUnpool", *m.op("MaxPool", "x", outputs=2, **window), kernel_shape=[2, 2], strides=[3, 3]))
+    m = Model("unpool_overlapping", shape=(1, 3, 5, 7))
+    window = dict(kernel_shape=[3, 3], strides=[2, 2])
+    m.refuse(m.op("MaxUnpool", *m.op("MaxPool", "x", outputs=2, **window), **window))
+    m = Model("unpool_without_indices", shape=(1, 3, 6, 8))
+    m.refuse(m.op("MaxUnpool", "x", m.ints(0), **window))
+    m = Model("groups_left", shape=("n", 4, "h", "w"))
+    m.refuse(m.op("Relu", m.op("Reshape", "x", m.ints(0, 2, -1))))
+    m = Model("stack_left")
+    m.refuse(m.op("Relu", m.op("Unsqueeze", "x", m.ints(0))))
+    m = Model("mean_over_channels")
+    m.refuse(m.op("ReduceMean", "x", axes=[1]))
     m = Model("crop")
     m.refuse(m.op("Slice", "x", m.ints(1), m.ints(-1), m.ints(2)))
     m = Model("pad_channels")

@@ -4,7 +4,7 @@
     python make_zoo.py [NETWORK ...]
 
 Networks of torchvision, segmentation_models_pytorch and MONAI are the libraries' own. The others have no implementation that is still kept;
-they are defined here from their papers and the authors' Caffe files, with the names of these. 3 bands, 4 classes.
+they are defined here (some in the scripts beside) from their papers and the authors' Caffe files, with the names of these. 3 bands, 4 classes.
 
 Weights and inputs are not stored: every tensor is filled from its name by the generator of make_fcn_resnet50.py (u in [-1, 1)):
 
@@ -16,7 +16,7 @@ Weights and inputs are not stored: every tensor is filled from its name by the g
     `scale`                          0.02 u
     others                           0.1 u
 
-zoo.safetensors, all f32:
+zoo.safetensors, all f32; `fc6` and `fc7` of VGG-16 have 128 channels instead of 4096, which are nine tenths of all weights:
     {network}.{height}x{width}       (256)   of the logits (4, height, width) in C order, values k * 2654435761 modulo their number; computed in f64
                                              (f32 for the larger networks). Volumes: {depth}x{height}x{width}
 zoo.json, by network:
@@ -33,7 +33,8 @@ from pathlib import Path
 import numpy as np
 import segmentation_models_pytorch as smp
 import torch
-from make_fcn_resnet50 import uniform
+from make_fcn_resnet50 import FcnResNet50, uniform
+from make_networks import FcnResNet18, FcnSmall
 from monai.networks.nets import BasicUNet
 from monai.networks.nets import UNet as MonaiUNet
 from safetensors.numpy import load_file, save_file
@@ -44,6 +45,7 @@ from torchvision.ops import FeaturePyramidNetwork
 
 CLASSES = 4
 SAMPLES = 256
+NARROW = 128
 PIECE = 1 << 18
 CAFFE_VGG = [(64, 2), (128, 2), (256, 3), (512, 3), (512, 3)]
 
@@ -85,6 +87,9 @@ def resize(x, like, align_corners=False):
 class Vgg(nn.Module):
     """The convolutions of a Caffe VGG-16 as `conv1_1` and so on; the forward pass is the networks'."""
 
+    classifier = 4096
+    """Channels of `fc6` and `fc7`, where there are such."""
+
     def __init__(self, bn=None, dilation5=1, padding=True, first_padding=None):
         super().__init__()
         channels = 3
@@ -124,8 +129,9 @@ class FcnVgg16(Vgg):
     def __init__(self, stride, bilinear=False):
         super().__init__(first_padding=100)
         self.stride, self.bilinear = stride, bilinear
-        self.fc6, self.fc7 = nn.Conv2d(512, 4096, 7), nn.Conv2d(4096, 4096, 1)
-        self.score_fr = nn.Conv2d(4096, CLASSES, 1)
+        width = self.classifier
+        self.fc6, self.fc7 = nn.Conv2d(512, width, 7), nn.Conv2d(width, width, 1)
+        self.score_fr = nn.Conv2d(width, CLASSES, 1)
         ups = {32: {"upscore": 32}, 16: {"upscore2": 2, "upscore16": 16}, 8: {"upscore2": 2, "upscore_pool4": 2, "upscore8": 8}}
         self.ups = ups[stride]
         if not bilinear:
@@ -197,9 +203,10 @@ class SegNet(Vgg):
 class DeconvNet(Vgg):
     def __init__(self):
         super().__init__(bn="bn{}")
-        self.fc6, self.bnfc6 = nn.Conv2d(512, 4096, 7), nn.BatchNorm2d(4096)
-        self.fc7, self.bnfc7 = nn.Conv2d(4096, 4096, 1), nn.BatchNorm2d(4096)
-        self.add_module("fc6-deconv", nn.ConvTranspose2d(4096, 512, 7))
+        width = self.classifier
+        self.fc6, self.bnfc6 = nn.Conv2d(512, width, 7), nn.BatchNorm2d(width)
+        self.fc7, self.bnfc7 = nn.Conv2d(width, width, 1), nn.BatchNorm2d(width)
+        self.add_module("fc6-deconv", nn.ConvTranspose2d(width, 512, 7))
         self.add_module("fc6-deconv-bn", nn.BatchNorm2d(512))
         channels = 512
         for stage in range(5, 0, -1):
@@ -284,8 +291,9 @@ class UNet(nn.Module):
 class Dilated(Vgg):
     def __init__(self, context):
         super().__init__(dilation5=2, padding=False)
-        self.fc6, self.fc7 = nn.Conv2d(512, 4096, 7, dilation=4), nn.Conv2d(4096, 4096, 1)
-        self.add_module("fc-final", nn.Conv2d(4096, CLASSES, 1))
+        width = self.classifier
+        self.fc6, self.fc7 = nn.Conv2d(512, width, 7, dilation=4), nn.Conv2d(width, width, 1)
+        self.add_module("fc-final", nn.Conv2d(width, CLASSES, 1))
         self.context = context
         channels = CLASSES
         for name, factor, dilation in self.layers() if context else []:
@@ -553,7 +561,7 @@ class Encoding(nn.Module):
         self.scale = nn.Parameter(torch.zeros(codewords))
 
     def forward(self, x):
-        residuals = x.flatten(2).mT[:, :, None] - self.codewords  # (1, positions, codewords, channels)
+        residuals = x.flatten(2).transpose(1, 2)[:, :, None] - self.codewords  # (1, positions, codewords, channels)
         weights = (self.scale * residuals.square().sum(-1)).softmax(-1)
         return (weights[..., None] * residuals).sum(1)
 
@@ -632,6 +640,11 @@ class PaNet(nn.Module):
         return resize(self.head.scores(total), image)
 
 
+def fcn_resnet50():
+    net = FcnResNet50(CLASSES)
+    return net, lambda x: net.logits(x)[0]
+
+
 def torchvision_net(name):
     net = getattr(segmentation, name)(weights=None, weights_backbone=None, num_classes=CLASSES, aux_loss=True)
     return net, lambda x: net(x)["out"]
@@ -660,8 +673,12 @@ NETWORKS = {
     "fcn8s_vgg16_bilinear": (lambda: FcnVgg16(8, True), [(32, 32), (41, 57)], True),
     "torchvision_fcn_resnet50": (lambda: torchvision_net("fcn_resnet50"), FREE, True),
     "torchvision_fcn_resnet101": (lambda: torchvision_net("fcn_resnet101"), FREE, True),
+    "fcn_small": (lambda: FcnSmall(CLASSES), FREE, False),
+    "fcn_resnet18": (lambda: FcnResNet18(CLASSES), FREE, False),
+    "fcn_resnet50": (fcn_resnet50, FREE, True),
     "segnet": (SegNet, FREE, False),
     "deconvnet": (DeconvNet, [(224, 224), (229, 240)], True),
+    "unet": (UNet, [(64, 64), (48, 80)], False),
     "unet_paper": (lambda: UNet((64, 128, 256, 512, 1024), valid=True, norm=None), [(188, 204), (192, 208)], True),
     "unet_instance": (lambda: UNet(norm="instance"), [(64, 64), (48, 80)], False),
     "unet_bilinear": (lambda: UNet(bilinear=True), FREE, False),
@@ -719,6 +736,17 @@ def is_for_training(name):
     return name.endswith("num_batches_tracked") or name.startswith("aux_classifier.")
 
 
+def made(make):
+    """A network, and what computes its logits."""
+    net = make()
+    return net if isinstance(net, tuple) else (net, net)
+
+
+def tensors(net):
+    """The shapes of what is not only for training, by name."""
+    return {name: tuple(tensor.shape) for name, tensor in net.state_dict().items() if not is_for_training(name)}
+
+
 def hashed(lines):
     state = 0xCBF29CE484222325
     for byte in "".join(sorted(lines)).encode():
@@ -738,16 +766,16 @@ def main():
     dicts = {name: entry for name, entry in dicts.items() if name in kept}
     for network in only:
         make, sizes, single = NETWORKS[network]
-        net = make()
-        net, run = net if isinstance(net, tuple) else (net, net)
-        state = net.state_dict()
-        own = {name: tuple(tensor.shape) for name, tensor in state.items() if not is_for_training(name)}
-        values = {name: torch.from_numpy(fill(name, shape)) for name, shape in own.items()}
+        shapes = tensors(made(make)[0])
+        lines = [f"{name} {' '.join(map(str, shape))}\n" for name, shape in shapes.items()]
+        count = sum(int(np.prod(shape)) for shape in shapes.values())
+        dicts[network] = {"tensors": len(shapes), "values": count, "hash": hashed(lines)}
+        Vgg.classifier, full = NARROW, Vgg.classifier
+        net, run = made(make)
+        Vgg.classifier = full
+        values = {name: torch.from_numpy(fill(name, shape)) for name, shape in tensors(net).items()}
         missing = net.load_state_dict(values, strict=False).missing_keys
         assert all(is_for_training(name) for name in missing), missing
-        lines = [f"{name} {' '.join(map(str, shape))}\n" for name, shape in own.items()]
-        count = sum(int(np.prod(shape)) for shape in own.values())
-        dicts[network] = {"tensors": len(own), "values": count, "hash": hashed(lines)}
         net = net.eval() if single else net.eval().double()
         for size in sizes:
             image = torch.from_numpy(fill("input", (1, 3, *size)))

@@ -129,8 +129,9 @@ impl<E: Element> Sweep<'_, E> {
             }
             Places::Table { .. } => {
                 for (tap, weights) in weights.enumerate().take(taps) {
+                    let Some(starts) = rows.starts(group, tap) else { continue };
                     let weights = simd.load(weights);
-                    for (sum, start) in sums.iter_mut().zip(rows.starts(group, tap)) {
+                    for (sum, start) in sums.iter_mut().zip(starts) {
                         let values = self.input.row(start, first..first + len);
                         sum[0] = simd.mul_add(E::load(simd, values), weights, sum[0]);
                     }

@@ -116,12 +116,12 @@ impl Rows {
         })
     }
 
-    /// Where the rows that a tap reads at the pixels of a group start.
+    /// Where the rows that a tap reads at the pixels of a group start; `None` if it lies in the padding for all of them.
     #[inline(always)]
-    pub(super) fn starts(&self, group: Group, tap: usize) -> [usize; PIXELS] {
+    pub(super) fn starts(&self, group: Group, tap: usize) -> Option<[usize; PIXELS]> {
         match group.places {
-            Places::Line { start } => std::array::from_fn(|pixel| start + self.offsets[tap] + pixel * self.step),
-            Places::Table { first } => self.table[first + tap],
+            Places::Line { start } => Some(std::array::from_fn(|pixel| start + self.offsets[tap] + pixel * self.step)),
+            Places::Table { first } => Some(self.table[first + tap]).filter(|starts| *starts != [OUTSIDE; PIXELS]),
         }
     }
 
