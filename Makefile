@@ -12,6 +12,7 @@ bench-end-to-end: ROUNDS ?= 2
 bench-training: ROUNDS ?= 5
 bench-remote: ROUNDS ?= 3
 bench-zoo: ROUNDS ?= 2
+bench-volumes bench-meshnet: ROUNDS ?= 2
 # Milliseconds of a request to the server of bench-remote.
 LATENCY ?= 100
 # Scenes of bench-batch.
@@ -20,7 +21,7 @@ PRECISIONS ?= f32 bf16
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build demo test lint doc check sanitize fuzz bench-cpu bench-zoo bench-end-to-end bench-training bench-remote bench-batch
-.PHONY: bench-volumes bench-meshnet gpu-package gpu-check cuda-wheels bundled-model clean
+.PHONY: bench-volumes bench-volume-stages bench-meshnet bench-resampling gpu-package gpu-check cuda-wheels bundled-model clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -106,10 +107,16 @@ DEPTHS ?= 300,1200
 CLASSES ?= 14
 
 bench-volumes: build $(BENCH)/venv-volumes/ready ## Label generated volumes of DEPTHS=300,1200 slices, CLASSES=14, beside MONAI: time and memory
-	@$(BENCH)/venv-volumes/bin/python benches/volumes/stitch.py $(TARGET)/release/swath $(TARGET)/bench-volumes $(DEPTHS) $(CLASSES)
+	@$(BENCH)/venv-volumes/bin/python benches/volumes/stitch.py $(TARGET)/release/swath $(TARGET)/bench-volumes $(DEPTHS) $(CLASSES) $(ROUNDS)
 
 bench-meshnet: build $(BENCH)/venv-volumes/ready ## Label a head with MeshNet in three tilings, beside ONNX Runtime in blocks (SWATH_DATA)
-	@$(BENCH)/venv-volumes/bin/python benches/volumes/meshnet.py $(TARGET)/release/swath $(TARGET)/bench-volumes $(DATA)
+	@$(BENCH)/venv-volumes/bin/python benches/volumes/meshnet.py $(TARGET)/release/swath $(TARGET)/bench-volumes $(DATA) $(ROUNDS)
+
+bench-volume-stages: build $(BENCH)/venv-volumes/ready ## Label a generated CT with MeshNet: the time of each stage (SWATH_DATA)
+	@$(BENCH)/venv-volumes/bin/python benches/volumes/stages.py $(TARGET)/release/swath $(TARGET)/bench-volumes $(DATA)
+
+bench-resampling: build $(BENCH)/venv-volumes/ready ## Bring a volume's scores back to its own voxels beside nnU-Net's way: CLASSES=14 of 300 slices
+	@for spacing in 1.5,1.5,1.5 6,1.5,1.5; do $(BENCH)/venv-volumes/bin/python benches/volumes/resample.py $(TARGET)/release/swath $(TARGET)/bench-volumes 300 $(CLASSES) $$spacing || exit; done
 
 cuda-wheels: ## Install what the tests compile kernels and plan convolutions with where there is no card (1.3 GB from PyPI)
 	@scripts/cuda-wheels.sh

@@ -23,6 +23,11 @@ impl Clock {
         self.0.fetch_add(time.as_nanos() as u64, Ordering::Relaxed);
     }
 
+    /// What it shows; it begins anew.
+    pub(crate) fn take(&self) -> Duration {
+        Duration::from_nanos(self.0.swap(0, Ordering::Relaxed))
+    }
+
     fn sum(&self) -> Duration {
         Duration::from_nanos(self.0.load(Ordering::Relaxed))
     }
@@ -60,8 +65,10 @@ impl Clocks {
         Timings {
             reading: self.reading.stage(plan.readers),
             scaling: self.scaling.stage(plan.readers),
+            resampling: Stage::default(),
             network: self.network.stage(plan.workers),
             stitching: self.stitching.stage(1),
+            restoring: Stage::default(),
             writing: self.writing.stage(1),
             finishing: Stage::default(),
             total,

@@ -7,12 +7,17 @@ use std::time::Duration;
 pub struct Timings {
     /// Reading and decoding pixels. Waits for room when patches lie ready for the network.
     pub reading: Stage,
+    /// Bringing a volume's planes to the spacing that the network wants, on the same threads; no threads if nothing is resampled.
+    pub resampling: Stage,
     /// Scaling what was read, on the same threads.
     pub scaling: Stage,
     /// The network. Its threads are the workers, each of which computes one tile at a time.
     pub network: Stage,
     /// Stitching scores.
     pub stitching: Stage,
+    /// Bringing a volume's scores or labels back to its own voxels, by the thread that stitches with the help of all; no threads if nothing is
+    /// resampled.
+    pub restoring: Stage,
     /// Labelling and handing windows to the sinks, on the thread that stitches.
     pub writing: Stage,
     /// Overviews, compression, verification and publishing.
@@ -37,17 +42,21 @@ pub struct Stage {
 }
 
 impl Timings {
-    /// All stages by name, in the order in which pixels pass them.
+    /// All stages by name, in the order in which pixels pass them; those of resampling if there is any.
     #[must_use]
-    pub fn stages(&self) -> [(&'static str, Stage); 6] {
-        [
-            ("reading", self.reading),
-            ("scaling", self.scaling),
-            ("network", self.network),
-            ("stitching", self.stitching),
-            ("writing", self.writing),
-            ("finishing", self.finishing),
-        ]
+    pub fn stages(&self) -> Vec<(&'static str, Stage)> {
+        let resampled = |name, stage: Stage| (stage.threads > 0).then_some((name, stage));
+        let stages = [
+            Some(("reading", self.reading)),
+            Some(("scaling", self.scaling)),
+            resampled("resampling", self.resampling),
+            Some(("network", self.network)),
+            Some(("stitching", self.stitching)),
+            resampled("restoring", self.restoring),
+            Some(("writing", self.writing)),
+            Some(("finishing", self.finishing)),
+        ];
+        stages.into_iter().flatten().collect()
     }
 
     /// The share of the run, 0 to 1, in which a thread of the stage worked, on average over its threads.

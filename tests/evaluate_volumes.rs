@@ -67,7 +67,7 @@ fn other_voxels_are_refused() {
     own.write(&folder.path().join("own.nii"));
     Nifti { spacing: [0.9, 1.1, 2.6], ..own.clone() }.write(&folder.path().join("spacing.nii"));
     Nifti { size: [18, 21, 12], ..own.clone() }.write(&folder.path().join("size.nii"));
-    Nifti::new(own.size, |x, _, _| x as f32 / 2.0).write(&folder.path().join("values.nii"));
+    Nifti { spacing: own.spacing, ..Nifti::new(own.size, |x, _, _| x as f32 / 2.0) }.write(&folder.path().join("values.nii"));
     for (other, words) in [
         ("spacing.nii", ["voxels apart", "own.nii"]),
         ("size.nii", ["18 x 21 x 12", "own.nii"]),

@@ -8,10 +8,10 @@ mod support;
 use std::fs;
 use std::path::Path;
 
-use nifti::{Labels, Nifti, read_labels};
+use nifti::{Labels, Nifti, read_floats, read_labels};
 use serde_json::Value;
 use support::{Linear, swath};
-use swath_models::{Axes, Builder, Conv, Extent, Model, ModelCard, Rank, Scope, VolumeInput, Weights};
+use swath_models::{Axes, Builder, Conv, Extent, Model, ModelCard, Rank, Scope, ScoreActivation, VolumeInput, Weights};
 use tempfile::{TempDir, tempdir};
 
 /// A volume whose values are no symmetric function of their place: 0 to 126.
@@ -60,6 +60,34 @@ fn label(folder: &TempDir, model: &Model, options: &str) -> Labels {
 fn segment(folder: &Path, options: &str) {
     let common = "--model model --output labels.nii.gz --overwrite --max-memory 1GiB --threads 2";
     swath(folder, &format!("segment case.nii.gz {common} {options}")).succeeds();
+}
+
+/// The mean of what a network says of all mirror images, along its own axes: of a neighbour to one side, that of both.
+#[test]
+fn mirror_images_are_averaged() {
+    let folder = tempdir().unwrap();
+    // Sums of two are even, so that their halves are labels.
+    let mut volume = noise([9, 8, 7]);
+    volume.values.iter_mut().for_each(|value| *value = 2.0 * (*value / 4.0).floor());
+    (volume.sides, volume.spacing) = ([1, 0, 2], [-1.0, -1.0, 1.0]);
+    volume.write(&folder.path().join("case.nii.gz"));
+    for (offset, along) in [([1, 0, 0], [0, 0, 1]), ([0, 1, 0], [1, 0, 0]), ([0, 0, -1], [0, 1, 0])] {
+        let model = neighbour(Rank::Volumetric, offset, input(r#"{ "axes": "SPL" }"#));
+        let [there, back] = [along, along.map(|step: isize| -step)].map(|offset| shifted(&volume, offset));
+        let expected: Vec<u8> = there.iter().zip(&back).map(|(there, back)| u8::midpoint(*there, *back)).collect();
+        for options in ["", "--tile 6 --blend crop"] {
+            let labels = label(&folder, &model, &format!("--tta mirrors {options}"));
+            assert!(labels.values == expected, "{offset:?} {options}");
+        }
+    }
+    let plan = |tta: &str| {
+        let plan = swath(folder.path(), &format!("plan case.nii.gz --model model --max-memory 1GiB --json {tta}")).succeeds();
+        plan.json()[0]["flops"].as_u64().unwrap()
+    };
+    assert_eq!(plan("--tta mirrors"), 8 * plan(""));
+    neighbour(Rank::Planar, [0; 3], input(r#"{ "axes": "SPL" }"#)).write(&folder.path().join("planes")).unwrap();
+    let run = swath(folder.path(), "segment case.nii.gz --model planes --output other.nii --tta mirrors");
+    run.fails(2, &["expected a network of volumes for mirrors", "one of planes"]);
 }
 
 /// The value at an offset along x, y and z of the file, 0 beyond its edge.
@@ -227,6 +255,10 @@ fn what_volumes_have_not_is_said() {
         (&format!("{case} case.nii.gz --overwrite"), ["case.nii.gz", "scene"]),
         (&format!("{case} labels.nii.gz --window 0,0,2,2"), ["a window", "case.nii.gz"]),
         (&format!("{case} labels.nii.gz --bands 1"), ["bands", "case.nii.gz"]),
+        (&format!("{case} labels.nii.gz --probabilities p.tif"), [".nii or .nii.gz for probabilities", "p.tif"]),
+        (&format!("{case} labels.nii.gz --probabilities case.nii.gz --overwrite"), ["case.nii.gz", "scene"]),
+        (&format!("{case} labels.nii.gz --probabilities p.nii --probability-type u8"), ["probabilities in 8 bits", "case.nii.gz"]),
+        (&format!("{case} labels.nii.gz --confidence c.nii"), ["confidence", "case.nii.gz"]),
         (&format!("{case} labels.nii.gz --shard 1/2"), ["a shard", "case.nii.gz"]),
         (&format!("{case} labels.nii.gz --frame 1"), ["1 volumes", "number 1"]),
         ("segment none.nii.gz --model model --output labels.nii.gz", ["none.nii.gz", "cannot"]),
@@ -258,7 +290,7 @@ fn scores_come_back_as_nnunets() {
     let linear = Linear {
         weights: vec![vec![0.0], vec![1.0], vec![2.0]],
         bias: vec![0.0, -30.37, -100.81],
-        activation: swath_models::ScoreActivation::Softmax,
+        activation: ScoreActivation::Softmax,
     };
     for case in cases {
         let mut volume = Nifti::new(case.size, |_, _, _| 0.0);
@@ -280,6 +312,93 @@ fn scores_come_back_as_nnunets() {
             let item: Value = serde_json::from_slice(&fs::read(folder.path().join("labels.json")).unwrap()).unwrap();
             assert_eq!(item["parameters"]["grid"], serde_json::json!(case.grid));
         }
+    }
+}
+
+/// Three scores, whose softmax is nowhere near 0 or 1.
+fn soft() -> Linear {
+    Linear { weights: vec![vec![0.0], vec![0.1], vec![0.2]], bias: vec![0.0, -3.037, -10.081], activation: ScoreActivation::Softmax }
+}
+
+/// Softmax of scores, in double precision.
+fn softmax(scores: &[f32]) -> Vec<f64> {
+    let shares: Vec<f64> = scores.iter().map(|score| f64::from(*score).exp()).collect();
+    shares.iter().map(|share| share / shares.iter().sum::<f64>()).collect()
+}
+
+/// Probabilities are the softmax of the scores on the volume's own voxels, and what has no value has none.
+#[test]
+fn probabilities_are_those_of_the_scores() {
+    let folder = tempdir().unwrap();
+    let mut volume = Nifti::new([9, 8, 7], |_, _, _| 0.0);
+    volume.values.iter_mut().enumerate().for_each(|(at, value)| *value = (37 * at % 101) as f32);
+    volume.values[100] = f32::NAN;
+    volume.write(&folder.path().join("case.nii.gz"));
+    let linear = soft();
+    for (volume_input, options) in [
+        (r#"{ "axes": "SAR" }"#, ""),
+        (r#"{ "axes": "ASL" }"#, "--tile 4 --overlap 2 --blend gaussian"),
+        // The nearest of twice as many voxels is one with the same value.
+        (r#"{ "axes": "SAR", "spacing": [0.3333333, 0.3333333, 0.3333333], "labels": "nearest" }"#, "--tile 10 --overlap 2"),
+    ] {
+        let Model { card, graph, weights } = linear.model();
+        let model = Model { card: ModelCard { volume: Some(input(volume_input)), ..card }, graph, weights };
+        let plain = label(&folder, &model, options).values;
+        for name in ["probabilities.nii", "probabilities.nii.gz"] {
+            let labels = label(&folder, &model, &format!("--probabilities {name} {options}")).values;
+            assert!(labels == plain, "{volume_input} {options}");
+            let probabilities = read_floats(&folder.path().join(name));
+            assert_eq!(probabilities.len(), 3);
+            for (at, value) in volume.values.iter().enumerate() {
+                let expected = softmax(&linear.scores(&[*value]));
+                for (class, expected) in expected.iter().enumerate() {
+                    let got = f64::from(probabilities[class][at]);
+                    let is_same = if value.is_nan() { got.is_nan() } else { (got - expected).abs() < 1e-6 };
+                    assert!(is_same, "class {class} of voxel {at}: expected {expected}, got {got}, {volume_input} {options}");
+                }
+            }
+            assert_eq!(labels[100], support::NODATA);
+        }
+    }
+    let item: Value = serde_json::from_slice(&fs::read(folder.path().join("labels.json")).unwrap()).unwrap();
+    assert_eq!((item["probabilities"].as_str(), item["probabilities_sha256"].as_str().map(str::len)), (Some("probabilities.nii.gz"), Some(64)));
+}
+
+/// Where scores are resampled, probabilities are those of the resampled scores: their largest is the label.
+#[test]
+fn probabilities_of_resampled_scores_are_those_of_their_labels() {
+    let folder = tempdir().unwrap();
+    noise([10, 7, 6]).write(&folder.path().join("case.nii.gz"));
+    let Model { card, graph, weights } = soft().model();
+    let card = ModelCard { volume: Some(input(r#"{ "axes": "SPL", "spacing": [1.4, 0.7, 1.9], "labels": "scores" }"#)), ..card };
+    let model = Model { card, graph, weights };
+    let labels = label(&folder, &model, "--probabilities probabilities.nii.gz --tile 4 --overlap 1").values;
+    let probabilities = read_floats(&folder.path().join("probabilities.nii.gz"));
+    for (at, label) in labels.iter().enumerate() {
+        let of_voxel: Vec<f32> = probabilities.iter().map(|class| class[at]).collect();
+        assert!((of_voxel.iter().sum::<f32>() - 1.0).abs() < 1e-6);
+        let best = (0..3).fold(0, |best, class| if of_voxel[class] > of_voxel[best] { class } else { best });
+        assert_eq!(*label, model.card.classes[best].value, "{of_voxel:?}");
+    }
+}
+
+/// One score is the probability of the second of two classes.
+#[test]
+fn one_score_is_two_probabilities() {
+    let folder = tempdir().unwrap();
+    let volume = noise([6, 5, 4]);
+    volume.write(&folder.path().join("case.nii.gz"));
+    let linear = Linear { weights: vec![vec![0.05]], bias: vec![-3.0], activation: ScoreActivation::Sigmoid };
+    let Model { card, graph, weights } = linear.model();
+    let classes = soft().model().card.classes[..2].to_vec();
+    let model = Model { card: ModelCard { volume: Some(input(r#"{ "axes": "SPL" }"#)), classes, ..card }, graph, weights };
+    let labels = label(&folder, &model, "--probabilities probabilities.nii").values;
+    let probabilities = read_floats(&folder.path().join("probabilities.nii"));
+    for (at, value) in volume.values.iter().enumerate() {
+        let expected = 1.0 / (1.0 + (3.0 - 0.05 * f64::from(*value)).exp());
+        let got = [0, 1].map(|class| f64::from(probabilities[class][at]));
+        assert!((got[0] - 1.0 + expected).abs() < 1e-6 && (got[1] - expected).abs() < 1e-6, "{got:?} for {expected}");
+        assert_eq!(labels[at], model.card.classes[usize::from(expected > 0.5)].value);
     }
 }
 

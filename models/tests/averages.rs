@@ -70,6 +70,43 @@ fn views_are_brought_back_before_they_are_averaged() {
     }
 }
 
+/// Every mirror image is turned back before it counts: a network without symmetry has the mean of what it says of all of them.
+#[test]
+fn volumes_are_mirrored_along_their_depth_too() {
+    let mut builder = Builder::new("corner", Rank::Volumetric, 1);
+    let input = builder.input();
+    let head = builder.conv(input, &Scope::root("head"), Conv { kernel: Extent::cube(3), padding: Axes::cube(Padding::both(1)), ..Conv::square(1, 1) }).node();
+    let mut weights = swath_models::Weights::new();
+    // The sum of 1, 2 and 4 times the neighbours behind, below and to the right.
+    let mut kernel = vec![0.0; 27];
+    (kernel[22], kernel[16], kernel[14]) = (1.0, 2.0, 4.0);
+    weights.insert("head.weight", vec![1, 1, 3, 3, 3], kernel);
+    let network = Fused::new(builder.build(head).unwrap(), &weights, Arithmetic::default()).unwrap();
+    let extent = Extent { z: 3, y: 4, x: 5 };
+    let shape = Shape { channels: 1, extent };
+    let values: Vec<f32> = (0..shape.elements()).map(|place| (place * place % 97) as f32).collect();
+    let mirrored = Augmented::new(Box::new(network), "mirrors".parse().unwrap()).unwrap();
+    let mean = mirrored.run(Tensor::new(shape, values.clone()).unwrap()).unwrap();
+    let value = |z: usize, y: usize, x: usize| {
+        let inside = z < extent.z && y < extent.y && x < extent.x;
+        if inside { values[(z * extent.y + y) * extent.x + x] } else { 0.0 }
+    };
+    let expected: Vec<f32> = (0..shape.elements())
+        .map(|place| {
+            let (z, y, x) = (place / 20, place / 5 % 4, place % 5);
+            // One before the first is far beyond the last.
+            let pair = |weight: f32, before: f32, after: f32| weight * f32::midpoint(before, after);
+            pair(1.0, value(z.wrapping_sub(1), y, x), value(z + 1, y, x))
+                + pair(2.0, value(z, y.wrapping_sub(1), x), value(z, y + 1, x))
+                + pair(4.0, value(z, y, x.wrapping_sub(1)), value(z, y, x + 1))
+        })
+        .collect();
+    assert_close(&mean, &expected);
+    assert_eq!(mirrored.flops(extent).unwrap(), 8 * mirrored.graph().cost(extent).unwrap().flops);
+    let refused = Augmented::new(Columns::boxed(), "mirrors".parse().unwrap()).unwrap_err().to_string();
+    assert!(refused.starts_with("expected a network of volumes for mirrors of network `columns`, got one of planes"), "{refused}");
+}
+
 #[test]
 fn what_is_resized_comes_back_where_it_was() {
     // A plane stays a plane at any scale, but for the edges, where pixels beyond are taken for those inside.
@@ -120,7 +157,7 @@ fn a_network_that_sees_more_to_one_side_sees_as_much_to_the_other_when_mirrored(
 
 #[test]
 fn views_are_written_as_they_are_read() {
-    for text in ["none", "hflip", "flips", "d4", "scales=0.5,1", "flips+scales=0.75,1,1.25"] {
+    for text in ["none", "hflip", "flips", "d4", "mirrors", "scales=0.5,1", "flips+scales=0.75,1,1.25"] {
         assert_eq!(text.parse::<Augmentation>().unwrap().to_string(), text);
     }
     assert_eq!("scales=1,2+d4".parse::<Augmentation>().unwrap().to_string(), "d4+scales=1,2");

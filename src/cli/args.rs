@@ -109,8 +109,8 @@ pub(crate) struct ModelArg {
     /// Weights of the models in that mean, in their order [default: equal ones]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) model_weights: Option<Vec<f32>>,
-    /// Views of each tile whose probabilities are averaged: `hflip`, `flips` (both axes) or `d4` (right angles, too), and `scales=A,B,..`; joined by
-    /// `+`. The network is run once for each
+    /// Views of each tile whose probabilities (of volumes, scores) are averaged: `hflip`, `flips` (both axes), `d4` (right angles, too) or, of
+    /// volumetric networks, `mirrors` (all axes), and `scales=A,B,..`; joined by `+`. The network is run once for each
     #[arg(long, value_name = "VIEWS", default_value = "none")]
     pub(crate) tta: Augmentation,
 }
@@ -180,6 +180,9 @@ pub(crate) struct VolumeArgs {
     /// Of a file with several volumes, the one with this number, from 0
     #[arg(long, value_name = "N")]
     pub(crate) frame: Option<usize>,
+    /// What is done about DICOM slices that are missing, or not equally far apart
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t)]
+    pub(crate) gaps: GapsChoice,
     /// Which connected components of each class but the first, the background, keep their label
     #[arg(long, value_enum, value_name = "WHICH", default_value_t)]
     pub(crate) keep: Kept,
@@ -192,6 +195,18 @@ pub(crate) struct VolumeArgs {
     /// Write how much of each volume each class has, in voxels and millilitres, as CSV
     #[arg(long, value_name = "PATH")]
     pub(crate) csv: Option<PathBuf>,
+}
+
+/// What is done about DICOM slices that are missing, or not equally far apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GapsChoice {
+    /// They are an error
+    #[default]
+    Refuse,
+    /// Missing slices are made up by linear interpolation between those beside the gap
+    Fill,
+    /// All slices are interpolated linearly at equal distances
+    Resample,
 }
 
 /// How stores are reached.

@@ -113,6 +113,12 @@ fn hint(error: &Error) -> Option<String> {
             _ => return None,
         },
         Error::Model(error) => return model_hint(error).map(Into::into),
+        Error::Volume(error) => match **error {
+            swath_volumes::Error::Gap { .. } => "--gaps fill makes up what is missing, --gaps resample all slices at equal distances".into(),
+            swath_volumes::Error::Several { .. } => "--series chooses one".into(),
+            swath_volumes::Error::Frame { .. } => "--frame chooses one".into(),
+            _ => return None,
+        },
         Error::Train(error) => match **error {
             TrainError::Interrupted { .. } => "--resume goes on".into(),
             TrainError::OtherRecipe { .. } => "--resume needs the recipe as it was; --overwrite starts anew".into(),

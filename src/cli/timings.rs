@@ -43,7 +43,7 @@ pub(super) fn as_json(timings: &Timings) -> Value {
         (name.to_owned(), facts)
     };
     json!({
-        "stages": timings.stages().map(stage).into_iter().collect::<Map<_, _>>(),
+        "stages": timings.stages().into_iter().map(stage).collect::<Map<_, _>>(),
         "total_s": timings.total.as_secs_f64(),
         "network_mpx_per_s": timings.network_mpx_per_s(),
         "network_share": timings.share(timings.network),

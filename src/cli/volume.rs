@@ -9,9 +9,9 @@ use swath::volume::{
     AfterSteps, ClassVolume, Kept, Volume, VolumeChoice, VolumeOutput, VolumeReport, VolumeSegmenter, csv, is_volume,
 };
 use swath::{Device, Error, Existing, Location, write_text};
-use swath_models::Augmentation;
+use swath_volumes::Gaps;
 
-use super::args::{BatchArgs, ModelArg, PlanArgs, RefineArgs, SegmentArgs, TileArgs, VolumeArgs};
+use super::args::{BatchArgs, GapsChoice, ModelArg, PlanArgs, RefineArgs, SegmentArgs, TileArgs, VolumeArgs};
 use super::bytes::show_bytes;
 use super::fail::{self, AnyError, Exit};
 use super::plan::Looks;
@@ -28,13 +28,10 @@ fn open(models: &ModelArg, refine: &RefineArgs, tiles: &TileArgs) -> Result<Volu
     let [model] = &models.model[..] else {
         return Err(format!("expected one --model for volumes, got {}", models.model.len()).into());
     };
-    if !models.tta.is_none() {
-        return Err(format!("expected volumes without --tta, got {}", models.tta).into());
-    }
     if refine.refinement() != Refinement::default() {
         return Err("expected volumes without --crf, --threshold, --majority, --fill-holes and --sieve, got one of them".into());
     }
-    Ok(VolumeSegmenter::open(model, tiles.computing().arithmetic())?)
+    Ok(VolumeSegmenter::open(model, tiles.computing().arithmetic())?.augmented(models.tta.clone())?)
 }
 
 /// Labels volumes, all of which are planned before the first is read.
@@ -82,7 +79,7 @@ pub(super) fn plan(args: &PlanArgs) -> Result<Exit, AnyError> {
         let volume = segmenter.volume(path, &args.volume.choice())?;
         let request = args.tiles.request(args.layers.layers())?;
         let plan = segmenter.plan(&volume, &request, args.volume.after())?;
-        let looks = Looks { models: 1, augmentation: &Augmentation::none() };
+        let looks = Looks { models: 1, augmentation: &args.models.tta };
         plan::print(path, &plan, plan.tiles(), looks, args.json)?;
     }
     Ok(Exit::Done)
@@ -93,7 +90,7 @@ pub(super) fn batch(args: &BatchArgs, volumes: &[PathBuf]) -> Result<Exit, AnyEr
     let segmenter = open(&args.models, &args.refine, &args.tiles)?;
     let place = |path: &Path| Error::NotForVolumes { what: "an output in a store", path: path.into() };
     let Location::Local(folder) = &args.output else { return Err(place(&volumes[0]).into()) };
-    std::fs::create_dir_all(folder).map_err(|source| Error::File { action: "create", path: folder.clone(), source })?;
+    create_folder(folder)?;
     let is_own = |number: usize| args.shard.is_none_or(|shard| number % shard.count() == shard.index() - 1);
     let mut names = std::collections::HashMap::new();
     let (mut done, mut skipped, mut failed, mut tables) = (0, 0, 0, Vec::new());
@@ -141,9 +138,16 @@ pub(super) fn batch(args: &BatchArgs, volumes: &[PathBuf]) -> Result<Exit, AnyEr
 
 /// Where a volume's labels go: under its own name, without its ending.
 fn place_of(folder: &Path, volume: &Path) -> PathBuf {
+    folder.join(format!("{}.nii.gz", name_of(volume)))
+}
+
+fn name_of(volume: &Path) -> String {
     let name = volume.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let name = if volume.is_dir() { &name } else { name.trim_end_matches(".gz").trim_end_matches(".nii") };
-    folder.join(format!("{name}.nii.gz"))
+    if volume.is_dir() { name } else { name.trim_end_matches(".gz").trim_end_matches(".nii").to_owned() }
+}
+
+fn create_folder(folder: &Path) -> Result<(), Error> {
+    std::fs::create_dir_all(folder).map_err(|source| Error::File { action: "create", path: folder.into(), source })
 }
 
 /// One of many volumes.
@@ -162,7 +166,9 @@ fn one(args: &BatchArgs, segmenter: &VolumeSegmenter, path: &Path, place: PathBu
     let volume = segmenter.volume(path, &args.volume.choice())?;
     let plan = segmenter.plan(&volume, &args.tiles.request(args.layers.layers())?, args.volume.after())?;
     let existing = if args.overwrite { Existing::Overwrite } else { Existing::Refuse };
-    let output = VolumeOutput { path: place, quick_look: None, after: args.volume.after(), existing };
+    let beside = || place.with_file_name(format!("{}_probabilities.nii.gz", name_of(path)));
+    let probabilities = args.layers.probabilities.then(beside);
+    let output = VolumeOutput { path: place, probabilities, quick_look: None, after: args.volume.after(), existing };
     if let Some(classes) = segmenter.finished(&volume, &plan, &output)? {
         tracing::info!("{}: labelled before", output.path.display());
         return Ok(Labelled { classes, was_there: true });
@@ -203,7 +209,7 @@ impl Job {
             return Err(Error::NotForVolumes { what: "an output in a store", path: path.into() }.into());
         };
         let place = if several || args.output.is_folder() {
-            std::fs::create_dir_all(place).map_err(|source| Error::File { action: "create", path: place.clone(), source })?;
+            create_folder(place)?;
             place.join(format!("{}.nii.gz", volume.stored_profile().name))
         } else {
             place.clone()
@@ -213,7 +219,17 @@ impl Job {
             return Err(Error::SameOutput { first, second: path.into(), output: place }.into());
         }
         let existing = if args.overwrite { Existing::Overwrite } else { Existing::Refuse };
-        let output = VolumeOutput { path: place, quick_look: args.quick_look.clone(), after: args.volume.after(), existing };
+        let probabilities = match &args.layers.probabilities {
+            None => None,
+            Some(Location::Remote(_)) => return Err(Error::NotForVolumes { what: "an output in a store", path: path.into() }.into()),
+            Some(Location::Local(folder)) if several || args.layers.probabilities.as_ref().is_some_and(Location::is_folder) => {
+                create_folder(folder)?;
+                Some(folder.join(format!("{}_probabilities.nii.gz", volume.stored_profile().name)))
+            }
+            Some(Location::Local(file)) => Some(file.clone()),
+        };
+        let (quick_look, after) = (args.quick_look.clone(), args.volume.after());
+        let output = VolumeOutput { path: place, probabilities, quick_look, after, existing };
         output.check(&volume)?;
         Ok(Self { volume, plan, output })
     }
@@ -300,6 +316,7 @@ impl VolumeArgs {
         let given = [
             ("--series", self.series.is_some()),
             ("--frame", self.frame.is_some()),
+            ("--gaps", self.gaps != GapsChoice::Refuse),
             ("--keep", self.keep != Kept::All),
             ("--min-size", self.min_size.is_some()),
             ("--fill-cavities", self.fill_cavities),
@@ -312,7 +329,12 @@ impl VolumeArgs {
     }
 
     fn choice(&self) -> VolumeChoice {
-        VolumeChoice { series: self.series.clone(), frame: self.frame }
+        let gaps = match self.gaps {
+            GapsChoice::Refuse => Gaps::Refuse,
+            GapsChoice::Fill => Gaps::Fill,
+            GapsChoice::Resample => Gaps::Resample,
+        };
+        VolumeChoice { series: self.series.clone(), frame: self.frame, gaps }
     }
 
     fn after(&self) -> AfterSteps {

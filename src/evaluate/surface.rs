@@ -1,26 +1,4 @@
-//! Surfaces of labelled voxels, and how far apart two of them are.
-
-/// Where a class is in a box of a volume: `(depth, height, width)`.
-#[derive(Debug)]
-pub(super) struct Mask {
-    /// Depth, height and width.
-    pub(super) size: [usize; 3],
-    pub(super) voxels: Vec<bool>,
-}
-
-impl Mask {
-    /// The places of voxels of which a neighbour across a face is not of the class; beyond the box none is.
-    pub(super) fn surface(&self) -> Vec<usize> {
-        let [_, height, width] = self.size;
-        let strides = [height * width, width, 1];
-        let inside = |at: usize, axis: usize| {
-            let place = at / strides[axis] % self.size[axis];
-            place > 0 && place + 1 < self.size[axis] && self.voxels[at - strides[axis]] && self.voxels[at + strides[axis]]
-        };
-        let is_surface = |at: &usize| self.voxels[*at] && !(0..3).all(|axis| inside(*at, axis));
-        (0..self.voxels.len()).filter(is_surface).collect()
-    }
-}
+//! How far apart two surfaces of labelled voxels are.
 
 /// How far it is from every voxel of a box to the nearest of some, squared: exactly, axis by axis (Felzenszwalb and Huttenlocher 2012, "Distance
 /// transforms of sampled functions"). `spacing` is that along depth, height and width.

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use swath_tiling::{Size, Window};
-use swath_volumes::{VolumeOptions, VolumeSource};
+use swath_tiling::{Size, Span, Window};
+use swath_volumes::{PlaneReader, VolumeOptions, VolumeSource};
 
-use super::surface::{Mask, distances, quantile};
+use super::surface::{distances, quantile};
 use crate::{Error, Result};
 
 /// How far two affines may put a voxel apart, in voxels.
@@ -31,45 +31,68 @@ pub struct ClassAgreement {
     pub surface_dice: f64,
 }
 
-/// Labels of a volume, in memory.
+/// A volume of labels, read plane by plane.
 struct Labels {
     path: PathBuf,
     source: Box<dyn VolumeSource>,
-    values: Vec<u16>,
+    size: Size,
 }
 
 impl Labels {
-    fn read(path: &Path) -> Result<Self> {
+    fn open(path: &Path) -> Result<Self> {
         let source = swath_volumes::open(path, &VolumeOptions::default())?;
-        let profile = source.profile();
-        let frame = profile.frame(None)?;
-        let mut values = Vec::with_capacity(profile.size.voxels());
-        let mut reader = source.reader(frame)?;
-        for z in 0..profile.size.z {
-            for value in reader.read(z..z + 1)? {
-                let label = value as u16;
-                // Adding 0 makes 0 of -0.
-                if f32::from(label).total_cmp(&(value + 0.0)).is_ne() {
-                    return Err(Error::NotLabel { path: path.into(), got: value, plane: z });
-                }
-                values.push(label);
-            }
+        let size = source.profile().size;
+        Ok(Self { path: path.into(), size: Size { depth: size.z, height: size.y, width: size.x }, source })
+    }
+
+    fn reader(&self) -> Result<LabelReader<'_>> {
+        Ok(LabelReader { path: &self.path, planes: self.source.reader(self.source.profile().frame(None)?)? })
+    }
+
+    /// The surfaces of some classes, each as places in its box: voxels of which a neighbour across a face is not of the class; beyond the volume none is.
+    fn surfaces(&self, classes: &[(u16, Window)]) -> Result<Vec<Vec<usize>>> {
+        let Size { depth, height, width } = self.size;
+        let mut places = vec![None; 1 << 16];
+        for (place, (value, _)) in classes.iter().enumerate() {
+            places[usize::from(*value)] = Some(place);
         }
-        Ok(Self { path: path.into(), source, values })
+        let mut surfaces = vec![Vec::new(); classes.len()];
+        let mut reader = self.reader()?;
+        let background = || vec![0; height * width];
+        let (mut before, mut here) = (background(), reader.plane(0)?);
+        for z in 0..depth {
+            let after = if z + 1 < depth { reader.plane(z + 1)? } else { background() };
+            for (at, label) in here.iter().enumerate() {
+                let Some(place) = places[usize::from(*label)] else { continue };
+                let (y, x) = (at / width, at % width);
+                let is_edge = y == 0 || x == 0 || y + 1 == height || x + 1 == width;
+                let is_inside = || [here[at - 1], here[at + 1], here[at - width], here[at + width], before[at], after[at]] == [*label; 6];
+                if is_edge || !is_inside() {
+                    let window = classes[place].1;
+                    surfaces[place].push(((z - window.z) * window.height + y - window.y) * window.width + x - window.x);
+                }
+            }
+            (before, here) = (here, after);
+        }
+        Ok(surfaces)
     }
+}
 
-    fn size(&self) -> Size {
-        let size = self.source.profile().size;
-        Size { depth: size.z, height: size.y, width: size.x }
-    }
+/// Reads the planes of a volume of labels.
+struct LabelReader<'l> {
+    path: &'l Path,
+    planes: Box<dyn PlaneReader>,
+}
 
-    /// Where voxels of a class are within a box.
-    fn mask(&self, value: u16, window: Window) -> Mask {
-        let size = self.size();
-        let rows = (window.z..window.z + window.depth)
-            .flat_map(|z| (window.y..window.y + window.height).map(move |y| (z * size.height + y) * size.width + window.x));
-        let voxels = rows.flat_map(|start| self.values[start..start + window.width].iter().map(|own| *own == value)).collect();
-        Mask { size: [window.depth, window.height, window.width], voxels }
+impl LabelReader<'_> {
+    fn plane(&mut self, z: usize) -> Result<Vec<u16>> {
+        let label = |value: f32| {
+            let label = value as u16;
+            // Adding 0 makes 0 of -0.
+            let is_label = f32::from(label).total_cmp(&(value + 0.0)).is_eq();
+            if is_label { Ok(label) } else { Err(Error::NotLabel { path: self.path.into(), got: value, plane: z }) }
+        };
+        self.planes.read(z..z + 1)?.into_iter().map(label).collect()
     }
 }
 
@@ -82,22 +105,55 @@ struct Found {
     bounds: [[usize; 2]; 3],
 }
 
+impl Found {
+    fn window(&self) -> Window {
+        Window::from_spans(self.bounds.map(|[first, last]| Span::between(first, last + 1)))
+    }
+}
+
+/// Voxels of classes whose surfaces are found in one pass, and so the most places that are held, but for those of one class.
+const SURFACES: u64 = 16 << 20;
+
 /// How each class but 0, the background, of a label volume agrees with a reference on the same voxels. `tolerance` is that of the surface Dice, in mm.
 ///
-/// Both volumes are held in memory, two bytes a voxel, and the distances of one class at a time.
+/// Both volumes are read plane by plane, once for what is counted and once or more for the surfaces: held are these, of as many classes as have 16 million
+/// voxels together, and the distances in the box of one class at a time, four bytes a voxel.
 ///
 /// # Errors
 /// If a volume cannot be read or holds what is no label, or they do not have the same voxels.
 pub fn compare_volumes(prediction: &Path, reference: &Path, tolerance: f64) -> Result<Vec<ClassAgreement>> {
-    let (prediction, reference) = (Labels::read(prediction)?, Labels::read(reference)?);
+    let (prediction, reference) = (Labels::open(prediction)?, Labels::open(reference)?);
     check_voxels(&prediction, &reference)?;
     let [x, y, z] = reference.source.profile().affine.spacing();
-    let found = find(&prediction, &reference);
-    Ok(found.into_iter().map(|(value, found)| agreement(&prediction, &reference, value, &found, [z, y, x], tolerance)).collect())
+    let found: Vec<(u16, Found)> = find(&prediction, &reference)?.into_iter().collect();
+    let mut classes = Vec::with_capacity(found.len());
+    for group in groups(&found, SURFACES) {
+        let boxes: Vec<(u16, Window)> = group.iter().map(|(value, found)| (*value, found.window())).collect();
+        let surfaces = prediction.surfaces(&boxes)?.into_iter().zip(reference.surfaces(&boxes)?);
+        for ((value, found), (own, other)) in group.iter().zip(surfaces) {
+            classes.push(agreement(*value, found, [own, other], [z, y, x], tolerance));
+        }
+    }
+    Ok(classes)
+}
+
+/// Classes one after the other, as many together as have no more than so many voxels, but at least one.
+fn groups(found: &[(u16, Found)], most: u64) -> Vec<&[(u16, Found)]> {
+    let (mut groups, mut first, mut voxels) = (Vec::new(), 0, 0);
+    for (place, (_, class)) in found.iter().enumerate() {
+        let own = class.predicted + class.reference;
+        if place > first && voxels + own > most {
+            groups.push(&found[first..place]);
+            (first, voxels) = (place, 0);
+        }
+        voxels += own;
+    }
+    groups.extend((first < found.len()).then(|| &found[first..]));
+    groups
 }
 
 fn check_voxels(prediction: &Labels, reference: &Labels) -> Result<()> {
-    let (size, other) = (prediction.size(), reference.size());
+    let (size, other) = (prediction.size, reference.size);
     let differ = |what: String| {
         let (prediction, reference) = (prediction.path.clone(), reference.path.clone());
         Err(Error::Voxels { prediction, reference, what })
@@ -119,47 +175,42 @@ fn check_voxels(prediction: &Labels, reference: &Labels) -> Result<()> {
     if most > TOLERANCE { differ(format!("affines that put them up to {most:.3} voxels apart")) } else { Ok(()) }
 }
 
-fn find(prediction: &Labels, reference: &Labels) -> BTreeMap<u16, Found> {
-    let size = prediction.size();
+fn find(prediction: &Labels, reference: &Labels) -> Result<BTreeMap<u16, Found>> {
+    let size = prediction.size;
     let mut classes: BTreeMap<u16, Found> = BTreeMap::new();
-    for (at, (own, other)) in prediction.values.iter().zip(&reference.values).enumerate() {
-        if *own == 0 && *other == 0 {
-            continue;
-        }
-        let place = [at / size.width / size.height, at / size.width % size.height, at % size.width];
-        let mut see = |value: u16, count: fn(&mut Found)| {
-            if value == 0 {
-                return;
+    let (mut own, mut other) = (prediction.reader()?, reference.reader()?);
+    for z in 0..size.depth {
+        let (own, other) = (own.plane(z)?, other.plane(z)?);
+        for (at, (own, other)) in own.iter().zip(&other).enumerate() {
+            if *own == 0 && *other == 0 {
+                continue;
             }
-            let new = || Found { predicted: 0, reference: 0, both: 0, bounds: place.map(|place| [place; 2]) };
-            let found = classes.entry(value).or_insert_with(new);
-            for ([first, last], place) in found.bounds.iter_mut().zip(place) {
-                (*first, *last) = ((*first).min(place), (*last).max(place));
+            let place = [z, at / size.width, at % size.width];
+            let mut see = |value: u16, count: fn(&mut Found)| {
+                if value == 0 {
+                    return;
+                }
+                let new = || Found { predicted: 0, reference: 0, both: 0, bounds: place.map(|place| [place; 2]) };
+                let found = classes.entry(value).or_insert_with(new);
+                for ([first, last], place) in found.bounds.iter_mut().zip(place) {
+                    (*first, *last) = ((*first).min(place), (*last).max(place));
+                }
+                count(found);
+            };
+            see(*own, |found| found.predicted += 1);
+            see(*other, |found| found.reference += 1);
+            if own == other {
+                see(*own, |found| found.both += 1);
             }
-            count(found);
-        };
-        see(*own, |found| found.predicted += 1);
-        see(*other, |found| found.reference += 1);
-        if own == other {
-            see(*own, |found| found.both += 1);
         }
     }
-    classes
+    Ok(classes)
 }
 
-fn agreement(
-    prediction: &Labels,
-    reference: &Labels,
-    value: u16,
-    found: &Found,
-    spacing: [f64; 3],
-    tolerance: f64,
-) -> ClassAgreement {
-    let [z, y, x] = found.bounds.map(|[first, last]| swath_tiling::Span::between(first, last + 1));
-    let window = Window::from_spans([z, y, x]);
-    let masks = [prediction, reference].map(|labels| labels.mask(value, window));
-    let size = masks[0].size;
-    let [own, other] = masks.map(|mask| mask.surface());
+/// The figures of a class from what was counted, and from the surfaces of prediction and reference as places in its box.
+fn agreement(value: u16, found: &Found, [own, other]: [Vec<usize>; 2], spacing: [f64; 3], tolerance: f64) -> ClassAgreement {
+    let window = found.window();
+    let size = [window.depth, window.height, window.width];
     let [there, back] = [(&own, &other), (&other, &own)].map(|(from, to)| distances(size, spacing, from, to));
     // A class without a voxel has no surface, and all of the other's is infinitely far from it.
     let hd95 = [&there, &back].into_iter().filter_map(|distances| quantile(distances, 0.95)).fold(0.0, f64::max);
@@ -172,5 +223,21 @@ fn agreement(
         dice: (found.reference > 0).then(|| 2.0 * found.both as f64 / (found.predicted + found.reference) as f64),
         hd95_mm: hd95,
         surface_dice: surface,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_share_a_pass_as_long_as_they_are_few() {
+        let found = |voxels| Found { predicted: voxels, reference: 0, both: 0, bounds: [[0; 2]; 3] };
+        let classes: Vec<(u16, Found)> = (1..).zip([3, 4, 9, 1, 1, 5].map(found)).collect();
+        let sizes = |most| groups(&classes, most).iter().map(|group| group.len()).collect::<Vec<_>>();
+        assert_eq!(sizes(7), [2, 1, 3]);
+        assert_eq!(sizes(1), [1; 6]);
+        assert_eq!(sizes(100), [6]);
+        assert!(groups(&[], 7).is_empty());
     }
 }

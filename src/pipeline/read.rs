@@ -53,7 +53,7 @@ fn read<T>(
     read_tile: ReadTile<T>,
     send: &SyncSender<Result<T>>,
 ) {
-    let mut reader = match run.source.reader() {
+    let mut reader = match run.clocks.reading.busy.time(|| run.source.reader()) {
         Ok(reader) => reader,
         Err(error) => return drop(send.send(Err(error))),
     };

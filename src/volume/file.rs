@@ -1,17 +1,21 @@
-//! The label volume as a file.
+//! The label volume, and that of probabilities, as files.
 
 use std::path::Path;
 
 use jiff::Timestamp;
 use swath_models::ModelCard;
-use swath_volumes::{Encoding, LabelClass, NiftiLabelWriter, SegmentationNotes, SegmentationWriter};
+use swath_volumes::{Encoding, LabelClass, NiftiLabelWriter, NiftiProbabilityWriter, SegmentationNotes, SegmentationWriter};
 
 use super::kind::{is_nifti_name, is_segmentation_name};
 use super::source::Volume;
-use crate::{Error, Result};
+use crate::sink::Unpublished;
+use crate::{Error, Existing, Result};
 
 /// Names that a label volume may have.
 const ENDINGS: &str = ".nii, .nii.gz, or .dcm for a DICOM series";
+
+/// Names that a volume of probabilities may have.
+const PROBABILITY_ENDINGS: &str = ".nii or .nii.gz for probabilities";
 
 /// A label volume on its way.
 pub(super) struct LabelFile {
@@ -51,9 +55,8 @@ impl LabelFile {
                 date: written.strftime("%Y%m%d").to_string(),
                 time: written.strftime("%H%M%S").to_string(),
             };
-            let folder = part.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
             let frame = Some(volume.frame());
-            Writer::Segmentation(Box::new(SegmentationWriter::create(part, profile, frame, classes, notes, folder)?))
+            Writer::Segmentation(Box::new(SegmentationWriter::create(part, profile, frame, classes, notes, folder_of(part))?))
         };
         Ok(Self { writer, nodata: card.nodata })
     }
@@ -78,4 +81,44 @@ impl LabelFile {
         }
         Ok(())
     }
+}
+
+/// A volume of probabilities on its way, one of each class: it has its name when all is said of it.
+pub(super) struct ProbabilityFile {
+    file: Unpublished,
+    writer: NiftiProbabilityWriter,
+}
+
+impl ProbabilityFile {
+    /// An error if this name does not say how probabilities are written.
+    pub(super) fn check(name: &Path, volume: &Volume) -> Result<()> {
+        if is_nifti_name(name) {
+            return Ok(());
+        }
+        let volume = volume.stored_profile().path.clone();
+        Err(Error::VolumeOutput { volume, expected: PROBABILITY_ENDINGS, path: name.to_owned() })
+    }
+
+    /// Begins the file that will be called `name`.
+    pub(super) fn create(name: &Path, volume: &Volume, classes: &[LabelClass], existing: Existing) -> Result<Self> {
+        let file = Unpublished::create(name, existing)?;
+        let (part, encoding) = (file.part(), Encoding::of(name));
+        let writer = NiftiProbabilityWriter::create(part, volume.stored_profile(), classes, encoding, folder_of(part))?;
+        Ok(Self { file, writer })
+    }
+
+    /// Writes the next planes, `(classes, planes, height, width)`.
+    pub(super) fn write(&mut self, probabilities: &[f32]) -> Result<()> {
+        Ok(self.writer.write(probabilities)?)
+    }
+
+    /// Ends the file, which has no name yet.
+    pub(super) fn finish(self) -> Result<Unpublished> {
+        self.writer.finish()?;
+        Ok(self.file)
+    }
+}
+
+fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

@@ -1,4 +1,6 @@
-//! From finished scores to planes of labels on the volume's own voxels.
+//! From finished scores to planes of labels and probabilities on the volume's own voxels.
+
+use std::time::Duration;
 
 use rayon::ThreadPool;
 use rayon::iter::{IndexedParallelIterator as _, ParallelIterator as _};
@@ -9,15 +11,52 @@ use swath_tiling::{Size, Window};
 use super::line::{Line, Taps, mix, resize};
 use super::slab::Slab;
 use super::source::Volume;
+use crate::clocks::Clock;
 use crate::labels::Labeller;
+use crate::plan::Layers;
 use crate::{Result, Scores};
+
+/// What is made of scores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// Labels.
+    Labels,
+    /// Labels, and the probability of each class.
+    Probabilities,
+}
+
+impl Wanted {
+    pub(super) fn of(layers: Layers) -> Self {
+        if layers.probabilities.is_some() { Self::Probabilities } else { Self::Labels }
+    }
+}
+
+/// Finished planes of the volume's own voxels.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Finished<'f> {
+    /// `(planes, height, width)`
+    pub(super) labels: &'f [u8],
+    /// `(classes, planes, height, width)`, NaN where there is no label; empty if they are not wanted.
+    pub(super) probabilities: &'f [f32],
+}
+
+impl<'f> Finished<'f> {
+    fn only(labels: &'f [u8]) -> Self {
+        Self { labels, probabilities: &[] }
+    }
+}
 
 /// Makes planes of labels from blocks of finished scores.
 pub(super) struct LabelPlanes<'v> {
     labeller: Labeller,
+    activation: ScoreActivation,
     /// Whether the one score of a voxel is a logit.
     is_logit: bool,
+    wanted: Wanted,
     way: Way<'v>,
+    pool: &'v ThreadPool,
+    /// The time that bringing labels or scores back has taken.
+    restoring: Clock,
 }
 
 /// How labels come back to the volume's own voxels.
@@ -32,47 +71,53 @@ enum Way<'v> {
 
 impl<'v> LabelPlanes<'v> {
     /// Labels of a network with `channels` scores per voxel; threads of `pool` resample them.
-    pub(super) fn new(card: &ModelCard, volume: &'v Volume, channels: usize, pool: &'v ThreadPool) -> Self {
+    pub(super) fn new(card: &ModelCard, volume: &'v Volume, channels: usize, wanted: Wanted, pool: &'v ThreadPool) -> Self {
         let size = Size { depth: volume.lines().z.to, height: volume.lines().y.to, width: volume.lines().x.to };
-        let way = match volume.labels() {
-            _ if !volume.is_resampled() => Way::Same(Slab::new(1, size)),
-            LabelResampling::Nearest => Way::Nearest { volume, slab: Slab::new(1, size), next: 0 },
-            LabelResampling::Scores => Way::Scores(Box::new(Restored::new(volume, channels, size, pool))),
+        let way = if are_scores_held(volume, wanted) {
+            Way::Scores(Box::new(Restored::new(volume, channels, size, pool)))
+        } else if volume.is_resampled() {
+            Way::Nearest { volume, slab: Slab::new(1, size), next: 0 }
+        } else {
+            Way::Same(Slab::new(1, size))
         };
-        let is_logit = channels == 1 && card.activation == ScoreActivation::Sigmoid;
-        Self { labeller: Labeller::new(card, None), is_logit, way }
+        let (labeller, activation) = (Labeller::new(card, None), card.activation);
+        let is_logit = channels == 1 && activation == ScoreActivation::Sigmoid;
+        Self { labeller, activation, is_logit, wanted, way, pool, restoring: Clock::default() }
+    }
+
+    /// The time that bringing labels or scores back to the volume's own voxels has taken.
+    pub(super) fn restoring(&self) -> Duration {
+        self.restoring.take()
     }
 
     /// Bytes of a plane while its slices are not finished: of its labels, or of all scores.
-    pub(super) fn plane_bytes(volume: &Volume, channels: usize) -> usize {
+    pub(super) fn plane_bytes(volume: &Volume, channels: usize, wanted: Wanted) -> usize {
         let lines = volume.lines();
         let plane = lines.y.to * lines.x.to;
-        if volume.is_resampled() && volume.labels() == LabelResampling::Scores {
-            plane * channels * size_of::<f32>()
-        } else {
-            plane
-        }
+        if are_scores_held(volume, wanted) { plane * channels * size_of::<f32>() } else { plane }
     }
 
     /// Bytes that are held whatever the tiles: two planes of scores, and those of one of the volume's own planes.
-    pub(super) fn fixed_bytes(volume: &Volume, channels: usize, threads: usize) -> usize {
+    pub(super) fn fixed_bytes(volume: &Volume, channels: usize, wanted: Wanted, threads: usize) -> usize {
         let lines = volume.lines();
         let (plane, own) = (lines.y.to * lines.x.to, lines.y.from * lines.x.from);
-        if volume.is_resampled() && volume.labels() == LabelResampling::Scores {
-            (plane * (channels + threads) + own * (channels + 2)) * size_of::<f32>()
+        if are_scores_held(volume, wanted) {
+            // Of one score, the probabilities are two.
+            let probabilities = if wanted == Wanted::Probabilities { channels.max(2) + 2 } else { 0 };
+            (plane * (channels + threads) + own * (channels + 2 + probabilities)) * size_of::<f32>()
         } else {
             own
         }
     }
 
-    /// Takes a block; `write` is called with the planes that are finished with it, `(planes, height, width)` of the volume's own voxels.
-    pub(super) fn take(&mut self, mut scores: Scores, mut write: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    /// Takes a block; `write` is called with the planes of the volume's own voxels that are finished with it.
+    pub(super) fn take(&mut self, mut scores: Scores, mut write: impl FnMut(Finished<'_>) -> Result<()>) -> Result<()> {
         let window = scores.window;
         match &mut self.way {
             Way::Same(slab) => {
                 self.is_logit.then(|| to_probabilities(&mut scores.scores));
                 if slab.add(window, &self.labeller.label(&scores).values)? {
-                    write(slab.values())?;
+                    write(Finished::only(slab.values()))?;
                 }
             }
             Way::Nearest { volume, slab, next } => {
@@ -83,8 +128,8 @@ impl<'v> LabelPlanes<'v> {
                     while *next < z.to && z.nearest(*next) < slab.first() + slab.depth() {
                         let plane = slab.plane(0, z.nearest(*next));
                         let rows = (0..y.to).map(|row| &plane[y.nearest(row) * x.from..][..x.from]);
-                        let labels: Vec<u8> = rows.flat_map(|row| (0..x.to).map(|column| row[x.nearest(column)])).collect();
-                        write(&labels)?;
+                        let labels = rows.flat_map(|row| (0..x.to).map(|column| row[x.nearest(column)]));
+                        write(Finished::only(&self.restoring.time(|| labels.collect::<Vec<u8>>())))?;
                         *next += 1;
                     }
                 }
@@ -96,14 +141,46 @@ impl<'v> LabelPlanes<'v> {
                 }
                 if restored.slab.add(window, &scores.scores)? {
                     drop(scores);
-                    restored.each(|mut scores| {
+                    restored.each(&self.restoring, |mut scores| {
                         self.is_logit.then(|| to_probabilities(&mut scores.scores));
-                        write(&self.labeller.label(&scores).values)
+                        let labels = &self.labeller.label(&scores).values;
+                        if self.wanted == Wanted::Labels {
+                            return write(Finished::only(labels));
+                        }
+                        match self.activation {
+                            ScoreActivation::Softmax => self.pool.install(|| softmax(&mut scores.scores, scores.valid.len())),
+                            ScoreActivation::Sigmoid if !self.is_logit => to_probabilities(&mut scores.scores),
+                            ScoreActivation::Sigmoid | ScoreActivation::None => {}
+                        }
+                        write(Finished { labels, probabilities: &self.labeller.probabilities(&scores) })
                     })?;
                 }
             }
         }
         Ok(())
+    }
+}
+
+/// Whether scores wait until their planes are whole, and not their labels.
+fn are_scores_held(volume: &Volume, wanted: Wanted) -> bool {
+    wanted == Wanted::Probabilities || volume.is_resampled() && volume.labels() == LabelResampling::Scores
+}
+
+/// Makes logits, `(classes, pixels)`, probabilities of classes that exclude each other.
+fn softmax(logits: &mut [f32], pixels: usize) {
+    let mut largest = vec![f32::NEG_INFINITY; pixels];
+    for plane in logits.chunks_exact(pixels) {
+        largest.iter_mut().zip(plane).for_each(|(largest, logit)| *largest = largest.max(*logit));
+    }
+    logits.par_chunks_exact_mut(pixels).for_each(|plane| {
+        plane.iter_mut().zip(&largest).for_each(|(logit, largest)| *logit = (*logit - largest).exp());
+    });
+    let mut sums = vec![0.0; pixels];
+    for plane in logits.chunks_exact(pixels) {
+        sums.iter_mut().zip(plane).for_each(|(sum, share)| *sum += share);
+    }
+    for plane in logits.chunks_exact_mut(pixels) {
+        plane.iter_mut().zip(&sums).for_each(|(share, sum)| *share /= sum);
     }
 }
 
@@ -118,7 +195,7 @@ struct Restored<'v> {
     slab: Slab<f32>,
     channels: usize,
     /// From the grid to the volume's own voxels.
-    z: Line,
+    planes: Vec<Taps>,
     rows: Vec<Taps>,
     columns: Vec<Taps>,
     width: usize,
@@ -132,13 +209,17 @@ struct Restored<'v> {
 impl<'v> Restored<'v> {
     fn new(volume: &Volume, channels: usize, size: Size, pool: &'v ThreadPool) -> Self {
         let lines = volume.lines();
-        let [z, y, x] = [lines.z, lines.y, lines.x].map(Line::reversed);
+        let taps = |axis: usize, line: Line| {
+            let is_nearest = volume.labels() == LabelResampling::Nearest || volume.coarse() == Some(axis);
+            if is_nearest { line.reversed().all_nearest() } else { line.reversed().all() }
+        };
+        let [planes, rows, columns] = [taps(0, lines.z), taps(1, lines.y), taps(2, lines.x)];
         Self {
             slab: Slab::new(channels, size),
             channels,
-            z,
-            rows: y.all(),
-            columns: x.all(),
+            planes,
+            rows,
+            columns,
             width: size.width,
             before: Vec::new(),
             next: 0,
@@ -146,19 +227,17 @@ impl<'v> Restored<'v> {
         }
     }
 
-    /// Calls `label` with the scores of every plane that the slab completes.
-    fn each(&mut self, mut label: impl FnMut(Scores) -> Result<()>) -> Result<()> {
+    /// Calls `label` with the scores of every plane that the slab completes; `clock` measures how long finding them takes.
+    fn each(&mut self, clock: &Clock, mut label: impl FnMut(Scores) -> Result<()>) -> Result<()> {
         let end = self.slab.first() + self.slab.depth();
-        while self.next < self.z.to {
-            let taps = self.z.taps(self.next);
-            if taps.high >= end {
-                break;
-            }
+        while let Some(taps) = self.planes.get(self.next).copied().filter(|taps| taps.high < end) {
             let window = Window { z: self.next, ..Window::plane(0, 0, self.columns.len(), self.rows.len()) };
             let mut scores = vec![0.0; self.channels * window.area()];
-            self.pool.install(|| {
-                let planes = scores.par_chunks_exact_mut(window.area()).enumerate();
-                planes.for_each(|(channel, plane)| self.restore(plane, channel, taps));
+            clock.time(|| {
+                self.pool.install(|| {
+                    let planes = scores.par_chunks_exact_mut(window.area()).enumerate();
+                    planes.for_each(|(channel, plane)| self.restore(plane, channel, taps));
+                });
             });
             let valid = scores[..window.area()].iter().map(|score| score.is_finite()).collect();
             label(Scores { window, scores, valid })?;

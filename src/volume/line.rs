@@ -41,13 +41,20 @@ impl Line {
         let place = (at as f64 + 0.5) * self.from as f64 / self.to as f64 - 0.5;
         let place = place.clamp(0.0, (self.from - 1) as f64);
         let low = place.floor() as usize;
-        Taps { low, high: (low + 1).min(self.from - 1), weight: (place - low as f64) as f32 }
+        let weight = (place - low as f64) as f32;
+        // What does not count is not looked at: it may be no number.
+        Taps { low, high: if weight > 0.0 { low + 1 } else { low }, weight }
     }
 
     /// The nearest voxel that there is; of two, the later one.
     pub(super) fn nearest(self, at: usize) -> usize {
         // The centre in halves of a wanted voxel: whole numbers throughout.
         ((2 * at + 1) * self.from / (2 * self.to)).min(self.from - 1)
+    }
+
+    /// The nearest voxel of each wanted one, as taps.
+    pub(super) fn all_nearest(self) -> Vec<Taps> {
+        (0..self.to).map(|at| self.nearest(at)).map(|at| Taps { low: at, high: at, weight: 0.0 }).collect()
     }
 
     /// The taps of all wanted voxels.

@@ -79,21 +79,22 @@ impl<'v> Planes<'v> {
         }
         let find = |stored: usize| self.resized.iter().find(|plane| plane.z == stored).map_or(&[][..], |plane| &plane.values);
         let mut out = vec![0.0; find(low).len()];
-        mix(&mut out, find(low), find(high), weight);
+        self.volume.clocks().resampling.time(|| mix(&mut out, find(low), find(high), weight));
         Ok(out)
     }
 
     /// A stored plane, prepared, with the grid's rows and columns.
     fn read(&mut self, z: usize) -> Result<Vec<f32>> {
         let mut values = self.stored.read(z..z + 1)?;
-        apply(self.steps, &mut values);
+        let clocks = self.volume.clocks();
+        clocks.preparing.time(|| apply(self.steps, &mut values));
         let lines = self.volume.lines();
         let Line { from: width, .. } = lines.x;
         if lines.y.is_same() && lines.x.is_same() {
             return Ok(values);
         }
         let mut out = vec![0.0; lines.y.to * lines.x.to];
-        resize(&mut out, &values, &self.rows, &self.columns, width);
+        clocks.resampling.time(|| resize(&mut out, &values, &self.rows, &self.columns, width));
         Ok(out)
     }
 }

@@ -1,21 +1,23 @@
 //! One volume, from file to labels.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use std::{fs, io};
 
 use rayon::ThreadPoolBuilder;
 use serde_json::{Value, json};
-use swath_models::{Arithmetic, Axes, Executor as _, Extent, Fused, Model, ModelCard, Oriented, PixelType, VolumeInput};
+use swath_models::{
+    Arithmetic, Augmentation, Augmented, Axes, Executor, Extent, Fused, Model, ModelCard, Oriented, PixelType, VolumeInput,
+};
 use swath_volumes::{LabelClass, QuickLook};
 
 use super::after::{AfterSteps, Kept};
-use super::file::LabelFile;
-use super::labels::LabelPlanes;
+use super::file::{LabelFile, ProbabilityFile};
+use super::labels::{LabelPlanes, Wanted};
 use super::planes::Planes;
 use super::report::{ClassVolume, VolumeReport};
 use super::scratch::{LabelScratch, SLAB};
-use super::source::{Volume, VolumeChoice};
+use super::source::{ReaderClocks, Volume, VolumeChoice};
 use crate::digest::Digest;
 use crate::outputs::check_files;
 use crate::pipeline::{self, Observer};
@@ -24,7 +26,7 @@ use crate::segment::Origin;
 use crate::sink::{Unpublished, colours, prepare_text};
 use crate::source::RasterSource as _;
 use crate::stac::item_path;
-use crate::{Error, Existing, Result, Stage, Timings, Version, heap};
+use crate::{Error, Existing, LayerEncoding, Result, Stage, Timings, Version, heap};
 
 /// What of the file beside the labels these follow from.
 const IDENTITY: [&str; 6] = ["swath", "source", "source_version", "frame", "model", "parameters"];
@@ -32,14 +34,23 @@ const IDENTITY: [&str; 6] = ["swath", "source", "source_version", "frame", "mode
 /// SHA-256 of the label volume.
 const DIGEST: &str = "labels_sha256";
 
+/// SHA-256 of the volume of probabilities.
+const PROBABILITY_DIGEST: &str = "probabilities_sha256";
+
 /// A model that is ready to label volumes. Unlike for scenes, tiles are stitched as the network gives their scores (logits, if the card says that a
 /// softmax or sigmoid is lacking), as MONAI and nnU-Net do.
-#[derive(Debug)]
 pub struct VolumeSegmenter {
     card: ModelCard,
     input: VolumeInput,
-    executor: Fused,
+    executor: Box<dyn Executor>,
+    augmentation: Augmentation,
     origin: Origin,
+}
+
+impl std::fmt::Debug for VolumeSegmenter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("VolumeSegmenter").field("card", &self.card).field("augmentation", &self.augmentation).finish_non_exhaustive()
+    }
 }
 
 /// Where the labels of a volume go.
@@ -48,6 +59,9 @@ pub struct VolumeOutput {
     /// The label volume: `.nii` or `.nii.gz`, or `.dcm` for a segmentation of DICOM images. What says how it was made goes beside it, with the ending
     /// `.json`.
     pub path: PathBuf,
+    /// The probability of each class, 4-D, a volume for each class in the order of the card: `.nii` or `.nii.gz`. They are those of the mean scores, before
+    /// anything is done with labels.
+    pub probabilities: Option<PathBuf>,
     /// A picture of three orthogonal slices with the labels over them: `.png`.
     pub quick_look: Option<PathBuf>,
     /// What is done with labels when all are found.
@@ -72,11 +86,13 @@ impl VolumeOutput {
     pub fn check(&self, volume: &Volume) -> Result<()> {
         let input = &volume.profile().path;
         LabelFile::check(&self.path, volume)?;
+        self.probabilities.iter().try_for_each(|path| ProbabilityFile::check(path, volume))?;
         let canonical = |path: &Path| fs::canonicalize(path).ok();
-        if canonical(&self.path).is_some_and(|output| canonical(input) == Some(output)) {
-            return Err(Error::OutputIsScene { output: self.path.clone(), scene: input.clone() });
+        let volumes = || [&self.path].into_iter().chain(&self.probabilities);
+        if let Some(output) = volumes().find(|path| canonical(path).is_some_and(|output| canonical(input) == Some(output))) {
+            return Err(Error::OutputIsScene { output: output.clone(), scene: input.clone() });
         }
-        let files: Vec<PathBuf> = [self.path.clone(), self.item()].into_iter().chain(self.quick_look.clone()).collect();
+        let files: Vec<PathBuf> = volumes().cloned().chain([self.item()]).chain(self.quick_look.clone()).collect();
         check_files(&files, self.existing)
     }
 }
@@ -89,9 +105,21 @@ impl VolumeSegmenter {
     pub fn open(folder: &Path, arithmetic: Arithmetic) -> Result<Self> {
         let Model { card, graph, weights } = Model::read(folder)?;
         let Some(input) = card.volume.clone() else { return Err(Error::NoVolumes { model: card.name }) };
-        let executor = Fused::new(graph, &weights, arithmetic)?;
+        let executor = Box::new(Fused::new(graph, &weights, arithmetic)?);
         let origin = Origin::of(folder, &card)?;
-        Ok(Self { card, input, executor, origin })
+        Ok(Self { card, input, executor, augmentation: Augmentation::none(), origin })
+    }
+
+    /// The same, with each tile looked at in several views whose scores are averaged, as nnU-Net does.
+    ///
+    /// # Errors
+    /// If the network cannot be run on such views.
+    pub fn augmented(self, augmentation: Augmentation) -> Result<Self> {
+        if augmentation.is_none() {
+            return Ok(self);
+        }
+        let executor = Box::new(Augmented::new(self.executor, augmentation.clone())?);
+        Ok(Self { executor, augmentation, ..self })
     }
 
     /// What the model needs and what its labels mean.
@@ -118,18 +146,21 @@ impl VolumeSegmenter {
         if request.window.is_some() {
             return not("a window");
         }
-        if request.layers.probabilities.is_some() || request.layers.confidence.is_some() {
-            return not("probabilities or confidence");
+        if request.layers.probabilities == Some(LayerEncoding::U8) {
+            return not("probabilities in 8 bits");
         }
-        let executor = Oriented::new(&self.executor, volume.orientation());
+        if request.layers.confidence.is_some() {
+            return not("confidence");
+        }
+        let executor = Oriented::new(self.executor.as_ref(), volume.orientation());
         let tile = self.input.tile.filter(|_| request.tile.is_none());
         let executor = tile.into_iter().fold(executor, |executor, tile| executor.with_tile(Axes::from_array(tile)));
         let stored = Stored { bytes: volume.stored_profile().sample.bytes(), pixels: PixelType::F32 };
-        let storage = Storage::Volume(self.memory(volume, request.threads, after));
+        let storage = Storage::Volume(self.memory(volume, Wanted::of(request.layers), request.threads, after));
         Plan::with_profile(volume.profile(), storage, stored, &executor, request)
     }
 
-    fn memory(&self, volume: &Volume, threads: usize, after: AfterSteps) -> VolumeMemory {
+    fn memory(&self, volume: &Volume, wanted: Wanted, threads: usize, after: AfterSteps) -> VolumeMemory {
         let channels = self.executor.graph().output_channels();
         let (stored, grid) = (volume.size(), volume.profile().size);
         let own = stored.height * stored.width * size_of::<f32>();
@@ -140,9 +171,9 @@ impl VolumeSegmenter {
         // Runs of equal labels: of twelve bytes each, one for every eight voxels, which is more than anatomy has.
         let runs = if after.is_none() { 0 } else { stored.area() / 8 * 12 };
         VolumeMemory {
-            fixed: 2 * own + beside * plane + LabelPlanes::fixed_bytes(volume, channels, threads),
+            fixed: 2 * own + beside * plane + LabelPlanes::fixed_bytes(volume, channels, wanted, threads),
             read: plane,
-            finished: LabelPlanes::plane_bytes(volume, channels),
+            finished: LabelPlanes::plane_bytes(volume, channels, wanted),
             // Labels as they are read and written, and blocks that are being compressed.
             finish: 4 * labels + runs,
         }
@@ -168,9 +199,13 @@ impl VolumeSegmenter {
         if IDENTITY.iter().any(|field| found.get(*field) != expected.get(*field)) {
             return Ok(None);
         }
-        let digest = digest(&output.path).map_err(error(&output.path))?;
-        let is_same = found.get(DIGEST).and_then(Value::as_str) == Some(&digest);
-        Ok(found.get("classes").filter(|_| is_same).and_then(|classes| serde_json::from_value(classes.clone()).ok()))
+        for (field, path) in [(DIGEST, Some(&output.path)), (PROBABILITY_DIGEST, output.probabilities.as_ref())] {
+            let Some(path) = path else { continue };
+            if !path.exists() || found.get(field).and_then(Value::as_str) != Some(&digest(path).map_err(error(path))?) {
+                return Ok(None);
+            }
+        }
+        Ok(found.get("classes").and_then(|classes| serde_json::from_value(classes.clone()).ok()))
     }
 
     /// Labels a volume. The label volume appears when it is complete.
@@ -182,12 +217,20 @@ impl VolumeSegmenter {
         output.check(volume)?;
         let channels = self.executor.graph().output_channels();
         let pool = ThreadPoolBuilder::new().num_threads(plan.threads).build()?;
+        let wanted = if output.probabilities.is_some() { Wanted::Probabilities } else { Wanted::Labels };
         let mut labels = LabelScratch::create(&output.path, volume.size())?;
-        let mut planes = LabelPlanes::new(&self.card, volume, channels, &pool);
-        let executor = Oriented::new(&self.executor, volume.orientation());
+        let mut planes = LabelPlanes::new(&self.card, volume, channels, wanted, &pool);
+        let classes = self.classes();
+        let create = |path: &PathBuf| ProbabilityFile::create(path, volume, &classes, output.existing);
+        let mut probabilities = output.probabilities.as_ref().map(create).transpose()?;
+        let executor = Oriented::new(self.executor.as_ref(), volume.orientation());
         let timings = pipeline::run(volume, &executor, &self.card.scaling, plan, observer, |scores| {
-            planes.take(scores, |finished| labels.append(finished))
+            planes.take(scores, |finished| {
+                labels.append(finished.labels)?;
+                probabilities.as_mut().map_or(Ok(()), |file| file.write(finished.probabilities))
+            })
         })?;
+        let timings = apart(volume, planes.restoring(), timings);
         drop(planes);
         self.executor.trim();
         heap::trim();
@@ -198,7 +241,8 @@ impl VolumeSegmenter {
         let voxel = volume.stored_profile().affine.voxel_volume();
         output.after.apply(&mut labels, volume.size(), voxel, &self.card)?;
         let file = Unpublished::create(&output.path, output.existing)?;
-        let counts = pool.install(|| self.write(volume, &labels, file.part(), output))?;
+        let counts = pool.install(|| self.write(volume, &labels, &classes, file.part(), output))?;
+        let probabilities = pool.install(|| probabilities.map(ProbabilityFile::finish).transpose())?;
         let class = |class: &swath_models::Class| {
             let voxels = counts[usize::from(class.value)];
             ClassVolume { value: class.value, name: class.name.clone(), voxels, ml: voxels as f64 * voxel / 1000.0 }
@@ -206,10 +250,15 @@ impl VolumeSegmenter {
         let classes: Vec<ClassVolume> = self.card.classes.iter().map(class).collect();
         let nodata = volume.size().area() as u64 - classes.iter().map(|class| class.voxels).sum::<u64>();
         let mut item = self.describe(volume, plan, output, &classes, nodata);
-        let written = |source| Error::File { action: "read", path: file.part().to_owned(), source };
-        item[DIGEST] = digest(file.part()).map_err(written)?.into();
+        for (field, file) in [(DIGEST, Some(&file)), (PROBABILITY_DIGEST, probabilities.as_ref())] {
+            if let Some(part) = file.map(Unpublished::part) {
+                let written = |source| Error::File { action: "read", path: part.to_owned(), source };
+                item[field] = digest(part).map_err(written)?.into();
+            }
+        }
         let text = serde_json::to_string_pretty(&item).unwrap_or_default();
         let item = prepare_text(&output.item(), &format!("{text}\n"), output.existing)?;
+        probabilities.map_or(Ok(()), Unpublished::publish)?;
         file.publish()?;
         item.publish()?;
         let finishing = Stage { threads: plan.threads, busy: finishing.elapsed(), ..Stage::default() };
@@ -217,23 +266,34 @@ impl VolumeSegmenter {
         Ok(VolumeReport { path: output.path.clone(), item: output.item(), classes, nodata, timings })
     }
 
-    /// Writes the label volume to `part`, and the picture, if there is to be one. How often each label occurs.
-    fn write(&self, volume: &Volume, labels: &LabelScratch, part: &Path, output: &VolumeOutput) -> Result<Box<[u64; 256]>> {
+    /// The classes as files have them.
+    fn classes(&self) -> Vec<LabelClass> {
         let colours = colours(&self.card.classes);
         let class = |(class, colour): (&swath_models::Class, &swath_models::Colour)| LabelClass {
             value: class.value.into(),
             name: class.name.clone(),
             colour: Some([colour.red, colour.green, colour.blue]),
         };
-        let classes: Vec<LabelClass> = self.card.classes.iter().zip(&colours).map(class).collect();
-        let mut file = LabelFile::create(part, &output.path, volume, &self.card, &classes)?;
+        self.card.classes.iter().zip(&colours).map(class).collect()
+    }
+
+    /// Writes the label volume to `part`, and the picture, if there is to be one. How often each label occurs.
+    fn write(
+        &self,
+        volume: &Volume,
+        labels: &LabelScratch,
+        classes: &[LabelClass],
+        part: &Path,
+        output: &VolumeOutput,
+    ) -> Result<Box<[u64; 256]>> {
+        let mut file = LabelFile::create(part, &output.path, volume, &self.card, classes)?;
         let mut counts = Box::new([0u64; 256]);
         let mut picture = None;
         if let Some(path) = &output.quick_look {
             let reader = volume.stored().reader(volume.frame())?;
             picture = Some((
                 Unpublished::create(path, output.existing)?,
-                QuickLook::new(volume.stored_profile(), &classes, None),
+                QuickLook::new(volume.stored_profile(), classes, None),
                 reader,
             ));
         }
@@ -269,6 +329,7 @@ impl VolumeSegmenter {
         json!({
             "swath": env!("CARGO_PKG_VERSION"),
             "labels": output.path.file_name().map(|name| name.to_string_lossy()),
+            "probabilities": output.probabilities.as_ref().and_then(|path| path.file_name()).map(|name| name.to_string_lossy()),
             "source": absolute(&stored.path),
             "source_version": version(&stored.path),
             "frame": volume.frame(),
@@ -282,7 +343,9 @@ impl VolumeSegmenter {
                 "grid": [grid.width, grid.height, grid.depth],
                 "tile": [x, y, z],
                 "overlap": [overlap.width, overlap.height, overlap.depth],
+                "gaps": volume.gaps(),
                 "blend": plan.blend.name(),
+                "tta": self.augmentation.to_string(),
                 "device": "cpu",
                 "precision": plan.arithmetic.precision.name(),
                 "convolutions": plan.arithmetic.convolutions.name(),
@@ -294,6 +357,20 @@ impl VolumeSegmenter {
             "nodata_voxels": nodata,
         })
     }
+}
+
+/// Timings in which what reader and sink do beside reading and writing has stages of its own.
+fn apart(volume: &Volume, restoring: Duration, mut timings: Timings) -> Timings {
+    let ReaderClocks { preparing, resampling } = volume.clocks();
+    let (preparing, resampling) = (preparing.take(), resampling.take());
+    timings.reading.busy = timings.reading.busy.saturating_sub(preparing + resampling);
+    timings.scaling.busy += preparing;
+    timings.writing.busy = timings.writing.busy.saturating_sub(restoring);
+    if volume.is_resampled() {
+        timings.resampling = Stage { threads: timings.reading.threads, busy: resampling, ..Stage::default() };
+        timings.restoring = Stage { threads: timings.writing.threads, busy: restoring, ..Stage::default() };
+    }
+    timings
 }
 
 /// Which content a file has, or a folder's files.

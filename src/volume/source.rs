@@ -6,15 +6,19 @@ use std::sync::OnceLock;
 use gdal::raster::GdalDataType;
 use swath_models::{Axes, Intensity, LabelResampling, Orientation, VolumeInput};
 use swath_tiling::{Size, Window};
-use swath_volumes::{Origin, VolumeOptions, VolumeProfile, VolumeSource};
+use swath_volumes::{Gaps, Origin, VolumeOptions, VolumeProfile, VolumeSource};
 
 use super::intensity::Step;
 use super::line::Line;
 use super::measure::measure;
 use super::orientation::orientation;
 use super::planes::Planes;
+use crate::clocks::Clock;
 use crate::source::{BandProfile, Patch, RasterProfile, RasterSource, WindowReader};
 use crate::{Error, Georeference, Result};
+
+/// How much farther apart along one axis voxels lie before scores are no longer interpolated along it, as in nnU-Net.
+const ANISOTROPY: f64 = 3.0;
 
 /// Which volume of a file or folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,6 +27,8 @@ pub struct VolumeChoice {
     pub series: Option<String>,
     /// Of a file with several volumes (4-D `NIfTI`), the one with this number, from 0.
     pub frame: Option<usize>,
+    /// What is done about DICOM slices that are missing, or not equally far apart.
+    pub gaps: Gaps,
 }
 
 /// A volume on the grid that a network sees: its values prepared, resampled to the network's spacing, in the order in which they are stored. Its
@@ -31,6 +37,7 @@ pub struct VolumeChoice {
 pub struct Volume {
     stored: Box<dyn VolumeSource>,
     frame: usize,
+    gaps: Gaps,
     orientation: Orientation,
     /// From stored voxels to the grid's, along the volume's z, y and x.
     lines: Axes<Line>,
@@ -40,7 +47,18 @@ pub struct Volume {
     /// Neighbouring slices that the network takes as bands.
     slices: usize,
     labels: LabelResampling,
+    /// The axis, of z, y and x, along which scores come back from the nearest slice.
+    coarse: Option<usize>,
     profile: RasterProfile,
+    /// What readers have spent on preparing and resampling what they read.
+    clocks: ReaderClocks,
+}
+
+/// The time of readers beyond reading.
+#[derive(Debug, Default)]
+pub(super) struct ReaderClocks {
+    pub(super) preparing: Clock,
+    pub(super) resampling: Clock,
 }
 
 impl Volume {
@@ -49,7 +67,7 @@ impl Volume {
     /// # Errors
     /// If there is none, it is damaged, or the file has several and none is chosen.
     pub(super) fn open(path: &Path, choice: &VolumeChoice, input: &VolumeInput) -> Result<Self> {
-        let mut options = VolumeOptions::default();
+        let mut options = VolumeOptions::default().with_gaps(choice.gaps);
         if let Some(series) = &choice.series {
             options = options.with_series(series);
         }
@@ -60,11 +78,13 @@ impl Volume {
         }
         let frame = own.frame(choice.frame)?;
         let orientation = orientation(input.axes, own.affine.orientation())?;
+        let mut coarse = None;
         let lengths = Axes { z: own.size.z, y: own.size.y, x: own.size.x };
         let lines = match (input.spacing, input.size) {
             (Some(wanted), _) => {
                 let [x, y, z] = own.affine.spacing();
                 let wanted = orientation.to_raster(Axes::from_array(wanted));
+                coarse = coarse_axis(wanted.into_array()).or_else(|| coarse_axis([z, y, x]));
                 let line = |(length, (spacing, wanted))| Line::respaced(length, spacing, wanted);
                 lengths.zip(Axes { z, y, x }.zip(wanted)).map(line)
             }
@@ -87,7 +107,7 @@ impl Volume {
             acquired: None,
         };
         let (slices, intensity, labels) = (input.slices.unwrap_or(1), input.intensity.clone(), input.labels);
-        Ok(Self { stored, frame, orientation, lines, intensity, steps: OnceLock::new(), slices, labels, profile })
+        Ok(Self { stored, frame, gaps: choice.gaps, orientation, lines, intensity, steps: OnceLock::new(), slices, labels, coarse, profile, clocks: ReaderClocks::default() })
     }
 
     /// What is known of the volume as it is stored.
@@ -127,8 +147,21 @@ impl Volume {
         self.frame
     }
 
+    /// What was done about slices that are missing, as what says how labels were made has it.
+    pub(super) fn gaps(&self) -> &'static str {
+        match self.gaps {
+            Gaps::Refuse => "refuse",
+            Gaps::Fill => "fill",
+            Gaps::Resample => "resample",
+        }
+    }
+
     pub(super) fn lines(&self) -> Axes<Line> {
         self.lines
+    }
+
+    pub(super) fn clocks(&self) -> &ReaderClocks {
+        &self.clocks
     }
 
     pub(super) fn slices(&self) -> usize {
@@ -139,6 +172,11 @@ impl Volume {
         self.labels
     }
 
+    /// The axis, of z, y and x, along which scores come back from the nearest slice.
+    pub(super) fn coarse(&self) -> Option<usize> {
+        self.coarse
+    }
+
     /// What is done to stored values; measured when it is first asked for.
     pub(super) fn steps(&self) -> Result<&[Step]> {
         if let Some(steps) = self.steps.get() {
@@ -147,6 +185,16 @@ impl Volume {
         let steps = measure(self.stored(), self.frame, &self.intensity)?;
         Ok(self.steps.get_or_init(|| steps))
     }
+}
+
+/// The one axis along which voxels lie so far apart that nnU-Net interpolates no scores along it: the widest distance is more than three times the
+/// narrowest, and no other axis has it (`determine_do_sep_z_and_axis`).
+fn coarse_axis(spacing: [f64; 3]) -> Option<usize> {
+    let widest = spacing.iter().copied().fold(0.0, f64::max);
+    let narrowest = spacing.iter().copied().fold(f64::INFINITY, f64::min);
+    let axes: Vec<usize> = (0..3).filter(|axis| spacing[*axis].total_cmp(&widest).is_eq()).collect();
+    let [axis] = axes[..] else { return None };
+    (widest > ANISOTROPY * narrowest).then_some(axis)
 }
 
 impl RasterSource for Volume {

@@ -68,6 +68,22 @@ pub(crate) struct Labels {
 
 /// Reads a label volume of bytes.
 pub(crate) fn read_labels(path: &Path) -> Labels {
+    let (header, values) = read(path, 2);
+    Labels { header, values }
+}
+
+/// Reads the volumes of a 4-D file of floats.
+pub(crate) fn read_floats(path: &Path) -> Vec<Vec<f32>> {
+    let (header, values) = read(path, 16);
+    let [axes, width, height, depth, count] =
+        [40, 42, 44, 46, 48].map(|at| i16::from_le_bytes([header[at], header[at + 1]]) as usize);
+    assert_eq!((axes, values.len()), (4, 4 * width * height * depth * count));
+    let values: Vec<f32> = values.chunks_exact(4).map(|value| f32::from_le_bytes(value.try_into().unwrap())).collect();
+    values.chunks_exact(width * height * depth).map(<[f32]>::to_vec).collect()
+}
+
+/// The header and the stored values of a file of this type.
+fn read(path: &Path, data_type: i16) -> (Vec<u8>, Vec<u8>) {
     let mut bytes = fs::read(path).unwrap();
     if bytes.starts_with(&[0x1f, 0x8b]) {
         let mut plain = Vec::new();
@@ -75,9 +91,9 @@ pub(crate) fn read_labels(path: &Path) -> Labels {
         bytes = plain;
     }
     assert_eq!(&bytes[344..348], b"n+1\0");
-    assert_eq!(i16::from_le_bytes([bytes[70], bytes[71]]), 2, "{}: bytes", path.display());
+    assert_eq!(i16::from_le_bytes([bytes[70], bytes[71]]), data_type, "{}", path.display());
     let offset = f32::from_le_bytes(bytes[108..112].try_into().unwrap()) as usize;
     let values = bytes.split_off(offset);
     bytes.truncate(348);
-    Labels { header: bytes, values }
+    (bytes, values)
 }

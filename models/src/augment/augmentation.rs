@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::symmetry::{Mirror, Order, Symmetry};
 
-/// Views of a tile whose probabilities are averaged: `flips`, `hflip` or `d4`, and `scales=A,B,..`, joined by `+`; each turn at each scale.
+/// Views of a tile whose scores are averaged: `flips`, `hflip`, `d4` or `mirrors`, and `scales=A,B,..`, joined by `+`; each turn at each scale.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Augmentation {
     turns: Turns,
@@ -23,6 +23,8 @@ enum Turns {
     Flips,
     /// By all right angles, mirrored and not.
     Square,
+    /// Mirrored along every choice of depth, height and width, as nnU-Net does.
+    Mirrors,
 }
 
 /// One view of a tile.
@@ -72,6 +74,10 @@ impl Augmentation {
         self.turns != Turns::None
     }
 
+    pub(super) fn mirrors_depth(&self) -> bool {
+        self.turns == Turns::Mirrors
+    }
+
     pub(super) fn exchanges(&self) -> bool {
         self.turns == Turns::Square
     }
@@ -81,15 +87,17 @@ impl Turns {
     fn symmetries(self) -> impl Iterator<Item = Symmetry> {
         let [no, yes] = [Mirror::No, Mirror::Yes];
         let flips = [(no, no), (no, yes), (yes, no), (yes, yes)];
-        let (flips, orders): (&[_], &[_]) = match self {
-            Self::None => (&flips[..1], &[Order::Kept]),
-            Self::Sideways => (&flips[..2], &[Order::Kept]),
-            Self::Flips => (&flips, &[Order::Kept]),
-            Self::Square => (&flips, &[Order::Kept, Order::Exchanged]),
+        let (flips, slices, orders): (&[_], &[_], &[_]) = match self {
+            Self::None => (&flips[..1], &[no], &[Order::Kept]),
+            Self::Sideways => (&flips[..2], &[no], &[Order::Kept]),
+            Self::Flips => (&flips, &[no], &[Order::Kept]),
+            Self::Square => (&flips, &[no], &[Order::Kept, Order::Exchanged]),
+            Self::Mirrors => (&flips, &[no, yes], &[Order::Kept]),
         };
-        let all = orders
-            .iter()
-            .flat_map(|axes| flips.iter().map(|(rows, columns)| Symmetry { rows: *rows, columns: *columns, axes: *axes }));
+        let turns = orders.iter().flat_map(|axes| slices.iter().map(move |slices| (*axes, *slices)));
+        let all = turns.flat_map(|(axes, slices)| {
+            flips.iter().map(move |(rows, columns)| Symmetry { slices, rows: *rows, columns: *columns, axes })
+        });
         all.collect::<Vec<_>>().into_iter()
     }
 }
@@ -112,8 +120,9 @@ impl FromStr for Augmentation {
                 ("hflip", None) => augmentation.turns = Turns::Sideways,
                 ("flips", None) => augmentation.turns = Turns::Flips,
                 ("d4", None) => augmentation.turns = Turns::Square,
+                ("mirrors", None) => augmentation.turns = Turns::Mirrors,
                 ("scales", Some(list)) => augmentation.scales = parse_scales(list)?,
-                _ => return Err(format!("expected none, hflip, flips, d4 or scales=A,B,.., joined by +, got `{part}`")),
+                _ => return Err(format!("expected none, hflip, flips, d4, mirrors or scales=A,B,.., joined by +, got `{part}`")),
             }
         }
         Ok(augmentation)
@@ -140,6 +149,7 @@ impl fmt::Display for Augmentation {
             Turns::Sideways => Some("hflip"),
             Turns::Flips => Some("flips"),
             Turns::Square => Some("d4"),
+            Turns::Mirrors => Some("mirrors"),
         };
         let scales = self.scales.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
         match (turns, self.scales == [1.0]) {

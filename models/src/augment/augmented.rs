@@ -4,9 +4,9 @@ use super::Augmentation;
 use super::augmentation::View;
 use super::bilinear::resize;
 use crate::geometry::lcm;
-use crate::{Arithmetic, Axes, Error, Executor, Extent, Geometry, Graph, Padding, Reach, Result, Tensor};
+use crate::{Arithmetic, Axes, Error, Executor, Extent, Geometry, Graph, Padding, Rank, Reach, Result, Tensor};
 
-/// Runs a network on several views of each tile (mirrored, turned, resized) and averages what it says of every pixel.
+/// Runs a network on several views of each tile (mirrored, turned, resized) and averages what it says of every pixel or voxel.
 ///
 /// The views are taken one after the other and summed in one order, so that the result has the same bits wherever a tile is cut, as far as the
 /// network's has. Views of another scale lie on grids that depend on the tile: with them a tile's scores do, too.
@@ -23,11 +23,11 @@ impl std::fmt::Debug for Augmented {
 }
 
 impl Augmented {
-    /// `inner` on all views of `augmentation`; its scores have to be probabilities, for means of others mean nothing.
+    /// `inner` on all views of `augmentation`. Its scores are averaged as they are: probabilities of scenes, of volumes logits as in nnU-Net.
     ///
     /// # Errors
     /// If the network takes no such views: it loses unlike margins at opposite sides and is to be mirrored, is unlike along its axes and is to be
-    /// turned, or has a fixed extent or margins and is to be resized.
+    /// turned, or has a fixed extent or margins and is to be resized; or it has no depth that could be mirrored.
     pub fn new(inner: Box<dyn Executor>, augmentation: Augmentation) -> Result<Self> {
         let geometry = geometry(inner.as_ref(), &augmentation)?;
         Ok(Self { inner, augmentation, geometry })
@@ -141,7 +141,15 @@ fn geometry(inner: &dyn Executor, augmentation: &Augmentation) -> Result<Geometr
     let fail = |expected, got: String| {
         Err(Error::Augmentation { views: augmentation.to_string(), network: inner.graph().name().to_owned(), expected, got })
     };
-    let Axes { y, x, .. } = geometry.margin;
+    let Axes { z, y, x } = geometry.margin;
+    if augmentation.mirrors_depth() {
+        if inner.graph().rank() == Rank::Planar {
+            return fail("a network of volumes", "one of planes".into());
+        }
+        if z.before != z.after {
+            return fail("the same margin at opposite sides", format!("{} in front and {} behind", z.before, z.after));
+        }
+    }
     let Axes { y: height, x: width, .. } = inner.fixed();
     let only = || [width, height].map(|length| length.map_or_else(|| "any".into(), |length| length.to_string())).join(" x ");
     if augmentation.mirrors() && [y, x].iter().any(|margin| margin.before != margin.after) {
@@ -175,11 +183,12 @@ fn geometry(inner: &dyn Executor, augmentation: &Augmentation) -> Result<Geometr
         // What sees to the left sees to the right when it is mirrored.
         let both = |side: Padding| Padding { before: side.before.max(side.after), after: side.before.max(side.after) };
         let [mut y, mut x] = [both(halo.y), both(halo.x)];
+        let z = if augmentation.mirrors_depth() { both(halo.z) } else { halo.z };
         if augmentation.exchanges() {
             let most = if y.before > x.before { y } else { x };
             (y, x) = (most, most);
         }
-        *halo = Axes { y, x, ..*halo };
+        *halo = Axes { z, y, x };
         geometry.see_mirrored();
     }
     Ok(geometry)

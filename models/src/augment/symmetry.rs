@@ -1,10 +1,12 @@
-//! The eight ways to lay a square on itself.
+//! The ways to lay a box with square planes on itself that keep its depth.
 
 use crate::{Extent, Result, Shape, Tensor};
 
-/// How planes are turned: mirrored along one axis, both or none, then perhaps with rows and columns exchanged.
+/// How a tile is turned: mirrored along some of its axes, then perhaps with rows and columns exchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Symmetry {
+    /// The last slice first.
+    pub(super) slices: Mirror,
     /// The last row first.
     pub(super) rows: Mirror,
     /// The last column first.
@@ -36,7 +38,7 @@ impl Mirror {
 }
 
 impl Symmetry {
-    pub(super) const NONE: Self = Self { rows: Mirror::No, columns: Mirror::No, axes: Order::Kept };
+    pub(super) const NONE: Self = Self { slices: Mirror::No, rows: Mirror::No, columns: Mirror::No, axes: Order::Kept };
 
     /// The extent of what is turned.
     pub(super) fn extent(self, Extent { z, y, x }: Extent) -> Extent {
@@ -46,7 +48,7 @@ impl Symmetry {
         }
     }
 
-    /// Turns every plane.
+    /// Turns a tile.
     pub(super) fn turn(self, tensor: &Tensor) -> Result<Tensor> {
         let from = tensor.shape();
         let to = Shape { extent: self.extent(from.extent), ..from };
@@ -56,7 +58,7 @@ impl Symmetry {
         })
     }
 
-    /// Turns every plane back.
+    /// Turns a tile back.
     pub(super) fn turn_back(self, tensor: &Tensor) -> Result<Tensor> {
         let from = tensor.shape();
         // Exchanging twice is none.
@@ -71,14 +73,17 @@ impl Symmetry {
         }
     }
 
-    /// Fills a tensor with the values of another's planes, from the places that `source` says.
+    /// Fills a tensor with the values of another's planes, each from the places that `source` says.
     fn copy(self, tensor: &Tensor, to: Shape, source: impl Fn(usize, usize) -> (usize, usize)) -> Result<Tensor> {
         if self == Self::NONE {
             return Ok(tensor.clone());
         }
         let (from, extent) = (tensor.shape().extent, to.extent);
         let mut data = Vec::with_capacity(to.elements());
-        for plane in tensor.data().chunks_exact(from.y * from.x) {
+        let slice = from.y * from.x;
+        for at in 0..to.channels * extent.z {
+            let (channel, z) = (at / extent.z, self.slices.place(at % extent.z, extent.z));
+            let plane = &tensor.data()[(channel * from.z + z) * slice..][..slice];
             for y in 0..extent.y {
                 data.extend((0..extent.x).map(|x| {
                     let (y, x) = source(y, x);
