@@ -36,7 +36,8 @@ fn write_slice(folder: &Path, number: usize, along: f64, value: impl Fn(usize, u
     let mut set = |tag, vr, value: PrimitiveValue| {
         object.put(DataElement::new(tag, vr, value));
     };
-    let place = [0.48, -0.64, 0.6].iter().zip([-30.5, 12.25, 100.0]).map(|(normal, first)| format!("{:.6}", first + normal * along));
+    let place =
+        [0.48, -0.64, 0.6].iter().zip([-30.5, 12.25, 100.0]).map(|(normal, first)| format!("{:.6}", first + normal * along));
     let values = (0..SIZE[0] * SIZE[1]).map(|at| (value(at % SIZE[0], at / SIZE[0]) - AIR) as u16).collect::<Vec<_>>();
     set(tags::SOP_INSTANCE_UID, VR::UI, format!("1.2.826.0.1.3680043.8.498.77.{number}").into());
     set(tags::INSTANCE_NUMBER, VR::IS, number.to_string().into());
@@ -90,7 +91,8 @@ fn assert_frames_are_their_images(segmentation: &Path, images: &Path) -> usize {
         .map(|image| (text(&image, tags::SOP_INSTANCE_UID), image))
         .collect();
     // Segments are named by their label: class_40.
-    let label = |segment: &InMemDicomObject| text(segment, tags::SEGMENT_LABEL).trim_start_matches("class_").parse::<i32>().unwrap();
+    let label =
+        |segment: &InMemDicomObject| text(segment, tags::SEGMENT_LABEL).trim_start_matches("class_").parse::<i32>().unwrap();
     let labels: HashMap<u16, i32> = items(&object, tags::SEGMENT_SEQUENCE)
         .iter()
         .map(|segment| (segment.element(tags::SEGMENT_NUMBER).unwrap().to_int().unwrap(), label(segment)))
@@ -107,7 +109,12 @@ fn assert_frames_are_their_images(segmentation: &Path, images: &Path) -> usize {
         let own = labels[&segment.element(tags::REFERENCED_SEGMENT_NUMBER).unwrap().to_int::<u16>().unwrap()];
         for (pixel, label) in expected(image).into_iter().enumerate() {
             let is_in = bytes[bit / 8] >> (bit % 8) & 1 == 1;
-            assert_eq!(is_in, label == own, "pixel {pixel} of {} in the frame of label {own}", text(image, tags::SOP_INSTANCE_UID));
+            assert_eq!(
+                is_in,
+                label == own,
+                "pixel {pixel} of {} in the frame of label {own}",
+                text(image, tags::SOP_INSTANCE_UID)
+            );
             voxels += usize::from(is_in);
             bit += 1;
         }
@@ -120,7 +127,9 @@ fn assert_frames_are_their_images(segmentation: &Path, images: &Path) -> usize {
 /// Neither the names nor the numbers of the files say where they lie.
 #[test]
 fn frames_of_a_segmentation_are_those_of_their_images() {
-    let folder = slices(&[5.0, 0.0, 10.0, 2.5, 7.5], |number, x, y| [0, 40, 90][(x / 3 + 2 * y + number) % 3] - 7 * i32::from(x == number));
+    let folder = slices(&[5.0, 0.0, 10.0, 2.5, 7.5], |number, x, y| {
+        [0, 40, 90][(x / 3 + 2 * y + number) % 3] - 7 * i32::from(x == number)
+    });
     for options in ["", "--tile 7 --blend flat --overlap 2"] {
         let run = format!("segment case --model model --output labels.dcm --overwrite --max-memory 1GiB --threads 2 {options}");
         swath(folder.path(), &run).succeeds();
@@ -158,7 +167,8 @@ fn gaps_are_refused_or_filled() {
     segment("labels.dcm --gaps fill").succeeds();
     assert_eq!(assert_frames_are_their_images(&folder.path().join("labels.dcm"), &folder.path().join("case")), 4 * 2);
     let uneven = slices(&[0.0, 2.5, 5.5, 8.0, 10.0], |number, _, _| [0, 25, 55, 80, 100][number - 1]);
-    swath(uneven.path(), "segment case --model model --output labels.nii.gz --gaps fill --max-memory 1GiB").fails(2, &["times as much"]);
+    swath(uneven.path(), "segment case --model model --output labels.nii.gz --gaps fill --max-memory 1GiB")
+        .fails(2, &["times as much"]);
     swath(uneven.path(), "segment case --model model --output labels.nii.gz --gaps resample --max-memory 1GiB").succeeds();
     let labels = read_labels(&uneven.path().join("labels.nii.gz")).values;
     let of_each: Vec<u8> = labels.iter().step_by(SIZE[0] * SIZE[1]).copied().collect();

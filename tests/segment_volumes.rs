@@ -257,7 +257,10 @@ fn what_volumes_have_not_is_said() {
         (&format!("{case} labels.nii.gz --bands 1"), ["bands", "case.nii.gz"]),
         (&format!("{case} labels.nii.gz --probabilities p.tif"), [".nii or .nii.gz for probabilities", "p.tif"]),
         (&format!("{case} labels.nii.gz --probabilities case.nii.gz --overwrite"), ["case.nii.gz", "scene"]),
-        (&format!("{case} labels.nii.gz --probabilities p.nii --probability-type u8"), ["probabilities in 8 bits", "case.nii.gz"]),
+        (
+            &format!("{case} labels.nii.gz --probabilities p.nii --probability-type u8"),
+            ["probabilities in 8 bits", "case.nii.gz"],
+        ),
         (&format!("{case} labels.nii.gz --confidence c.nii"), ["confidence", "case.nii.gz"]),
         (&format!("{case} labels.nii.gz --shard 1/2"), ["a shard", "case.nii.gz"]),
         (&format!("{case} labels.nii.gz --frame 1"), ["1 volumes", "number 1"]),
@@ -317,7 +320,11 @@ fn scores_come_back_as_nnunets() {
 
 /// Three scores, whose softmax is nowhere near 0 or 1.
 fn soft() -> Linear {
-    Linear { weights: vec![vec![0.0], vec![0.1], vec![0.2]], bias: vec![0.0, -3.037, -10.081], activation: ScoreActivation::Softmax }
+    Linear {
+        weights: vec![vec![0.0], vec![0.1], vec![0.2]],
+        bias: vec![0.0, -3.037, -10.081],
+        activation: ScoreActivation::Softmax,
+    }
 }
 
 /// Softmax of scores, in double precision.
@@ -361,7 +368,10 @@ fn probabilities_are_those_of_the_scores() {
         }
     }
     let item: Value = serde_json::from_slice(&fs::read(folder.path().join("labels.json")).unwrap()).unwrap();
-    assert_eq!((item["probabilities"].as_str(), item["probabilities_sha256"].as_str().map(str::len)), (Some("probabilities.nii.gz"), Some(64)));
+    assert_eq!(
+        (item["probabilities"].as_str(), item["probabilities_sha256"].as_str().map(str::len)),
+        (Some("probabilities.nii.gz"), Some(64))
+    );
 }
 
 /// Where scores are resampled, probabilities are those of the resampled scores: their largest is the label.

@@ -75,7 +75,13 @@ fn views_are_brought_back_before_they_are_averaged() {
 fn volumes_are_mirrored_along_their_depth_too() {
     let mut builder = Builder::new("corner", Rank::Volumetric, 1);
     let input = builder.input();
-    let head = builder.conv(input, &Scope::root("head"), Conv { kernel: Extent::cube(3), padding: Axes::cube(Padding::both(1)), ..Conv::square(1, 1) }).node();
+    let head = builder
+        .conv(
+            input,
+            &Scope::root("head"),
+            Conv { kernel: Extent::cube(3), padding: Extent::cube(1).map(Padding::both), ..Conv::square(1, 1) },
+        )
+        .node();
     let mut weights = swath_models::Weights::new();
     // The sum of 1, 2 and 4 times the neighbours behind, below and to the right.
     let mut kernel = vec![0.0; 27];
@@ -104,7 +110,10 @@ fn volumes_are_mirrored_along_their_depth_too() {
     assert_close(&mean, &expected);
     assert_eq!(mirrored.flops(extent).unwrap(), 8 * mirrored.graph().cost(extent).unwrap().flops);
     let refused = Augmented::new(Columns::boxed(), "mirrors".parse().unwrap()).unwrap_err().to_string();
-    assert!(refused.starts_with("expected a network of volumes for mirrors of network `columns`, got one of planes"), "{refused}");
+    assert!(
+        refused.starts_with("expected a network of volumes for mirrors of network `columns`, got one of planes"),
+        "{refused}"
+    );
 }
 
 #[test]

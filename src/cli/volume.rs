@@ -221,7 +221,9 @@ impl Job {
         let existing = if args.overwrite { Existing::Overwrite } else { Existing::Refuse };
         let probabilities = match &args.layers.probabilities {
             None => None,
-            Some(Location::Remote(_)) => return Err(Error::NotForVolumes { what: "an output in a store", path: path.into() }.into()),
+            Some(Location::Remote(_)) => {
+                return Err(Error::NotForVolumes { what: "an output in a store", path: path.into() }.into());
+            }
             Some(Location::Local(folder)) if several || args.layers.probabilities.as_ref().is_some_and(Location::is_folder) => {
                 create_folder(folder)?;
                 Some(folder.join(format!("{}_probabilities.nii.gz", volume.stored_profile().name)))

@@ -66,7 +66,8 @@ impl Labels {
                 let Some(place) = places[usize::from(*label)] else { continue };
                 let (y, x) = (at / width, at % width);
                 let is_edge = y == 0 || x == 0 || y + 1 == height || x + 1 == width;
-                let is_inside = || [here[at - 1], here[at + 1], here[at - width], here[at + width], before[at], after[at]] == [*label; 6];
+                let is_inside =
+                    || [here[at - 1], here[at + 1], here[at - width], here[at + width], before[at], after[at]] == [*label; 6];
                 if is_edge || !is_inside() {
                     let window = classes[place].1;
                     surfaces[place].push(((z - window.z) * window.height + y - window.y) * window.width + x - window.x);

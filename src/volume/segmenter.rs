@@ -49,7 +49,10 @@ pub struct VolumeSegmenter {
 
 impl std::fmt::Debug for VolumeSegmenter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("VolumeSegmenter").field("card", &self.card).field("augmentation", &self.augmentation).finish_non_exhaustive()
+        f.debug_struct("VolumeSegmenter")
+            .field("card", &self.card)
+            .field("augmentation", &self.augmentation)
+            .finish_non_exhaustive()
     }
 }
 

@@ -107,7 +107,20 @@ impl Volume {
             acquired: None,
         };
         let (slices, intensity, labels) = (input.slices.unwrap_or(1), input.intensity.clone(), input.labels);
-        Ok(Self { stored, frame, gaps: choice.gaps, orientation, lines, intensity, steps: OnceLock::new(), slices, labels, coarse, profile, clocks: ReaderClocks::default() })
+        Ok(Self {
+            stored,
+            frame,
+            gaps: choice.gaps,
+            orientation,
+            lines,
+            intensity,
+            steps: OnceLock::new(),
+            slices,
+            labels,
+            coarse,
+            profile,
+            clocks: ReaderClocks::default(),
+        })
     }
 
     /// What is known of the volume as it is stored.
