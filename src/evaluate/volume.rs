@@ -1,11 +1,11 @@
 //! Label volumes beside a reference.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Serialize;
 use swath_tiling::{Size, Window};
-use swath_volumes::{VolumeOptions, VolumeSource};
+use swath_volumes::{VolumeOptions, VolumeProfile, VolumeSource};
 
 use super::surface::{Mask, distances, quantile};
 use crate::{Error, Result};
@@ -33,7 +33,6 @@ pub struct ClassAgreement {
 
 /// Labels of a volume, in memory.
 struct Labels {
-    path: PathBuf,
     source: Box<dyn VolumeSource>,
     values: Vec<u16>,
 }
@@ -55,7 +54,7 @@ impl Labels {
                 values.push(label);
             }
         }
-        Ok(Self { path: path.into(), source, values })
+        Ok(Self { source, values })
     }
 
     fn size(&self) -> Size {
@@ -90,14 +89,15 @@ struct Found {
 /// If a volume cannot be read or holds what is no label, or they do not have the same voxels.
 pub fn compare_volumes(prediction: &Path, reference: &Path, tolerance: f64) -> Result<Vec<ClassAgreement>> {
     let (prediction, reference) = (Labels::read(prediction)?, Labels::read(reference)?);
-    check_voxels(&prediction, &reference)?;
+    check_voxels(prediction.source.profile(), reference.source.profile())?;
     let [x, y, z] = reference.source.profile().affine.spacing();
     let found = find(&prediction, &reference);
     Ok(found.into_iter().map(|(value, found)| agreement(&prediction, &reference, value, &found, [z, y, x], tolerance)).collect())
 }
 
-fn check_voxels(prediction: &Labels, reference: &Labels) -> Result<()> {
-    let (size, other) = (prediction.size(), reference.size());
+/// An error if two volumes do not have the same voxels.
+pub(crate) fn check_voxels(prediction: &VolumeProfile, reference: &VolumeProfile) -> Result<()> {
+    let (size, other) = (prediction.size, reference.size);
     let differ = |what: String| {
         let (prediction, reference) = (prediction.path.clone(), reference.path.clone());
         Err(Error::Voxels { prediction, reference, what })
@@ -105,11 +105,10 @@ fn check_voxels(prediction: &Labels, reference: &Labels) -> Result<()> {
     if size != other {
         return differ(format!("{size} and {other} of them"));
     }
-    let (own, other) = (&prediction.source.profile().affine, &reference.source.profile().affine);
-    let apart = other.inverse().after(own);
+    let apart = reference.affine.inverse().after(&prediction.affine);
     let corners = [0, 1, 2, 3, 4, 5, 6, 7].map(|corner: usize| {
         let side = |bit: usize, length: usize| if corner >> bit & 1 == 1 { (length - 1) as f64 } else { 0.0 };
-        [side(0, size.width), side(1, size.height), side(2, size.depth)]
+        [side(0, size.x), side(1, size.y), side(2, size.z)]
     });
     let off = corners.iter().flat_map(|corner| {
         let there = apart.apply(*corner);

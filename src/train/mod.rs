@@ -38,8 +38,10 @@ mod curves;
 mod error;
 mod fingerprint;
 mod first_weights;
+mod image;
 mod label_raster;
 mod label_vectors;
+mod label_volume;
 mod labels;
 mod metrics;
 mod observer;
@@ -57,6 +59,7 @@ mod summary;
 mod testing;
 mod trainer;
 mod validate;
+mod volume_validation;
 mod window_index;
 
 pub use error::{CropPlace, TrainError};
@@ -64,8 +67,8 @@ pub use first_weights::FirstWeights;
 pub use metrics::{Metrics, Validation};
 pub use observer::{StepReport, TrainObserver, Unwatched};
 pub use recipe::{
-    AugmentSettings, BlockSettings, ClassSettings, IgnoreSettings, ModelSettings, Recipe, Role, SamplingSettings, SceneSettings,
-    SceneWeight, Settings, ValidationSettings, WindowSettings,
+    AugmentSettings, BlockSettings, ClassSettings, CropSize, IgnoreSettings, ModelSettings, Recipe, Role, SamplingSettings,
+    SceneSettings, SceneWeight, Settings, ValidationSettings, WindowSettings,
 };
 pub use summary::{SceneSummary, TrainSummary};
 pub use trainer::{Start, TrainOptions, TrainReport, Trainer};

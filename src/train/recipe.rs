@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use swath_models::train::{Loss, Rule, Schedule};
-use swath_models::{AdaptBands, Colour, Scaling, zoo};
+use swath_models::{AdaptBands, Colour, Extent, Rank, Scaling, VolumeInput, zoo};
 use swath_tiling::Window;
 
 use super::paths;
@@ -41,6 +41,8 @@ pub struct Settings {
     /// Side of the pixels that the network sees, in units of the scenes' CRS. A scene is reduced by the whole factor that comes nearest; without
     /// it, scenes are taken as they are.
     pub resolution: Option<f64>,
+    /// What the network needs of volumes, as its card will say: with it, the scenes are volumes. A tile that is not given is a crop.
+    pub volume: Option<VolumeInput>,
     /// What is trained.
     pub model: ModelSettings,
     /// What the network tells apart, in the order of its scores.
@@ -74,7 +76,9 @@ pub struct Settings {
 pub struct ModelSettings {
     /// The network's name in the zoo.
     pub network: String,
-    /// Bands by name or number; all of the first scene but alpha where absent.
+    /// Channels of its levels, the finest first, for a U-Net; the network's own where absent.
+    pub widths: Option<Vec<usize>>,
+    /// Bands by name or number; all of the first scene but alpha where absent. Of volumes, what they are to be called in the card.
     pub bands: Option<Vec<String>>,
     /// Model folder or file of weights (safetensors, PyTorch) whose tensors are taken over where name and shape match.
     pub weights: Option<String>,
@@ -92,9 +96,12 @@ pub struct ClassSettings {
     pub title: Option<String>,
     /// How it is drawn.
     pub colour: Option<Colour>,
-    /// Its values in label rasters of one band.
+    /// Its values in label rasters of one band, and in label volumes.
     #[serde(default)]
     pub values: Vec<i64>,
+    /// Whether it has all values there that no other class has.
+    #[serde(default)]
+    pub others: bool,
     /// Its colours in label rasters of three bands.
     #[serde(default)]
     pub rgb: Vec<Colour>,
@@ -125,9 +132,9 @@ pub struct IgnoreSettings {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SceneSettings {
-    /// A raster; `{name}` stands for each of `names`.
+    /// A raster or a volume; `{name}` stands for each of `names`.
     pub image: String,
-    /// A raster on the same pixels, or vectors in any CRS.
+    /// A raster on the same pixels, or vectors in any CRS; of a volume, a label volume on the same voxels.
     pub labels: String,
     /// Layer of the vectors, if there are several.
     pub layer: Option<String>,
@@ -147,6 +154,8 @@ pub enum Role {
     Train,
     /// Held back.
     Validation,
+    /// Learned from and validated with: the figures say how well it is learned, and not how good the network is.
+    Both,
 }
 
 /// What is held back of training scenes, and how it is labelled.
@@ -158,7 +167,7 @@ pub struct ValidationSettings {
     pub windows: Vec<WindowSettings>,
     /// Blocks chosen by chance.
     pub blocks: Option<BlockSettings>,
-    /// Side of the tiles of the validation, in pixels; 512 where absent.
+    /// Side of the tiles of the validation, in pixels; 512 where absent, for volumes that of the card.
     pub tile: Option<NonZeroUsize>,
 }
 
@@ -200,8 +209,8 @@ pub struct BlockSettings {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SamplingSettings {
-    /// Side of a crop in pixels at the network's resolution.
-    pub crop: NonZeroUsize,
+    /// A crop, in pixels at the network's resolution.
+    pub crop: CropSize,
     /// Crops per epoch.
     pub samples: NonZeroU64,
     /// How likely each scene is.
@@ -212,6 +221,28 @@ pub struct SamplingSettings {
     pub balance: f64,
     /// The classes that crops are placed on, each as often; all where absent.
     pub classes: Option<Vec<String>>,
+}
+
+/// How large a crop is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged, expecting = "expected a side of at least 1, or depth, height and width for volumes")]
+pub enum CropSize {
+    /// A square, or a cube for networks that take volumes.
+    Side(NonZeroUsize),
+    /// Depth, height and width.
+    Sides([NonZeroUsize; 3]),
+}
+
+impl CropSize {
+    /// What a network of this rank sees of a crop.
+    #[must_use]
+    pub fn extent(self, rank: Rank) -> Extent {
+        match (self, rank) {
+            (Self::Side(side), Rank::Planar) => Extent::plane(side.get()),
+            (Self::Side(side), Rank::Volumetric) => Extent::cube(side.get()),
+            (Self::Sides([z, y, x]), _) => Extent { z: z.get(), y: y.get(), x: x.get() },
+        }
+    }
 }
 
 /// How likely a scene is to be sampled.
@@ -231,11 +262,11 @@ pub enum SceneWeight {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AugmentSettings {
-    /// Mirrored, half of them.
+    /// Mirrored, half of them; volumes along each axis.
     pub flip: bool,
-    /// Turned by right angles.
+    /// Turned by right angles; volumes about the axes across which pixels are square, within a twentieth.
     pub rotate: bool,
-    /// Smallest and largest ground that a crop covers, as a multiple of its side.
+    /// Smallest and largest ground that a crop covers, as a multiple of its side; for scenes only.
     pub scale: [f64; 2],
     /// Contrast about each band's mean: a factor of `1 - contrast` to `1 + contrast`.
     pub contrast: f64,
@@ -344,11 +375,41 @@ impl Recipe {
                 return fail(&format!("sampling.classes[{at}]"), "the name of a class", format!("`{name}`"));
             }
         }
+        self.check_volumes()?;
         self.check_steps()?;
         let setting = |key: &'static str| move |source| Error::from(self.source.setting(key, source));
         self.settings.loss.check(classes.len()).map_err(setting("loss"))?;
         self.settings.optimizer.check().map_err(setting("optimizer"))?;
         self.settings.schedule.check().map_err(setting("schedule"))
+    }
+
+    /// Checks what is not the same for scenes and for volumes.
+    fn check_volumes(&self) -> Result<()> {
+        let Settings { volume, resolution, scenes, validation, sampling, augment, .. } = &self.settings;
+        let fail = |key: &str, expected: &str, got: String| Err(self.source.value(key, expected, got).into());
+        if volume.is_none() {
+            return match sampling.crop {
+                CropSize::Sides(_) => fail("sampling.crop", "one side for scenes; volumes need `[volume]`", "three".into()),
+                CropSize::Side(_) => Ok(()),
+            };
+        }
+        if resolution.is_some() {
+            return fail("resolution", "none for volumes, for which there is `volume.spacing`", "one".into());
+        }
+        if !validation.windows.is_empty() {
+            return fail("validation.windows", "none for volumes, which are held back as a whole", "some".into());
+        }
+        if validation.blocks.is_some() {
+            return fail("validation.blocks", "none for volumes, which are held back as a whole", "some".into());
+        }
+        if augment.scale != [1.0, 1.0] {
+            let [smallest, largest] = augment.scale;
+            return fail("augment.scale", "1, 1 for volumes", format!("{smallest}, {largest}"));
+        }
+        if let Some(at) = scenes.iter().position(|scene| scene.layer.is_some()) {
+            return fail(&format!("scenes[{at}].layer"), "none for volumes, whose labels are volumes", "one".into());
+        }
+        Ok(())
     }
 
     /// Checks that steps and crops can be counted.
@@ -384,6 +445,10 @@ impl Recipe {
                 return Err(self.source.value(format!("{key}.rgb"), "colours that differ", format!("{colour} twice")).into());
             }
             painted.extend(colours);
+        }
+        let mut others = classes.iter().enumerate().filter(|(_, class)| class.others);
+        if let (Some(_), Some((at, class))) = (others.next(), others.next()) {
+            return Err(self.source.value(format!("classes[{at}].others"), "one class with it", class.name.clone()).into());
         }
         let mut backgrounds = classes.iter().enumerate().filter(|(_, class)| class.background);
         if let (Some(_), Some((at, class))) = (backgrounds.next(), backgrounds.next()) {

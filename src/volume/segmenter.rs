@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 use std::{fs, io};
 
-use rayon::ThreadPoolBuilder;
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use serde_json::{Value, json};
 use swath_models::{Arithmetic, Axes, Executor as _, Extent, Fused, Model, ModelCard, Oriented, PixelType, VolumeInput};
 use swath_volumes::{LabelClass, QuickLook};
@@ -87,10 +87,20 @@ impl VolumeSegmenter {
     /// # Errors
     /// If a file of it is missing or damaged, card, graph and weights disagree, or the card does not say how volumes are prepared.
     pub fn open(folder: &Path, arithmetic: Arithmetic) -> Result<Self> {
-        let Model { card, graph, weights } = Model::read(folder)?;
+        let model = Model::read(folder)?;
+        let origin = Origin::of(folder, &model.card)?;
+        Self::ready(model, arithmetic, origin)
+    }
+
+    /// The same for a model in memory.
+    pub(crate) fn new(model: Model, arithmetic: Arithmetic) -> Result<Self> {
+        let origin = Origin::bundled(&model.card);
+        Self::ready(model, arithmetic, origin)
+    }
+
+    fn ready(Model { card, graph, weights }: Model, arithmetic: Arithmetic, origin: Origin) -> Result<Self> {
         let Some(input) = card.volume.clone() else { return Err(Error::NoVolumes { model: card.name }) };
         let executor = Fused::new(graph, &weights, arithmetic)?;
-        let origin = Origin::of(folder, &card)?;
         Ok(Self { card, input, executor, origin })
     }
 
@@ -180,15 +190,9 @@ impl VolumeSegmenter {
     pub fn run(&self, volume: &Volume, plan: &Plan, output: &VolumeOutput, observer: &dyn Observer) -> Result<VolumeReport> {
         let started = Instant::now();
         output.check(volume)?;
-        let channels = self.executor.graph().output_channels();
         let pool = ThreadPoolBuilder::new().num_threads(plan.threads).build()?;
         let mut labels = LabelScratch::create(&output.path, volume.size())?;
-        let mut planes = LabelPlanes::new(&self.card, volume, channels, &pool);
-        let executor = Oriented::new(&self.executor, volume.orientation());
-        let timings = pipeline::run(volume, &executor, &self.card.scaling, plan, observer, |scores| {
-            planes.take(scores, |finished| labels.append(finished))
-        })?;
-        drop(planes);
+        let timings = self.label(volume, plan, &pool, observer, |planes| labels.append(planes))?;
         self.executor.trim();
         heap::trim();
         if !labels.is_complete() {
@@ -215,6 +219,21 @@ impl VolumeSegmenter {
         let finishing = Stage { threads: plan.threads, busy: finishing.elapsed(), ..Stage::default() };
         let timings = Timings { finishing, total: started.elapsed(), ..timings };
         Ok(VolumeReport { path: output.path.clone(), item: output.item(), classes, nodata, timings })
+    }
+
+    /// Labels a volume; `write` is called with its own planes in order, `(planes, height, width)`.
+    pub(crate) fn label(
+        &self,
+        volume: &Volume,
+        plan: &Plan,
+        pool: &ThreadPool,
+        observer: &dyn Observer,
+        mut write: impl FnMut(&[u8]) -> Result<()> + Send,
+    ) -> Result<Timings> {
+        let channels = self.executor.graph().output_channels();
+        let mut planes = LabelPlanes::new(&self.card, volume, channels, pool);
+        let executor = Oriented::new(&self.executor, volume.orientation());
+        pipeline::run(volume, &executor, &self.card.scaling, plan, observer, |scores| planes.take(scores, &mut write))
     }
 
     /// Writes the label volume to `part`, and the picture, if there is to be one. How often each label occurs.
