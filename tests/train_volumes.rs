@@ -31,7 +31,7 @@ fn is_in_ball(x: usize, y: usize, z: usize) -> bool {
 
 /// A bright ball in noise: many voxels of one are as bright as some of the other.
 fn bright(x: usize, y: usize, z: usize) -> f32 {
-    f32::from(noise(z, x, y)) / 2.0 + if is_in_ball(x, y, z) { 60.0 } else { 0.0 }
+    f32::from(noise(z, x, y)) / 2.0 + if is_in_ball(x, y, z) { 90.0 } else { 0.0 }
 }
 
 /// A folder with a volume, its labels, and `recipe.toml`; `edit` changes the recipe's text.
@@ -57,7 +57,7 @@ widths = [4, 8]
 [volume]
 axes = "SPL"
 spacing = [1.5, 1.5, 1.5]
-intensity = [{ type = "clip", minimum = 0, maximum = 180 }]
+intensity = [{ type = "clip", minimum = 0, maximum = 220 }]
 
 [[classes]]
 name = "other"
@@ -74,7 +74,7 @@ role = "both"
 
 [sampling]
 crop = 16
-samples = 16
+samples = 24
 balance = 0.5
 
 [augment]
@@ -92,7 +92,7 @@ classes = [1]
 kind = "adamw"
 
 [schedule]
-rate = 2e-2
+rate = 3e-2
 warm_up = 4
 "#;
 
@@ -112,8 +112,8 @@ fn a_trained_model_labels_volumes_as_it_was_validated() {
     let folder = workplace(str::to_owned);
     let run = train(folder.path(), "--json").succeeds();
     let report = &run.json()[0];
-    assert_eq!(report["steps"], 64);
-    assert!(report["last"]["dice"][1].as_f64().unwrap() > 0.9, "{report}");
+    assert_eq!(report["steps"], 96);
+    assert!(report["last"]["dice"][1].as_f64().unwrap() > 0.8, "{report}");
     assert!(run.stderr.contains("case is learned from and validated with"), "{}", run.stderr);
     assert!(run.stderr.contains("case: 16 x 17 x 21; 5.71k labelled pixels: other 8"), "{}", run.stderr);
 
@@ -151,13 +151,13 @@ fn networks_of_planes_learn_from_slices() {
         let recipe = recipe.replace("\"unet_3d\"\nwidths = [4, 8]", "\"unet\"\nwidths = [4, 8]");
         let recipe = recipe.replace("spacing = [1.5, 1.5, 1.5]", "slices = 3").replace("role = \"both\"", "names = [\"case\"]");
         let other = "[[scenes]]\nimage = \"other.nii.gz\"\nlabels = \"other_labels.nii.gz\"\nrole = \"validation\"\n\n[sampling]";
-        recipe.replace("epochs = 8", "epochs = 2").replace("[sampling]", other)
+        recipe.replace("epochs = 8", "epochs = 6").replace("[sampling]", other)
     });
     for (name, copy) in [("case.nii.gz", "other.nii.gz"), ("labels.nii.gz", "other_labels.nii.gz")] {
         fs::copy(folder.path().join(name), folder.path().join(copy)).unwrap();
     }
     let run = train(folder.path(), "--json").succeeds();
-    assert!(run.json()[0]["last"]["mean_dice"].as_f64().unwrap() > 0.5, "{}", run.stdout);
+    assert!(run.json()[0]["last"]["mean_dice"].as_f64().unwrap() > 0.8, "{}", run.stdout);
     assert!(run.stderr.contains("band slice-3: (x - "), "{}", run.stderr);
     let card = Model::read(&folder.path().join("model")).unwrap().card;
     assert_eq!(card.volume.unwrap().tile, Some([1, 16, 16]));
@@ -186,7 +186,10 @@ fn labels_that_do_not_fit_are_errors() {
     let turned = Nifti { sides: [0, 1, 2], ..sound() };
     refused(turned, &["labels.nii.gz to have the voxels of ", "case.nii.gz"]);
     refused(Nifti { size: [24, 20, 15], ..sound() }, &["labels.nii.gz", "24 x 20 x 15", "24 x 20 x 16", "case.nii.gz"]);
-    refused(volume(|_, _, _| f32::NAN), &["no pixel of any training scene has a label"]);
+    refused(
+        volume(|_, _, _| f32::NAN),
+        &["no pixel that is held back has data and a label", "x 0 y 0 z 0 of 16 x 17 x 21 of case"],
+    );
     fs::write(&labels, "not a volume").unwrap();
     train(folder.path(), "").fails(2, &["labels.nii.gz"]);
     fs::remove_file(&labels).unwrap();

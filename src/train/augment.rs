@@ -3,8 +3,8 @@
 use gdal::raster::GdalDataType;
 use swath_models::{Extent, Orientation};
 
+use super::crop_settings::AugmentSettings;
 use super::image::Symmetries;
-use super::recipe::AugmentSettings;
 use super::scene::TrainingScene;
 use super::statistics::BandStatistics;
 use crate::random::Random;

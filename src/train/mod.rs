@@ -33,6 +33,7 @@
 mod augment;
 mod census;
 mod checkpoint;
+mod crop_settings;
 mod crops;
 mod curves;
 mod error;
@@ -62,13 +63,14 @@ mod validate;
 mod volume_validation;
 mod window_index;
 
+pub use crop_settings::{AugmentSettings, CropSize, SamplingSettings, SceneWeight};
 pub use error::{CropPlace, TrainError};
 pub use first_weights::FirstWeights;
 pub use metrics::{Metrics, Validation};
 pub use observer::{StepReport, TrainObserver, Unwatched};
 pub use recipe::{
-    AugmentSettings, BlockSettings, ClassSettings, CropSize, IgnoreSettings, ModelSettings, Recipe, Role, SamplingSettings,
-    SceneSettings, SceneWeight, Settings, ValidationSettings, WindowSettings,
+    BlockSettings, ClassSettings, IgnoreSettings, ModelSettings, Recipe, Role, SceneSettings, Settings, ValidationSettings,
+    WindowSettings,
 };
 pub use summary::{SceneSummary, TrainSummary};
 pub use trainer::{Start, TrainOptions, TrainReport, Trainer};

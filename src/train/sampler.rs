@@ -7,7 +7,8 @@ use swath_tiling::{Size, Window};
 
 use super::TrainError;
 use super::census::Census;
-use super::recipe::{Role, SceneWeight, Settings};
+use super::crop_settings::SceneWeight;
+use super::recipe::{Role, Settings};
 use super::scene::{Readers, TrainingScene};
 use crate::Result;
 use crate::random::Random;

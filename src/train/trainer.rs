@@ -275,9 +275,10 @@ fn graph(recipe: &Recipe, bands: usize) -> Result<Graph> {
 fn check_rank(recipe: &Recipe) -> Result<Rank> {
     let settings = &recipe.settings;
     let slices = settings.volume.as_ref().map_or(1, |input| input.slices.unwrap_or(1));
-    let rank = graph(recipe, slices)?.rank();
+    let bands = settings.model.bands.as_ref().map_or(slices, Vec::len);
+    let rank = graph(recipe, bands)?.rank();
     match (&settings.volume, rank) {
-        (Some(input), _) => input.validate(slices, rank, recipe.path())?,
+        (Some(input), _) => input.validate(bands, rank, recipe.path())?,
         (None, Rank::Volumetric) => {
             let got = format!("`{}`, which takes volumes", settings.model.network);
             let expected = "a network that takes planes, as the recipe has no `[volume]`";
