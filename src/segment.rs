@@ -79,7 +79,7 @@ impl Origin {
     }
 
     /// That of a model without a folder.
-    fn bundled(card: &ModelCard) -> Self {
+    pub(crate) fn bundled(card: &ModelCard) -> Self {
         let name = card.name.clone();
         Self { href: format!("swath:{name}"), digest: None, name, weight: 1.0 }
     }

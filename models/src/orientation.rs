@@ -74,15 +74,32 @@ impl Orientation {
         self.to_raster(network.zip(Axes::from_array(self.flipped)).map(turned))
     }
 
+    /// Where in a raster of this extent each value lies, in the order in which the network sees them.
+    #[must_use]
+    pub fn indices(&self, raster: Extent) -> Vec<usize> {
+        let to = self.to_network(raster);
+        let [z, y, x] = [0, 1, 2].map(|axis| self.step(axis, raster));
+        let origin = z.first + y.first + x.first;
+        let row = |k: usize, j: usize| origin + k as isize * z.stride + j as isize * y.stride;
+        let rows = (0..to.z).flat_map(|k| (0..to.y).map(move |j| row(k, j)));
+        rows.flat_map(|row| (0..to.x).map(move |i| (row + i as isize * x.stride) as usize)).collect()
+    }
+
+    /// How one of the network's axes runs through a channel of a raster of this extent.
+    fn step(&self, axis: usize, raster: Extent) -> Step {
+        let strides = [raster.y * raster.x, raster.x, 1].map(|stride| stride as isize);
+        let place = self.places[axis];
+        let last = (raster.into_array()[place] - 1) as isize;
+        if self.flipped[axis] {
+            Step { first: last * strides[place], stride: -strides[place] }
+        } else {
+            Step { first: 0, stride: strides[place] }
+        }
+    }
+
     /// Channels of a raster's extent, each `(depth, height, width)`, with the network's axes.
     fn values_to_network(&self, values: &[f32], raster: Extent) -> Vec<f32> {
-        let strides = [raster.y * raster.x, raster.x, 1].map(|stride| stride as isize);
-        let sides = raster.into_array();
-        gather(values, self.to_network(raster), |axis| {
-            let place = self.places[axis];
-            let first = if self.flipped[axis] { (sides[place] - 1) as isize * strides[place] } else { 0 };
-            Step { first, stride: if self.flipped[axis] { -strides[place] } else { strides[place] } }
-        })
+        gather(values, self.to_network(raster), |axis| self.step(axis, raster))
     }
 
     /// Channels with the network's axes, those of a tile of this extent of the raster, as the raster has them.
@@ -268,6 +285,8 @@ mod tests {
             let got = turned[(place[0] * network.y + place[1]) * network.x + place[2]];
             assert_eq!(got as usize, (at[0] * raster.y + at[1]) * raster.x + at[2], "{orientation:?}");
             assert_eq!(orientation.values_to_raster(&turned, raster), values, "{orientation:?}");
+            let places: Vec<f32> = orientation.indices(raster).into_iter().map(|at| values[at]).collect();
+            assert_eq!(places, turned[..raster.product()], "{orientation:?}");
         }
     }
 

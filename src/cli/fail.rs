@@ -125,6 +125,12 @@ fn hint(error: &Error) -> Option<String> {
             TrainError::UnknownLabel { .. } => {
                 "`values` or `rgb` of a class say which labels it has, and those of `[ignore]` which do not count".into()
             }
+            TrainError::UnknownVoxelLabel { .. } => {
+                "`values` of a class say which labels it has, `others = true` that it has all others, and those of `[ignore]` which do not count".into()
+            }
+            TrainError::VolumeAmongScenes { .. } => {
+                "`[volume]` says what the network needs of volumes, such as `axes = \"SPL\"`".into()
+            }
             TrainError::LayerElsewhere { .. } => "does the layer have the CRS that its coordinates are in?".into(),
             TrainError::OtherData { .. } => "--resume needs the data as they were; --overwrite starts anew".into(),
             TrainError::NoCheckpoint { .. } => "--overwrite replaces what an earlier training left there".into(),

@@ -141,6 +141,11 @@ fn show(args: &TrainArgs, trainer: &Trainer, report: &TrainReport) -> Result<(),
             rows.push(vec![format!("  {}", class.label()), figure(*iou), figure(*f1)]);
         }
         rows.push(vec!["  mean".into(), figure(last.mean_iou), figure(last.mean_f1)]);
+        if let Some(dice) = &last.dice {
+            rows[0].push("Dice".into());
+            rows.iter_mut().skip(1).zip(dice).for_each(|(row, dice)| row.push(figure(*dice)));
+            rows.iter_mut().skip(1 + dice.len()).for_each(|row| row.push(figure(last.mean_dice)));
+        }
         rows.push(vec!["  best mean".into(), figure(report.best_iou)]);
         print::table(&rows)?;
     }
@@ -278,7 +283,8 @@ impl TrainObserver for TrainProgress {
         let figure = |value: Option<f64>| value.map_or_else(|| "undefined".to_owned(), |value| format!("{value:.4}"));
         let (Metrics { step, epoch, loss, seconds, .. }, iou, f1) =
             (metrics, figure(validation.mean_iou), figure(validation.mean_f1));
-        tracing::info!("epoch {epoch}, step {step}, {seconds:.0} s: loss {loss:.4}, mIoU {iou}, F1 {f1}");
+        let dice = validation.mean_dice.map_or_else(String::new, |dice| format!(", Dice {dice:.4}"));
+        tracing::info!("epoch {epoch}, step {step}, {seconds:.0} s: loss {loss:.4}, mIoU {iou}, F1 {f1}{dice}");
     }
 
     fn is_cancelled(&self) -> bool {

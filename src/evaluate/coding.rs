@@ -80,6 +80,8 @@ pub(crate) struct Coding {
     kind: Kind,
     /// Value, or colour as 0xRRGGBB, to the class's place or [`NONE`].
     meanings: BTreeMap<i64, u16>,
+    /// The place of the class that all other values have, if there is one.
+    others: Option<u16>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +100,7 @@ impl Coding {
             }
         };
         meanings.extend(ignored.iter().map(|value| (*value, NONE)));
-        Ok(Self { kind: Kind::Values, meanings })
+        Ok(Self { kind: Kind::Values, meanings, others: None })
     }
 
     /// Colours of three bands.
@@ -108,18 +110,23 @@ impl Coding {
             Ok((colour_key(colour), class))
         };
         let meanings = unique(palette.entries(classes).into_iter().map(meaning), |key| format!("{key:06X}"))?;
-        Ok(Self { kind: Kind::Colours, meanings })
+        Ok(Self { kind: Kind::Colours, meanings, others: None })
     }
 
     /// Values of one band with their classes' places, [`NONE`] for those that are ignored.
     pub(crate) fn of_values(meanings: impl IntoIterator<Item = (i64, u16)>) -> Self {
-        Self { kind: Kind::Values, meanings: meanings.into_iter().collect() }
+        Self { kind: Kind::Values, meanings: meanings.into_iter().collect(), others: None }
+    }
+
+    /// The same where all other whole numbers stand for a class, if one is given.
+    pub(crate) fn with_others(self, others: Option<u16>) -> Self {
+        Self { others, ..self }
     }
 
     /// Colours of three bands of 8 bits with their classes' places, [`NONE`] for those that are ignored.
     pub(crate) fn of_colours(meanings: impl IntoIterator<Item = (Colour, u16)>) -> Self {
         let meanings = meanings.into_iter().map(|(colour, class)| (colour_key(colour), class));
-        Self { kind: Kind::Colours, meanings: meanings.collect() }
+        Self { kind: Kind::Colours, meanings: meanings.collect(), others: None }
     }
 
     /// All values or colours that mean something, as a list.
@@ -162,7 +169,7 @@ impl Coding {
     fn meaning(&self, value: [f32; 3]) -> Option<u16> {
         match self.kind {
             Kind::Values if value[2].fract() != 0.0 => None,
-            Kind::Values => self.meanings.get(&(value[2] as i64)).copied(),
+            Kind::Values => self.meanings.get(&(value[2] as i64)).copied().or(self.others),
             Kind::Colours => self.meanings.get(&key(value)).copied(),
         }
     }

@@ -27,4 +27,5 @@ pub(crate) use grid::check as check_grid;
 pub use legend::legend;
 pub use picture::picture;
 pub(crate) use raster::{colour_bands, open_colours, open_labels};
+pub(crate) use volume::check_voxels;
 pub use volume::{ClassAgreement, compare_volumes};

@@ -1,11 +1,11 @@
 //! Label volumes beside a reference.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Serialize;
 use swath_tiling::{Size, Span, Window};
-use swath_volumes::{PlaneReader, VolumeOptions, VolumeSource};
+use swath_volumes::{PlaneReader, VolumeOptions, VolumeProfile, VolumeSource};
 
 use super::surface::{distances, quantile};
 use crate::{Error, Result};
@@ -33,7 +33,6 @@ pub struct ClassAgreement {
 
 /// A volume of labels, read plane by plane.
 struct Labels {
-    path: PathBuf,
     source: Box<dyn VolumeSource>,
     size: Size,
 }
@@ -124,7 +123,7 @@ const SURFACES: u64 = 16 << 20;
 /// If a volume cannot be read or holds what is no label, or they do not have the same voxels.
 pub fn compare_volumes(prediction: &Path, reference: &Path, tolerance: f64) -> Result<Vec<ClassAgreement>> {
     let (prediction, reference) = (Labels::open(prediction)?, Labels::open(reference)?);
-    check_voxels(&prediction, &reference)?;
+    check_voxels(prediction.source.profile(), reference.source.profile())?;
     let [x, y, z] = reference.source.profile().affine.spacing();
     let found: Vec<(u16, Found)> = find(&prediction, &reference)?.into_iter().collect();
     let mut classes = Vec::with_capacity(found.len());
@@ -153,7 +152,8 @@ fn groups(found: &[(u16, Found)], most: u64) -> Vec<&[(u16, Found)]> {
     groups
 }
 
-fn check_voxels(prediction: &Labels, reference: &Labels) -> Result<()> {
+/// An error if two volumes do not have the same voxels.
+pub(crate) fn check_voxels(prediction: &VolumeProfile, reference: &VolumeProfile) -> Result<()> {
     let (size, other) = (prediction.size, reference.size);
     let differ = |what: String| {
         let (prediction, reference) = (prediction.path.clone(), reference.path.clone());
@@ -162,11 +162,10 @@ fn check_voxels(prediction: &Labels, reference: &Labels) -> Result<()> {
     if size != other {
         return differ(format!("{size} and {other} of them"));
     }
-    let (own, other) = (&prediction.source.profile().affine, &reference.source.profile().affine);
-    let apart = other.inverse().after(own);
+    let apart = reference.affine.inverse().after(&prediction.affine);
     let corners = [0, 1, 2, 3, 4, 5, 6, 7].map(|corner: usize| {
         let side = |bit: usize, length: usize| if corner >> bit & 1 == 1 { (length - 1) as f64 } else { 0.0 };
-        [side(0, size.width), side(1, size.height), side(2, size.depth)]
+        [side(0, size.x), side(1, size.y), side(2, size.z)]
     });
     let off = corners.iter().flat_map(|corner| {
         let there = apart.apply(*corner);

@@ -1,48 +1,65 @@
 //! How crops are varied.
 
 use gdal::raster::GdalDataType;
+use swath_models::{Extent, Orientation};
 
-use super::recipe::AugmentSettings;
+use super::crop_settings::AugmentSettings;
+use super::image::Symmetries;
 use super::scene::TrainingScene;
 use super::statistics::BandStatistics;
 use crate::random::Random;
-use crate::source::{Patch, RasterSource as _};
+use crate::source::Patch;
 
 /// What is done to one crop.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Variation {
-    /// Right angles that it is turned by, counter-clockwise.
-    pub(super) turns: usize,
-    /// Whether left and right are swapped, after that.
-    pub(super) mirrored: bool,
+    /// How it is laid on itself: which way its axes go as they were.
+    pub(super) symmetry: Orientation,
     /// Factor about the mean.
     pub(super) contrast: f64,
     /// Part of the range that is added.
     pub(super) brightness: f64,
 }
 
+/// What is turned by right angles, from axis `b` to the axis `a` before it, counter-clockwise if they are columns and rows, and mirrored after that.
+pub(super) fn symmetry([a, b]: [usize; 2], turns: usize, mirrored: [bool; 3]) -> Orientation {
+    let (mut places, mut flipped) = ([0, 1, 2], mirrored);
+    if turns % 2 == 1 {
+        places.swap(a, b);
+    }
+    flipped[a] ^= turns == 1 || turns == 2;
+    flipped[b] ^= turns == 2 || turns == 3;
+    // Each axis is there once.
+    Orientation::new(places, flipped).unwrap_or(Orientation::SAME)
+}
+
 impl Variation {
-    pub(super) fn draw(settings: &AugmentSettings, random: &mut Random) -> Self {
+    pub(super) fn draw(settings: &AugmentSettings, symmetries: &Symmetries, random: &mut Random) -> Self {
+        let planes: &[[usize; 2]] = match symmetries {
+            Symmetries::Plane => &[[1, 2]],
+            Symmetries::Volume { planes } => planes,
+        };
+        let plane = match planes {
+            [_, _, ..] if settings.rotate => planes[random.below(planes.len())],
+            _ => planes.first().copied().unwrap_or([1, 2]),
+        };
+        let turns = if settings.rotate && !planes.is_empty() { random.below(4) } else { 0 };
+        let mut mirror = || settings.flip && random.chance(0.5);
+        let mirrored = match symmetries {
+            Symmetries::Plane => [false, false, mirror()],
+            Symmetries::Volume { .. } => [mirror(), mirror(), mirror()],
+        };
         Self {
-            turns: if settings.rotate { random.below(4) } else { 0 },
-            mirrored: settings.flip && random.chance(0.5),
+            symmetry: symmetry(plane, turns, mirrored),
             contrast: random.between(1.0 - settings.contrast, 1.0 + settings.contrast),
             brightness: random.between(-settings.brightness, settings.brightness),
         }
     }
 
-    /// Where the pixel at a place of the varied crop was before, both row by row; `side` is the crop's.
-    pub(super) fn source(&self, at: usize, side: usize) -> usize {
-        let last = side - 1;
-        let (y, x) = (at / side, at % side);
-        let x = if self.mirrored { last - x } else { x };
-        let (y, x) = match self.turns {
-            1 => (x, last - y),
-            2 => (last - y, last - x),
-            3 => (last - x, y),
-            _ => (y, x),
-        };
-        y * side + x
+    /// For each pixel of the varied crop, along the network's axes, where it was in the crop as it was read.
+    pub(super) fn sources(&self, orientation: Orientation, extent: Extent) -> Vec<usize> {
+        let read = orientation.indices(orientation.to_raster(extent));
+        self.symmetry.indices(extent).into_iter().map(|at| read[at]).collect()
     }
 
     /// Changes contrast and brightness of a crop's valid pixels.
@@ -91,22 +108,27 @@ impl BandRange {
 /// The ranges of the bands of each scene, which may be of different types.
 pub(super) fn band_ranges(scenes: &[TrainingScene], bands: &[BandStatistics]) -> Vec<Vec<BandRange>> {
     let ranges = |scene: &TrainingScene| {
-        let stored = scene.image.scene();
-        let data_types = stored.bands().numbers().iter().map(|number| stored.profile().bands[number - 1].data_type);
-        data_types.zip(bands).map(|(data_type, band)| BandRange::new(data_type, band.deviation)).collect()
+        let data_types = scene.image.data_types(bands.len());
+        data_types.into_iter().zip(bands).map(|(data_type, band)| BandRange::new(data_type, band.deviation)).collect()
     };
     scenes.iter().map(ranges).collect()
 }
 
-/// The side of the ground that a crop covers.
-pub(super) fn draw_side(settings: &AugmentSettings, crop: usize, random: &mut Random) -> usize {
+/// The ground that a crop covers.
+pub(super) fn draw_ground(settings: &AugmentSettings, crop: Extent, random: &mut Random) -> Extent {
     let [smallest, largest] = settings.scale.map(f64::ln);
-    ((crop as f64 * random.between(smallest, largest).exp()).round() as usize).max(1)
+    scaled(crop, random.between(smallest, largest).exp())
 }
 
-/// The largest side that [`draw_side`] gives.
-pub(super) fn largest_side(settings: &AugmentSettings, crop: usize) -> usize {
-    ((crop as f64 * settings.scale[1]).round() as usize).max(1)
+/// The largest ground that [`draw_ground`] gives.
+pub(super) fn largest_ground(settings: &AugmentSettings, crop: Extent) -> Extent {
+    scaled(crop, settings.scale[1])
+}
+
+/// A crop of so many times the sides, but for its slices.
+fn scaled(crop: Extent, factor: f64) -> Extent {
+    let side = |side: usize| ((side as f64 * factor).round() as usize).max(1);
+    Extent { z: crop.z, y: side(crop.y), x: side(crop.x) }
 }
 
 /// A patch and its labels that have been brought to another side.
@@ -180,11 +202,44 @@ mod tests {
         let patch = Patch { window: Window::plane(0, 0, 2, 2), pixels: pixels.clone(), valid: vec![true; 4], wanted: None };
         let shaded = |contrast: f64, brightness: f64| {
             let mut patch = patch.clone();
-            let variation = Variation { turns: 0, mirrored: false, contrast, brightness };
+            let variation = Variation { symmetry: Orientation::SAME, contrast, brightness };
             variation.shade(&mut patch, &[BandRange::new(GdalDataType::UInt8, 1.0)]);
             patch.pixels
         };
         assert_eq!(shaded(1.0, 0.0), pixels);
         assert_eq!(shaded(1.0, 0.2), [44.0, 255.0, 51.1, 255.0]);
+    }
+
+    /// `a = numpy.arange(24).reshape(2, 3, 4)`, or of `(2, 3, 3)` and `(3, 2, 3)`: `numpy.rot90(a, turns, axes)`, then `numpy.flip`.
+    #[test]
+    fn volumes_are_turned_and_mirrored_as_by_numpy() {
+        let shown = |plane, turns, mirrored, extent| {
+            let symmetry = symmetry(plane, turns, mirrored);
+            assert_eq!(symmetry.to_network(extent), extent);
+            Variation { symmetry, contrast: 1.0, brightness: 0.0 }.sources(Orientation::SAME, extent)
+        };
+        let box_ = Extent { z: 2, y: 3, x: 4 };
+        let expected = [23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0];
+        assert_eq!(shown([1, 2], 0, [true; 3], box_), expected);
+        let expected = [2, 5, 8, 1, 4, 7, 0, 3, 6, 11, 14, 17, 10, 13, 16, 9, 12, 15];
+        assert_eq!(shown([1, 2], 1, [false; 3], Extent { z: 2, y: 3, x: 3 }), expected);
+        let expected = [2, 8, 14, 5, 11, 17, 1, 7, 13, 4, 10, 16, 0, 6, 12, 3, 9, 15];
+        assert_eq!(shown([0, 2], 1, [false; 3], Extent { z: 3, y: 2, x: 3 }), expected);
+        let expected = [15, 9, 3, 12, 6, 0, 16, 10, 4, 13, 7, 1, 17, 11, 5, 14, 8, 2];
+        assert_eq!(shown([0, 2], 3, [false, true, false], Extent { z: 3, y: 2, x: 3 }), expected);
+    }
+
+    #[test]
+    fn volumes_are_turned_only_where_they_are_cubes() {
+        let settings = AugmentSettings::default();
+        let drawn = |planes: Vec<[usize; 2]>, extent: Extent| {
+            let (symmetries, mut random) = (Symmetries::Volume { planes }, Random::new(3));
+            let draw = |_| Variation::draw(&settings, &symmetries, &mut random).sources(Orientation::SAME, extent);
+            (0..2000).map(draw).collect::<std::collections::BTreeSet<_>>().len()
+        };
+        // Flips alone, those with turns in one plane, and with turns in any.
+        assert_eq!(drawn(vec![], Extent { z: 2, y: 3, x: 4 }), 8);
+        assert_eq!(drawn(vec![[1, 2]], Extent { z: 2, y: 3, x: 3 }), 16);
+        assert_eq!(drawn(vec![[0, 1], [0, 2], [1, 2]], Extent::cube(3)), 32);
     }
 }

@@ -21,6 +21,7 @@ const LETTER: usize = 2;
 const LOSS: Colour = Colour { red: 31, green: 119, blue: 180 };
 const MEAN_IOU: Colour = Colour { red: 214, green: 39, blue: 40 };
 const MEAN_F1: Colour = Colour { red: 44, green: 160, blue: 44 };
+const MEAN_DICE: Colour = Colour { red: 148, green: 103, blue: 189 };
 const GRID: Colour = Colour { red: 225, green: 225, blue: 225 };
 
 /// Points of a chart: steps across, a figure upwards.
@@ -30,7 +31,7 @@ struct Curve {
     points: Vec<[f64; 2]>,
 }
 
-/// Writes a PNG with the loss above, and mean `IoU` and F1 of the validation below.
+/// Writes a PNG with the loss above, and mean `IoU` and F1 of the validation below, of volumes mean Dice, too.
 pub(super) fn draw(metrics: &[Metrics], steps: u64, path: &Path) -> Result<()> {
     let mut canvas = Canvas::new(WIDTH, 2 * HEIGHT);
     let points = |figure: &dyn Fn(&Metrics) -> Option<f64>| {
@@ -41,8 +42,12 @@ pub(super) fn draw(metrics: &[Metrics], steps: u64, path: &Path) -> Result<()> {
     chart(&mut canvas, 0, &[loss], steps, top);
     let iou = points(&|row| row.validation.as_ref()?.mean_iou);
     let f1 = points(&|row| row.validation.as_ref()?.mean_f1);
-    let scores =
-        [Curve { name: "mean iou", colour: MEAN_IOU, points: iou }, Curve { name: "mean f1", colour: MEAN_F1, points: f1 }];
+    let dice = points(&|row| row.validation.as_ref()?.mean_dice);
+    let mut scores =
+        vec![Curve { name: "mean iou", colour: MEAN_IOU, points: iou }, Curve { name: "mean f1", colour: MEAN_F1, points: f1 }];
+    if !dice.is_empty() {
+        scores.push(Curve { name: "mean dice", colour: MEAN_DICE, points: dice });
+    }
     chart(&mut canvas, HEIGHT, &scores, steps, 1.0);
     canvas.write(path, Existing::Overwrite)
 }

@@ -59,6 +59,34 @@ pub enum TrainError {
         /// What the recipe knows, as a list.
         known: String,
     },
+    /// A label of a volume that no class has.
+    #[error("{what} at column {x}, row {y}, plane {z} of {} is none of the recipe's: {known}", path.display())]
+    UnknownVoxelLabel {
+        /// The label volume.
+        path: PathBuf,
+        /// What it holds: "value 7".
+        what: String,
+        /// Column, from 0.
+        x: usize,
+        /// Row, from 0.
+        y: usize,
+        /// Plane, from 0.
+        z: usize,
+        /// What the recipe knows, as a list.
+        known: String,
+    },
+    /// A scene in a recipe for volumes.
+    #[error("expected a volume (.nii, .nii.gz or DICOM), as the recipe has `[volume]`, got {}", path.display())]
+    SceneAmongVolumes {
+        /// The scene.
+        path: PathBuf,
+    },
+    /// A volume in a recipe for scenes.
+    #[error("expected a scene, as the recipe has no `[volume]`, got the volume {}", path.display())]
+    VolumeAmongScenes {
+        /// The volume.
+        path: PathBuf,
+    },
     /// Labels that no class of the recipe says how to read.
     #[error("{}: expected classes with {expected}, got `{class}` without", path.display())]
     ClassUnreadable {
@@ -82,22 +110,22 @@ pub enum TrainError {
         others: usize,
     },
     /// A scene in which no crop fits.
-    #[error("expected a scene of at least {crop} x {crop} pixels at the network's resolution, got {size} for {}", path.display())]
+    #[error("expected a scene of at least {crop} pixels at the network's resolution, got {size} for {}", path.display())]
     SceneTooSmall {
         /// The scene.
         path: PathBuf,
         /// Its size at the network's resolution.
         size: Size,
-        /// A crop's side.
-        crop: usize,
+        /// A crop.
+        crop: Size,
     },
     /// A scene whose validation windows leave no room.
-    #[error("no crop of {crop} x {crop} pixels fits beside the validation windows of {}", path.display())]
+    #[error("no crop of {crop} pixels fits beside the validation windows of {}", path.display())]
     NoRoom {
         /// The scene.
         path: PathBuf,
-        /// A crop's side.
-        crop: usize,
+        /// A crop.
+        crop: Size,
     },
     /// Nothing to learn from.
     #[error("no pixel of any training scene has a label")]

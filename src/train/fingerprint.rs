@@ -20,6 +20,9 @@ struct SceneFingerprint {
     name: String,
     width: usize,
     height: usize,
+    /// Slices of a volume.
+    #[serde(default = "one")]
+    depth: usize,
     /// Pixels of each class that are learned from.
     training: Vec<u64>,
     /// Pixels of each class that are held back.
@@ -34,12 +37,22 @@ struct BandFingerprint {
     deviation: f64,
 }
 
+fn one() -> usize {
+    1
+}
+
+impl SceneFingerprint {
+    fn size(&self) -> Size {
+        Size { depth: self.depth, height: self.height, width: self.width }
+    }
+}
+
 impl Fingerprint {
     pub(super) fn new(scenes: &TrainingScenes, censuses: &[Census], measured: &[BandStatistics]) -> Self {
         let scene = |(scene, census): (&TrainingScene, &Census)| {
-            let Size { width, height, .. } = scene.profile().size;
+            let Size { width, height, depth } = scene.profile().size;
             let (training, held_back) = (census.totals().to_vec(), census.held_back().to_vec());
-            SceneFingerprint { name: scene.name.clone(), width, height, training, held_back }
+            SceneFingerprint { name: scene.name.clone(), width, height, depth, training, held_back }
         };
         let band = |(name, band): (&String, &BandStatistics)| BandFingerprint {
             name: name.clone(),
@@ -60,8 +73,8 @@ impl Fingerprint {
         }
         for (now, then) in self.scenes.iter().zip(&earlier.scenes) {
             let name = &now.name;
-            if [now.width, now.height] != [then.width, then.height] {
-                let [was, is] = [then, now].map(|scene| format!("{} x {}", scene.width, scene.height));
+            let (was, is) = (then.size(), now.size());
+            if was != is {
                 return Some(format!("the scene {name} was of {was} pixels, and is of {is}"));
             }
             if now != then {

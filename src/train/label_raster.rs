@@ -35,9 +35,9 @@ impl LabelRaster {
             readable(|class| !class.rgb.is_empty(), "`rgb`, as the labels have three bands")?;
             Coding::of_colours(meanings(classes, |class| &class.rgb, &ignore.rgb))
         } else {
-            readable(|class| !class.values.is_empty(), "`values`, as the labels have one band")?;
+            readable(|class| class.others || !class.values.is_empty(), "`values`, as the labels have one band")?;
             warn_of_nodata(raster.profile(), classes);
-            Coding::of_values(meanings(classes, |class| &class.values, &ignore.values))
+            value_coding(classes, &ignore.values)
         };
         Ok(Self { raster, coding })
     }
@@ -46,6 +46,12 @@ impl LabelRaster {
     pub(super) fn reader(&self) -> Result<LabelRasterReader<'_>> {
         Ok(LabelRasterReader { labels: self, reader: self.raster.reader()? })
     }
+}
+
+/// What the values of labels stand for: a class's place, or nothing that counts.
+pub(super) fn value_coding(classes: &[ClassSettings], ignored: &[i64]) -> Coding {
+    let others = (0u16..).zip(classes).find(|(_, class)| class.others).map(|(place, _)| place);
+    Coding::of_values(meanings(classes, |class| &class.values, ignored)).with_others(others)
 }
 
 /// What stands for each class, with the class's place, and what does not count.
@@ -117,6 +123,9 @@ mod tests {
         settings.ignore.values = vec![9];
         workplace.raster("labels.tif", [4, 2], |x, y| [[0, 0, -3, 700], [9, 9, 0, 0]][y][x] as i16);
         assert_eq!(read(&workplace, "labels.tif", &settings).unwrap(), [0, 1, 1, 255, 0, 0]);
+        settings.classes[0].others = true;
+        workplace.raster("labels.tif", [4, 2], |x, y| [[0, 0, -4, 700], [9, 9, 0, 12_345]][y][x] as i16);
+        assert_eq!(read(&workplace, "labels.tif", &settings).unwrap(), [0, 0, 1, 255, 0, 0]);
         workplace.raster("labels.tif", [4, 2], |x, _| f32::from(x == 2) / 2.0);
         let error = read(&workplace, "labels.tif", &settings).unwrap_err().to_string();
         assert!(error.starts_with("value 0.5 at column 2, row 0 of ") && error.ends_with("-3, 0, 9, 700"), "{error}");

@@ -8,6 +8,7 @@ use swath_tiling::Window;
 
 use super::label_raster::{LabelRaster, LabelRasterReader};
 use super::label_vectors::{LabelVectors, LabelVectorsReader};
+use super::label_volume::{LabelVolume, LabelVolumeReader};
 use super::paths::SceneFiles;
 use super::recipe::Settings;
 use crate::Result;
@@ -16,11 +17,12 @@ use crate::source::RasterProfile;
 /// Stored pixels that are read at once to be reduced, unless one pixel takes more.
 const PIXELS: usize = 4 << 20;
 
-/// The labels of a scene: a raster on its pixels, or vectors.
+/// The labels of a scene: a raster on its pixels, or vectors; those of a volume.
 #[derive(Debug)]
 pub(super) enum Labels {
     Raster(Box<LabelRaster>),
     Vectors(Box<LabelVectors>),
+    Volume(Box<LabelVolume>),
 }
 
 impl Labels {
@@ -37,7 +39,7 @@ impl Labels {
     /// These, if they are vectors.
     pub(super) fn vectors(&self) -> Option<&LabelVectors> {
         match self {
-            Self::Raster(_) => None,
+            Self::Raster(_) | Self::Volume(_) => None,
             Self::Vectors(labels) => Some(labels),
         }
     }
@@ -47,6 +49,7 @@ impl Labels {
         match self {
             Self::Raster(labels) => labels.reader().map(LabelReader::Raster),
             Self::Vectors(labels) => labels.reader().map(LabelReader::Vectors),
+            Self::Volume(labels) => Ok(LabelReader::Volume(labels.reader())),
         }
     }
 }
@@ -55,14 +58,16 @@ impl Labels {
 pub(super) enum LabelReader<'l> {
     Raster(LabelRasterReader<'l>),
     Vectors(LabelVectorsReader<'l>),
+    Volume(LabelVolumeReader<'l>),
 }
 
 impl LabelReader<'_> {
-    /// The classes of a window in stored pixels, `(height, width)`: places in the recipe's list, or [`Targets::IGNORE`].
+    /// The classes of a window in stored pixels, of a volume on its grid, `(depth, height, width)`: places in the recipe's list, or [`Targets::IGNORE`].
     pub(super) fn read(&mut self, window: Window) -> Result<Vec<u8>> {
         match self {
             Self::Raster(reader) => reader.read(window),
             Self::Vectors(reader) => reader.read(window),
+            Self::Volume(reader) => reader.read(window),
         }
     }
 

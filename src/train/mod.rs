@@ -33,13 +33,16 @@
 mod augment;
 mod census;
 mod checkpoint;
+mod crop_settings;
 mod crops;
 mod curves;
 mod error;
 mod fingerprint;
 mod first_weights;
+mod image;
 mod label_raster;
 mod label_vectors;
+mod label_volume;
 mod labels;
 mod metrics;
 mod observer;
@@ -57,15 +60,17 @@ mod summary;
 mod testing;
 mod trainer;
 mod validate;
+mod volume_validation;
 mod window_index;
 
+pub use crop_settings::{AugmentSettings, CropSize, SamplingSettings, SceneWeight};
 pub use error::{CropPlace, TrainError};
 pub use first_weights::FirstWeights;
 pub use metrics::{Metrics, Validation};
 pub use observer::{StepReport, TrainObserver, Unwatched};
 pub use recipe::{
-    AugmentSettings, BlockSettings, ClassSettings, IgnoreSettings, ModelSettings, Recipe, Role, SamplingSettings, SceneSettings,
-    SceneWeight, Settings, ValidationSettings, WindowSettings,
+    BlockSettings, ClassSettings, IgnoreSettings, ModelSettings, Recipe, Role, SceneSettings, Settings, ValidationSettings,
+    WindowSettings,
 };
 pub use summary::{SceneSummary, TrainSummary};
 pub use trainer::{Start, TrainOptions, TrainReport, Trainer};

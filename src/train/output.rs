@@ -26,6 +26,12 @@ impl OutputFolder {
         &self.path
     }
 
+    /// The folder that is there already in which it is, or will be made: where files without a name go.
+    pub(super) fn scratch(&self) -> PathBuf {
+        let path = std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone());
+        path.ancestors().find(|folder| folder.is_dir()).unwrap_or(&self.path).to_owned()
+    }
+
     /// The model with the last weights.
     pub(super) fn last(&self) -> PathBuf {
         self.path.join("last")

@@ -69,7 +69,7 @@ pub(super) fn scene_files(entry: &SceneSettings, at: usize, text: &RecipeText) -
     let names = match &entry.names {
         Some(names) => names.clone(),
         None if image.contains(NAME) => found_names(&image, at, text)?,
-        None => vec![Path::new(&image).file_stem().unwrap_or_default().to_string_lossy().into_owned()],
+        None => vec![name_of(Path::new(&image))],
     };
     let files = |name: String| SceneFiles {
         image: image.replace(NAME, &name).into(),
@@ -82,6 +82,14 @@ pub(super) fn scene_files(entry: &SceneSettings, at: usize, text: &RecipeText) -
         return Err(error.into());
     }
     Ok(names.into_iter().map(files).collect())
+}
+
+/// A file's name without its ending, or both endings of a compressed volume.
+fn name_of(image: &Path) -> String {
+    let stem = Path::new(image.file_stem().unwrap_or_default());
+    let is_volume = image.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gz"));
+    let stem = if is_volume { stem.file_stem().unwrap_or_default() } else { stem.as_os_str() };
+    stem.to_string_lossy().into_owned()
 }
 
 /// What `{name}` may stand for so that `image` is a file, sorted.

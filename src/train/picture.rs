@@ -7,15 +7,19 @@ use swath_models::train::Targets;
 use swath_tiling::Window;
 
 use super::TrainObserver;
+use super::label_volume::StoredLabels;
 use super::scene::TrainingScene;
 use super::validate::{HeldBack, label_part};
+use super::volume_validation;
 use crate::Result;
 use crate::preview::{Shown, panel_size};
+use crate::volume::Volume;
 
 /// Pixels of the scene that are read at once, at most.
 const PIXELS: usize = 1 << 20;
 
-/// Writes a PNG of the largest part that is held back, at the network's resolution: the scene, the truth and the labels of `model`.
+/// Writes a PNG of the largest part that is held back, at the network's resolution: the scene, the truth and the labels of `model`. Of a volume, it is
+/// that one of its planes, as they are stored, that has most labels but the first class.
 pub(super) fn draw(
     scenes: &[TrainingScene],
     held_back: &[HeldBack],
@@ -24,6 +28,9 @@ pub(super) fn draw(
     path: &Path,
 ) -> Result<()> {
     let Some(part) = held_back.iter().max_by_key(|part| part.window.area()) else { return Ok(()) };
+    if let Some((volume, labels)) = scenes[part.scene].volume() {
+        return draw_volume(&scenes[part.scene], volume, labels, part, model, observer, path);
+    }
     let panel = Panel::new(part.window);
     let (window, [width, height]) = (panel.window, panel.size);
     let (mut truth, mut labels) = (vec![Targets::IGNORE; width * height], vec![Targets::IGNORE; width * height]);
@@ -48,6 +55,49 @@ pub(super) fn draw(
         });
     }
     Shown { size: panel.size, scene, truth, labels }.draw(&model.card.classes, path)
+}
+
+/// The same of a volume.
+fn draw_volume(
+    scene: &TrainingScene,
+    volume: &Volume,
+    labels: &StoredLabels,
+    part: &HeldBack,
+    model: &Model,
+    observer: &dyn TrainObserver,
+    path: &Path,
+) -> Result<()> {
+    let size = volume.size();
+    let plane = Window::plane(0, 0, size.width, size.height);
+    let panel = Panel::new(plane);
+    let area = panel.size[0] * panel.size[1];
+    let shown = most_labelled(labels, size.depth)?;
+    let (mut truth, mut found) = (vec![Targets::IGNORE; area], vec![Targets::IGNORE; area]);
+    volume_validation::label_part(scene, part, model, observer, |labelled| {
+        if labelled.z == shown {
+            panel.each(plane, |at, from| {
+                truth[at] = labelled.truth[from];
+                found[at] = labelled.labels[from];
+            });
+        }
+        Ok(())
+    })?;
+    let values = volume.stored().reader(volume.frame())?.read(shown..shown + 1)?;
+    let mut grey = vec![0.0; area];
+    panel.each(plane, |at, from| grey[at] = values[from]);
+    Shown { size: panel.size, scene: grey.repeat(3), truth, labels: found }.draw(&model.card.classes, path)
+}
+
+/// The first of the planes that have most labels but the first class, which is the background.
+fn most_labelled(labels: &StoredLabels, depth: usize) -> Result<usize> {
+    let (mut reader, mut best, mut most) = (labels.reader()?, 0, 0);
+    for z in 0..depth {
+        let count = reader.read(z)?.into_iter().filter(|class| ![0, Targets::IGNORE].contains(class)).count();
+        if count > most {
+            (best, most) = (z, count);
+        }
+    }
+    Ok(best)
 }
 
 /// Which pixels of a window a panel shows: of each of its own the nearest.

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use swath_models::train::{Loss, Rule, Schedule};
-use swath_models::{AdaptBands, Colour, Scaling, zoo};
+use swath_models::{AdaptBands, Colour, Scaling, VolumeInput, zoo};
 use swath_tiling::Window;
 
+use super::crop_settings::{AugmentSettings, CropSize, SamplingSettings};
 use super::paths;
 use super::recipe_text::RecipeText;
 use crate::{Error, Result};
@@ -41,6 +42,8 @@ pub struct Settings {
     /// Side of the pixels that the network sees, in units of the scenes' CRS. A scene is reduced by the whole factor that comes nearest; without
     /// it, scenes are taken as they are.
     pub resolution: Option<f64>,
+    /// What the network needs of volumes, as its card will say: with it, the scenes are volumes. A tile that is not given is a crop.
+    pub volume: Option<VolumeInput>,
     /// What is trained.
     pub model: ModelSettings,
     /// What the network tells apart, in the order of its scores.
@@ -74,7 +77,9 @@ pub struct Settings {
 pub struct ModelSettings {
     /// The network's name in the zoo.
     pub network: String,
-    /// Bands by name or number; all of the first scene but alpha where absent.
+    /// Channels of its levels, the finest first, for a U-Net; the network's own where absent.
+    pub widths: Option<Vec<usize>>,
+    /// Bands by name or number; all of the first scene but alpha where absent. Of volumes, what they are to be called in the card.
     pub bands: Option<Vec<String>>,
     /// Model folder or file of weights (safetensors, PyTorch) whose tensors are taken over where name and shape match.
     pub weights: Option<String>,
@@ -92,9 +97,12 @@ pub struct ClassSettings {
     pub title: Option<String>,
     /// How it is drawn.
     pub colour: Option<Colour>,
-    /// Its values in label rasters of one band.
+    /// Its values in label rasters of one band, and in label volumes.
     #[serde(default)]
     pub values: Vec<i64>,
+    /// Whether it has all values there that no other class has.
+    #[serde(default)]
+    pub others: bool,
     /// Its colours in label rasters of three bands.
     #[serde(default)]
     pub rgb: Vec<Colour>,
@@ -125,9 +133,9 @@ pub struct IgnoreSettings {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SceneSettings {
-    /// A raster; `{name}` stands for each of `names`.
+    /// A raster or a volume; `{name}` stands for each of `names`.
     pub image: String,
-    /// A raster on the same pixels, or vectors in any CRS.
+    /// A raster on the same pixels, or vectors in any CRS; of a volume, a label volume on the same voxels.
     pub labels: String,
     /// Layer of the vectors, if there are several.
     pub layer: Option<String>,
@@ -147,6 +155,8 @@ pub enum Role {
     Train,
     /// Held back.
     Validation,
+    /// Learned from and validated with: the figures say how well it is learned, and not how good the network is.
+    Both,
 }
 
 /// What is held back of training scenes, and how it is labelled.
@@ -158,7 +168,7 @@ pub struct ValidationSettings {
     pub windows: Vec<WindowSettings>,
     /// Blocks chosen by chance.
     pub blocks: Option<BlockSettings>,
-    /// Side of the tiles of the validation, in pixels; 512 where absent.
+    /// Side of the tiles of the validation, in pixels; 512 where absent, for volumes that of the card.
     pub tile: Option<NonZeroUsize>,
 }
 
@@ -194,59 +204,6 @@ pub struct BlockSettings {
     pub size: NonZeroUsize,
     /// Share of a scene's blocks, above 0 and below 1.
     pub share: f64,
-}
-
-/// Which crops are taken.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SamplingSettings {
-    /// Side of a crop in pixels at the network's resolution.
-    pub crop: NonZeroUsize,
-    /// Crops per epoch.
-    pub samples: NonZeroU64,
-    /// How likely each scene is.
-    #[serde(default)]
-    pub scenes: SceneWeight,
-    /// Share of crops that are placed on a pixel of one of `classes`, 0 to 1; the others lie anywhere.
-    #[serde(default)]
-    pub balance: f64,
-    /// The classes that crops are placed on, each as often; all where absent.
-    pub classes: Option<Vec<String>>,
-}
-
-/// How likely a scene is to be sampled.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SceneWeight {
-    /// By the root of its area: large scenes are seen more often, but not so much that small ones are lost.
-    #[default]
-    RootArea,
-    /// By its area: every pixel is as likely.
-    Area,
-    /// All the same.
-    Equal,
-}
-
-/// How crops are varied. Labels follow as they are, never in between.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct AugmentSettings {
-    /// Mirrored, half of them.
-    pub flip: bool,
-    /// Turned by right angles.
-    pub rotate: bool,
-    /// Smallest and largest ground that a crop covers, as a multiple of its side.
-    pub scale: [f64; 2],
-    /// Contrast about each band's mean: a factor of `1 - contrast` to `1 + contrast`.
-    pub contrast: f64,
-    /// Brightness: up to this part of a band's range is added or taken away.
-    pub brightness: f64,
-}
-
-impl Default for AugmentSettings {
-    fn default() -> Self {
-        Self { flip: true, rotate: true, scale: [1.0, 1.0], contrast: 0.0, brightness: 0.0 }
-    }
 }
 
 fn one() -> NonZeroUsize {
@@ -344,11 +301,41 @@ impl Recipe {
                 return fail(&format!("sampling.classes[{at}]"), "the name of a class", format!("`{name}`"));
             }
         }
+        self.check_volumes()?;
         self.check_steps()?;
         let setting = |key: &'static str| move |source| Error::from(self.source.setting(key, source));
         self.settings.loss.check(classes.len()).map_err(setting("loss"))?;
         self.settings.optimizer.check().map_err(setting("optimizer"))?;
         self.settings.schedule.check().map_err(setting("schedule"))
+    }
+
+    /// Checks what is not the same for scenes and for volumes.
+    fn check_volumes(&self) -> Result<()> {
+        let Settings { volume, resolution, scenes, validation, sampling, augment, .. } = &self.settings;
+        let fail = |key: &str, expected: &str, got: String| Err(self.source.value(key, expected, got).into());
+        if volume.is_none() {
+            return match sampling.crop {
+                CropSize::Sides(_) => fail("sampling.crop", "one side for scenes; volumes need `[volume]`", "three".into()),
+                CropSize::Side(_) => Ok(()),
+            };
+        }
+        if resolution.is_some() {
+            return fail("resolution", "none for volumes, for which there is `volume.spacing`", "one".into());
+        }
+        if !validation.windows.is_empty() {
+            return fail("validation.windows", "none for volumes, which are held back as a whole", "some".into());
+        }
+        if validation.blocks.is_some() {
+            return fail("validation.blocks", "none for volumes, which are held back as a whole", "some".into());
+        }
+        if augment.scale.iter().any(|scale| (scale - 1.0).abs() > 0.0) {
+            let [smallest, largest] = augment.scale;
+            return fail("augment.scale", "1, 1 for volumes", format!("{smallest}, {largest}"));
+        }
+        if let Some(at) = scenes.iter().position(|scene| scene.layer.is_some()) {
+            return fail(&format!("scenes[{at}].layer"), "none for volumes, whose labels are volumes", "one".into());
+        }
+        Ok(())
     }
 
     /// Checks that steps and crops can be counted.
@@ -384,6 +371,10 @@ impl Recipe {
                 return Err(self.source.value(format!("{key}.rgb"), "colours that differ", format!("{colour} twice")).into());
             }
             painted.extend(colours);
+        }
+        let mut others = classes.iter().enumerate().filter(|(_, class)| class.others);
+        if let (Some(_), Some((at, class))) = (others.next(), others.next()) {
+            return Err(self.source.value(format!("classes[{at}].others"), "one class with it", class.name.clone()).into());
         }
         let mut backgrounds = classes.iter().enumerate().filter(|(_, class)| class.background);
         if let (Some(_), Some((at, class))) = (backgrounds.next(), backgrounds.next()) {

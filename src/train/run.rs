@@ -228,8 +228,8 @@ impl<'t> TrainRun<'t> {
             return Ok(None);
         }
         self.write_checkpoint()?;
-        let matrix = match validate(&trainer.scenes.scenes, &trainer.held_back, &model, self.observer) {
-            Ok(matrix) => matrix,
+        let validation = match validate(&trainer.scenes.scenes, &trainer.held_back, &model, self.observer) {
+            Ok(validation) => validation,
             // After so few steps that the running statistics are far from those of the data: later ones may be better.
             Err(error @ Error::NotFinite { .. }) => {
                 tracing::warn!("no validation after step {}: {error}", self.progress.step);
@@ -237,7 +237,6 @@ impl<'t> TrainRun<'t> {
             }
             Err(error) => return Err(self.unless_cancelled(error)),
         };
-        let validation = Validation::new(&matrix);
         let mean_iou = validation.mean_iou.ok_or_else(|| nothing(&trainer.scenes.scenes))?;
         if self.progress.best.is_none_or(|best| mean_iou > best) {
             OutputFolder::publish(trainer.output.path(), &model)?;
@@ -294,8 +293,9 @@ mod tests {
     use swath_models::Convolutions;
     use swath_models::train::FusedAutograd;
 
-    use super::super::TrainOptions;
     use super::super::testing::Workplace;
+    use super::super::testing::nifti::Nifti;
+    use super::super::{Recipe, TrainOptions};
     use super::*;
 
     /// Stops a training when it asks for the n-th time.
@@ -329,12 +329,42 @@ mod tests {
         let workplace = Workplace::new();
         workplace.raster("scene.tif", [96, 96], |x, y| ((x * 7 + y * 13) % 251) as u8);
         workplace.raster("labels.tif", [96, 96], |x, y| u8::from((x / 16 + y / 16) % 2 == 0));
-        let whole = train(&workplace, "whole", usize::MAX).unwrap();
+        assert_stops_leave_no_trace(&workplace, train);
+    }
+
+    /// The same on volumes: one is held back, which is validated in several tiles.
+    fn train_on_volumes(workplace: &Workplace, output: &str, patience: usize) -> Result<TrainReport> {
+        let more = "volume = { axes = \"SPL\", spacing = [1.0, 1.0, 1.5], tile = [8, 8, 8] }";
+        let pairs = [["case.nii", "labels.nii"], ["other.nii.gz", "labels.nii"]];
+        let model = "network = \"unet_3d\"\nwidths = [2, 3]";
+        let path = workplace.recipe_for(model, &pairs, "crop = 8\nsamples = 16", more).path().to_owned();
+        let other = "image = \"other.nii.gz\"\n";
+        let text = fs::read_to_string(&path).unwrap().replace(other, &format!("{other}role = \"validation\"\n"));
+        fs::write(&path, text).unwrap();
+        let recipe = Recipe::read(&path)?;
+        let output = Some(workplace.path(output).join("model"));
+        let trainer = Trainer::new(recipe, &TrainOptions { threads: 1, max_memory: 1 << 30, output, start: Start::Resume })?;
+        let mut autograd = FusedAutograd::new(trainer.graph().clone(), Convolutions::Winograd)?;
+        trainer.run(&mut autograd, &Impatient { asked: AtomicUsize::new(0), patience })
+    }
+
+    #[test]
+    fn a_training_on_volumes_that_is_stopped_anywhere_ends_with_the_same_model() {
+        let workplace = Workplace::new();
+        let value = |x: usize, y: usize, z: usize| ((x * 7 + y * 13 + z * 5) % 251) as f32;
+        Nifti::new([20, 18, 16], value).write(&workplace.path("case.nii"));
+        Nifti::new([20, 18, 16], value).write(&workplace.path("other.nii.gz"));
+        Nifti::new([20, 18, 16], |x, y, z| f32::from((x / 4 + y / 4 + z / 4) % 2 == 0)).write(&workplace.path("labels.nii"));
+        assert_stops_leave_no_trace(&workplace, train_on_volumes);
+    }
+
+    fn assert_stops_leave_no_trace(workplace: &Workplace, train: fn(&Workplace, &str, usize) -> Result<TrainReport>) {
+        let whole = train(workplace, "whole", usize::MAX).unwrap();
         let mut stopped_at = Vec::new();
         for patience in 6..10 {
             let output = format!("stopped_{patience}");
             let report = loop {
-                match train(&workplace, &output, patience) {
+                match train(workplace, &output, patience) {
                     Err(Error::Train(error)) => match *error {
                         TrainError::Interrupted { step, .. } if stopped_at.len() < 100 => stopped_at.push(step),
                         other => panic!("{other} after {stopped_at:?}"),

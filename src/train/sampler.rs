@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use swath_tiling::Window;
+use swath_models::Extent;
+use swath_tiling::{Size, Window};
 
 use super::TrainError;
 use super::census::Census;
-use super::recipe::{Role, SceneWeight, Settings};
+use super::crop_settings::SceneWeight;
+use super::recipe::{Role, Settings};
 use super::scene::{Readers, TrainingScene};
 use crate::Result;
 use crate::random::Random;
@@ -33,18 +35,18 @@ pub(super) struct Sampler<'s> {
 pub(super) struct Place {
     /// The scene's place among all.
     pub(super) scene: usize,
-    /// At the network's resolution; a square.
+    /// At the network's resolution.
     pub(super) window: Window,
 }
 
 impl<'s> Sampler<'s> {
-    /// A sampler of crops of at most `largest` pixels a side.
-    pub(super) fn new(scenes: &'s [TrainingScene], censuses: &'s [Census], settings: &Settings, largest: usize) -> Result<Self> {
+    /// A sampler of crops of at most this extent, along the network's axes.
+    pub(super) fn new(scenes: &'s [TrainingScene], censuses: &'s [Census], settings: &Settings, largest: Extent) -> Result<Self> {
         let weight = |(scene, census): (&TrainingScene, &Census)| match (scene.role, settings.sampling.scenes) {
             (Role::Validation, _) => 0.0,
-            (Role::Train, SceneWeight::RootArea) => (census.area() as f64).sqrt(),
-            (Role::Train, SceneWeight::Area) => census.area() as f64,
-            (Role::Train, SceneWeight::Equal) => 1.0,
+            (_, SceneWeight::RootArea) => (census.area() as f64).sqrt(),
+            (_, SceneWeight::Area) => census.area() as f64,
+            (_, SceneWeight::Equal) => 1.0,
         };
         let weights: Vec<f64> = scenes.iter().zip(censuses).map(weight).collect();
         let is_there = |class: &u8| censuses.iter().any(|census| census.totals()[usize::from(*class)] > 0);
@@ -54,26 +56,31 @@ impl<'s> Sampler<'s> {
         if censuses.iter().flat_map(Census::totals).all(|total| *total == 0) {
             return Err(TrainError::NoLabels.into());
         }
-        let room = |scene: &TrainingScene| if scene.role == Role::Train { room(scene, largest).map(Some) } else { Ok(None) };
+        let room = |scene: &TrainingScene| match scene.role {
+            Role::Train | Role::Both => room(scene, scene.crop_size(largest)).map(Some),
+            Role::Validation => Ok(None),
+        };
         let rooms = scenes.iter().map(room).collect::<Result<_>>()?;
         Ok(Self { scenes, censuses, weights, balance: settings.sampling.balance, classes, rooms })
     }
 
-    /// A place for a crop of `side` pixels.
-    pub(super) fn place(&self, side: usize, random: &mut Random, readers: &mut Readers<'_>) -> Result<Place> {
+    /// A place for a crop of an extent along the network's axes.
+    pub(super) fn place(&self, extent: Extent, random: &mut Random, readers: &mut Readers<'_>) -> Result<Place> {
         if random.chance(self.balance) && !self.classes.is_empty() {
             let class = self.classes[random.below(self.classes.len())];
             let has = |at: usize| self.censuses[at].totals()[usize::from(class)] > 0;
             let scene = self.scene(random, has);
-            return self.around(scene, class, side, random, readers);
+            return self.around(scene, class, extent, random, readers);
         }
         let scene = self.scene(random, |_| true);
-        let size = self.scenes[scene].profile().size;
+        let (size, crop) = (self.scenes[scene].profile().size, self.scenes[scene].crop_size(extent));
         let windows = (0..TRIES).map(|_| {
-            let y = random.below(size.height - side + 1);
-            Window::plane(random.below(size.width - side + 1), y, side, side)
+            // Scenes have one slice, for which no number is drawn.
+            let z = if size.depth > 1 { random.below(size.depth - crop.depth + 1) } else { 0 };
+            let y = random.below(size.height - crop.height + 1);
+            window(crop, [z, y, random.below(size.width - crop.width + 1)])
         });
-        Ok(self.first_free(scene, side, windows))
+        Ok(self.first_free(scene, crop, windows))
     }
 
     /// A random scene of those that will do.
@@ -93,47 +100,55 @@ impl<'s> Sampler<'s> {
     }
 
     /// A place that has a random pixel of a class anywhere in it; near the scene's edge it is moved inside.
-    fn around(&self, scene: usize, class: u8, side: usize, random: &mut Random, readers: &mut Readers<'_>) -> Result<Place> {
+    fn around(&self, scene: usize, class: u8, extent: Extent, random: &mut Random, readers: &mut Readers<'_>) -> Result<Place> {
         let own = &self.scenes[scene];
-        let size = own.profile().size;
+        let (size, crop) = (own.profile().size, own.crop_size(extent));
         for _ in 0..TRIES {
-            let [x, y] = self.censuses[scene].pick(class, random, own, readers.of(scene)?)?;
-            let x = x.saturating_sub(random.below(side)).min(size.width - side);
-            let y = y.saturating_sub(random.below(side)).min(size.height - side);
-            let window = Window::plane(x, y, side, side);
+            let pixel = self.censuses[scene].pick(class, random, own, readers.of(scene)?)?;
+            let x = pixel.x.saturating_sub(random.below(crop.width)).min(size.width - crop.width);
+            let y = pixel.y.saturating_sub(random.below(crop.height)).min(size.height - crop.height);
+            let z =
+                if size.depth > 1 { pixel.z.saturating_sub(random.below(crop.depth)).min(size.depth - crop.depth) } else { 0 };
+            let window = window(crop, [z, y, x]);
             if own.is_free(window) {
                 return Ok(Place { scene, window });
             }
         }
-        Ok(self.first_free(scene, side, std::iter::empty()))
+        Ok(self.first_free(scene, crop, std::iter::empty()))
     }
 
     /// The first window that is not held back, or the scene's free place.
-    fn first_free(&self, scene: usize, side: usize, mut windows: impl Iterator<Item = Window>) -> Place {
+    fn first_free(&self, scene: usize, crop: Size, mut windows: impl Iterator<Item = Window>) -> Place {
         let free = windows.find(|window| self.scenes[scene].is_free(*window));
         let room = self.rooms[scene].unwrap_or_else(|| self.scenes[scene].all());
-        Place { scene, window: free.unwrap_or(Window { width: side, height: side, ..room }) }
+        Place { scene, window: free.unwrap_or(window(crop, [room.z, room.y, room.x])) }
     }
 }
 
+/// A crop whose first slice, row and column are these.
+fn window(Size { depth, height, width }: Size, [z, y, x]: [usize; 3]) -> Window {
+    Window { z, y, x, depth, height, width }
+}
+
 /// A free place for a crop: if there is any, there is one that touches what is held back, or the edge, above it and to its left.
-fn room(scene: &TrainingScene, side: usize) -> Result<Window> {
+/// Volumes are held back as a whole, or not at all.
+fn room(scene: &TrainingScene, crop: Size) -> Result<Window> {
     let profile = scene.profile();
     let (size, path) = (profile.size, || profile.path.clone());
-    if size.width < side || size.height < side {
-        return Err(TrainError::SceneTooSmall { path: path(), size, crop: side }.into());
+    if size.width < crop.width || size.height < crop.height || size.depth < crop.depth {
+        return Err(TrainError::SceneTooSmall { path: path(), size, crop }.into());
     }
     let rows: BTreeSet<usize> = std::iter::once(0).chain(scene.held_back.iter().map(|held| held.y + held.height)).collect();
-    for y in rows.into_iter().filter(|y| y + side <= size.height) {
+    for y in rows.into_iter().filter(|y| y + crop.height <= size.height) {
         let mut x = 0;
-        while x + side <= size.width {
-            let window = Window::plane(x, y, side, side);
+        while x + crop.width <= size.width {
+            let window = window(crop, [0, y, x]);
             // Whatever is in the way is so until the window lies beside it.
             let Some(right) = scene.held(window).map(|held| held.x + held.width).max() else { return Ok(window) };
             x = right;
         }
     }
-    Err(TrainError::NoRoom { path: path(), crop: side }.into())
+    Err(TrainError::NoRoom { path: path(), crop }.into())
 }
 
 #[cfg(test)]
@@ -163,7 +178,7 @@ mod tests {
             let (mut with_one, mut small) = (0, 0);
             let count = 2000;
             for _ in 0..count {
-                let place = maker.sampler.place(CROP, &mut random, &mut readers).unwrap();
+                let place = maker.sampler.place(Extent::plane(CROP), &mut random, &mut readers).unwrap();
                 let scene = &maker.scenes[place.scene];
                 assert!(scene.all().contains(place.window) && scene.is_free(place.window), "{place:?}");
                 small += place.scene;
@@ -192,7 +207,7 @@ mod tests {
             let mut counts = std::collections::BTreeMap::new();
             for _ in 0..800 {
                 let pixel = maker.sampler.censuses[0].pick(1, &mut random, scene, &mut reader).unwrap();
-                *counts.entry(pixel).or_insert(0) += 1;
+                *counts.entry([pixel.x, pixel.y]).or_insert(0) += 1;
             }
             assert_eq!(counts.keys().collect::<Vec<_>>(), [&[5, 5], &[100, 70], &[101, 70], &[102, 70]]);
             assert!(counts.values().all(|count| (140..260).contains(count)), "{counts:?}");
@@ -206,11 +221,11 @@ mod tests {
         workplace.raster("labels.tif", [60, 40], |x, _| (x % 2) as u8);
         let windows = "validation.windows = [{ scene = \"scene\", x = 20, y = 0, width = 25, height = 40 }]";
         let recipe = workplace.recipe(&[["scene.tif", "labels.tif"]], "crop = 32\nsamples = 2", windows);
-        let scenes = super::super::scene::TrainingScenes::open(&recipe).unwrap().scenes;
-        assert_eq!(room(&scenes[0], 20).unwrap(), Window::plane(0, 0, 20, 20));
-        let error = room(&scenes[0], 32).unwrap_err().to_string();
+        let scenes = super::super::scene::TrainingScenes::open(&recipe, workplace.folder.path()).unwrap().scenes;
+        assert_eq!(room(&scenes[0], Size::plane(20, 20)).unwrap(), Window::plane(0, 0, 20, 20));
+        let error = room(&scenes[0], Size::plane(32, 32)).unwrap_err().to_string();
         assert!(error.starts_with("no crop of 32 x 32 pixels fits beside the validation windows of "), "{error}");
-        let error = room(&scenes[0], 41).unwrap_err().to_string();
+        let error = room(&scenes[0], Size::plane(41, 41)).unwrap_err().to_string();
         assert!(error.contains("at least 41 x 41") && error.contains("got 60 x 40"), "{error}");
     }
 
@@ -226,12 +241,12 @@ mod tests {
             assert_eq!(scene.held_back.len(), 12_060);
             let held = |window: Window| scene.held_back.iter().any(|held| held.intersection(window).area() > 0);
             for _ in 0..200 {
-                let window = maker.sampler.place(8, &mut random, &mut readers).unwrap().window;
+                let window = maker.sampler.place(Extent::plane(8), &mut random, &mut readers).unwrap().window;
                 assert!(!held(window), "{window}");
             }
             // Hardly any place is free for crops of 3 x 3 blocks, and none for much larger ones.
-            assert!(room(scene, 12).is_ok_and(|window| !held(window)));
-            let error = room(scene, 64).unwrap_err().to_string();
+            assert!(room(scene, Size::plane(12, 12)).is_ok_and(|window| !held(window)));
+            let error = room(scene, Size::plane(64, 64)).unwrap_err().to_string();
             assert!(error.starts_with("no crop of 64 x 64 pixels fits"), "{error}");
         });
     }

@@ -1,15 +1,21 @@
 //! What is learned from.
 
-use swath_tiling::Window;
+use std::path::Path;
 
+use swath_models::Extent;
+use swath_tiling::{Size, Window};
+
+use super::image::{TrainingImage, band_requests, open_volume};
 use super::label_vectors::LabelVectors;
+use super::label_volume::{LabelVolume, StoredLabels};
 use super::labels::{LabelReader, Labels};
 use super::paths::{SceneFiles, scene_files};
 use super::recipe::{BlockSettings, Recipe, Role};
 use super::window_index::WindowIndex;
 use crate::Result;
 use crate::random::hash;
-use crate::source::{BandRequest, Patch, RasterProfile, RasterSource as _, Reduced, Scene, WindowReader};
+use crate::source::{Patch, RasterProfile, RasterSource as _, Scene, WindowReader};
+use crate::volume::Volume;
 
 /// Most scenes that a thread keeps open; each may take a file for its pixels and one for its labels.
 const OPEN: usize = 32;
@@ -17,15 +23,16 @@ const OPEN: usize = 32;
 /// Most scenes that all threads together keep open, if there are not more threads: systems may allow no more than 1024 files.
 const ALL_OPEN: usize = 256;
 
-/// A scene with its labels, at the network's resolution.
+/// A scene or a volume with its labels, at the network's resolution.
 #[derive(Debug)]
 pub(super) struct TrainingScene {
     pub(super) name: String,
     pub(super) role: Role,
-    pub(super) image: Reduced,
+    pub(super) image: TrainingImage,
     pub(super) labels: Labels,
-    /// What is validated with and never learned from.
+    /// What is validated with.
     pub(super) held_back: Vec<Window>,
+    /// What is never learned from: all of that, unless the scene is for both.
     held: WindowIndex,
 }
 
@@ -38,8 +45,8 @@ pub(super) struct TrainingScenes {
 }
 
 impl TrainingScenes {
-    /// Looks at all scenes and their labels.
-    pub(super) fn open(recipe: &Recipe) -> Result<Self> {
+    /// Looks at all scenes and their labels. Volumes are read, and prepared in files without a name on the disk of `scratch`.
+    pub(super) fn open(recipe: &Recipe, scratch: &Path) -> Result<Self> {
         let settings = &recipe.settings;
         let files = settings.scenes.iter().enumerate().map(|(at, entry)| {
             let files = scene_files(entry, at, &recipe.source)?;
@@ -51,15 +58,22 @@ impl TrainingScenes {
                 return Err(recipe.source.value("scenes", "names that differ", format!("`{}` twice", file.name)).into());
             }
         }
-        let bands = match (&settings.model.bands, files.first()) {
-            (Some(bands), _) => bands.clone(),
-            (None, Some((first, _))) => band_names(Scene::open(&first.image, &[])?.profile()),
-            (None, None) => Vec::new(),
+        // All are looked at before the first volume is read.
+        for (files, _) in &files {
+            if let Some(volume) = open_volume(recipe, files)? {
+                StoredLabels::open(&files.labels, &volume, settings)?;
+            }
+        }
+        let bands = match (&settings.model.bands, &settings.volume, files.first()) {
+            (Some(bands), _, _) => bands.clone(),
+            (None, Some(input), _) => volume_bands(input.slices.unwrap_or(1)),
+            (None, None, Some((first, _))) => band_names(Scene::open(&first.image, &[])?.profile()),
+            (None, None, None) => Vec::new(),
         };
         if bands.is_empty() {
             return Err(recipe.source.value("model.bands", "at least one band", "none").into());
         }
-        let scenes = files.into_iter().map(|(files, role)| TrainingScene::open(recipe, files, role, &bands));
+        let scenes = files.into_iter().map(|(files, role)| TrainingScene::open(recipe, files, role, &bands, scratch));
         let mut scenes: Vec<TrainingScene> = scenes.collect::<Result<_>>()?;
         LabelVectors::check_all(scenes.iter().filter_map(|scene| scene.labels.vectors()))?;
         hold_back(recipe, &mut scenes)?;
@@ -71,31 +85,36 @@ impl TrainingScenes {
 }
 
 impl TrainingScene {
-    fn open(recipe: &Recipe, files: SceneFiles, role: Role, bands: &[String]) -> Result<Self> {
-        let requests: Vec<BandRequest> = bands.iter().map(|name| name.parse().unwrap_or_else(|never| match never {})).collect();
-        let scene = Scene::open(&files.image, &requests)?;
-        let labels = Labels::open(&files, scene.profile(), &recipe.settings)?;
-        let factor = match (recipe.settings.resolution, scene.profile().georeference.pixel_side()) {
-            (None, _) => 1,
-            (Some(resolution), Some(side)) => (resolution / side).round().max(1.0) as usize,
-            (Some(_), None) => {
-                let got = format!("{}, which has no transform", files.image.display());
-                return Err(recipe.source.value("resolution", "scenes with a transform", got).into());
-            }
+    fn open(recipe: &Recipe, files: SceneFiles, role: Role, bands: &[String], scratch: &Path) -> Result<Self> {
+        let (image, labels) = if let Some(volume) = open_volume(recipe, &files)? {
+            let stored = StoredLabels::open(&files.labels, &volume, &recipe.settings)?;
+            let labels = LabelVolume::new(stored, &volume, scratch)?;
+            (TrainingImage::Volume(Box::new(volume.prepared(scratch)?)), Labels::Volume(Box::new(labels)))
+        } else {
+            let scene = Scene::open(&files.image, &band_requests(bands))?;
+            let labels = Labels::open(&files, scene.profile(), &recipe.settings)?;
+            (TrainingImage::scene(recipe, scene)?, labels)
         };
-        Ok(Self {
-            name: files.name,
-            role,
-            image: Reduced::new(scene, factor)?,
-            labels,
-            held_back: Vec::new(),
-            held: WindowIndex::default(),
-        })
+        Ok(Self { name: files.name, role, image, labels, held_back: Vec::new(), held: WindowIndex::default() })
     }
 
     /// What it is at the network's resolution.
     pub(super) fn profile(&self) -> &RasterProfile {
-        self.image.profile()
+        self.image.source().profile()
+    }
+
+    /// The volume, and its labels as they are stored, if it is one.
+    pub(super) fn volume(&self) -> Option<(&Volume, &StoredLabels)> {
+        match (&self.image, &self.labels) {
+            (TrainingImage::Volume(volume), Labels::Volume(labels)) => Some((volume, &labels.stored)),
+            _ => None,
+        }
+    }
+
+    /// How much of it a crop of an extent along the network's axes takes.
+    pub(super) fn crop_size(&self, extent: Extent) -> Size {
+        let Extent { z: depth, y: height, x: width } = self.image.orientation().to_raster(extent);
+        Size { depth, height, width }
     }
 
     /// All of it.
@@ -115,7 +134,8 @@ impl TrainingScene {
 
     /// A reader for the calling thread.
     pub(super) fn reader(&self) -> Result<TrainingSceneReader<'_>> {
-        Ok(TrainingSceneReader { image: self.image.reader()?, labels: self.labels.reader()?, factor: self.image.factor() })
+        let image = self.image.source().reader()?;
+        Ok(TrainingSceneReader { image, labels: self.labels.reader()?, factor: self.image.factor() })
     }
 
     /// A window in the file's pixels as one at the network's resolution, that has all of it.
@@ -140,7 +160,7 @@ impl TrainingSceneReader<'_> {
         self.image.read(window)
     }
 
-    /// The classes of a window, `(height, width)`.
+    /// The classes of a window, `(depth, height, width)`.
     pub(super) fn labels(&mut self, window: Window) -> Result<Vec<u8>> {
         self.labels.read_reduced(window, self.factor)
     }
@@ -181,6 +201,11 @@ impl<'s> Readers<'s> {
     }
 }
 
+/// What slices of a volume are called where nothing is said.
+fn volume_bands(slices: usize) -> Vec<String> {
+    if slices == 1 { vec!["intensity".into()] } else { (1..=slices).map(|slice| format!("slice-{slice}")).collect() }
+}
+
 /// The bands of a scene but alpha: by description or colour where that tells them apart, else by number.
 fn band_names(profile: &RasterProfile) -> Vec<String> {
     let bands = profile.bands.iter().enumerate().filter(|(_, band)| !band.is_alpha());
@@ -202,7 +227,7 @@ fn hold_back(recipe: &Recipe, scenes: &mut [TrainingScene]) -> Result<()> {
             let expected = format!("one of {}", names.join(", "));
             return Err(recipe.source.value(format!("{key}.scene"), expected, format!("`{}`", settings.scene)).into());
         };
-        let (window, size) = (settings.window(), scene.image.scene().profile().size);
+        let (window, size) = (settings.window(), scene.image.stored_size());
         if window.area() == 0 || !Window::all(size).contains(window) {
             return Err(recipe.source.value(key, format!("a window within {size} pixels"), window.to_string()).into());
         }
@@ -221,14 +246,16 @@ fn hold_back(recipe: &Recipe, scenes: &mut [TrainingScene]) -> Result<()> {
     }
     for (at, scene) in scenes.iter_mut().enumerate() {
         match (scene.role, &validation.blocks) {
-            (Role::Validation, _) => scene.held_back = vec![scene.all()],
+            (Role::Validation | Role::Both, _) => scene.held_back = vec![scene.all()],
             (Role::Train, Some(blocks)) => {
                 let chosen = choose_blocks(scene.all(), &scene.held_back, blocks, recipe.settings.seed, at);
                 scene.held_back.extend(chosen);
             }
             (Role::Train, None) => {}
         }
-        scene.held = WindowIndex::new(scene.all(), &scene.held_back);
+        if scene.role != Role::Both {
+            scene.held = WindowIndex::new(scene.all(), &scene.held_back);
+        }
     }
     Ok(())
 }
@@ -263,7 +290,7 @@ mod tests {
         }
         let pattern = [["{name}_image.tif", "{name}_label.tif"]];
         let windows = "resolution = 24\nvalidation.windows = [{ scene = \"b\", x = 3, y = 0, width = 4, height = 9 }]";
-        let scenes = TrainingScenes::open(&workplace.recipe(&pattern, SAMPLING, windows)).unwrap();
+        let scenes = TrainingScenes::open(&workplace.recipe(&pattern, SAMPLING, windows), workplace.folder.path()).unwrap();
         assert_eq!(scenes.bands, ["1"]);
         assert_eq!(scenes.scenes.iter().map(|scene| scene.name.as_str()).collect::<Vec<_>>(), ["a_1", "b"]);
         // Pixels of 10 m are reduced by 2, and what is held back is not less than what is asked for.
@@ -281,13 +308,29 @@ mod tests {
         let open = |seed: u64| {
             let blocks = format!("seed = {seed}\nvalidation.blocks = {{ size = 16, share = 0.2 }}");
             let recipe = workplace.recipe(&[["scene.tif", "labels.tif"]], SAMPLING, &blocks);
-            TrainingScenes::open(&recipe).unwrap().scenes.remove(0)
+            TrainingScenes::open(&recipe, workplace.folder.path()).unwrap().scenes.remove(0)
         };
         let (scene, other) = (open(1), open(2));
         assert_eq!(scene.held_back.len(), 7);
         assert!(scene.held_back.iter().all(|held| scene.all().contains(*held) && held.x.is_multiple_of(16)));
         assert_eq!(scene.held_back, open(1).held_back);
         assert_ne!(scene.held_back, other.held_back);
+    }
+
+    #[test]
+    fn what_is_for_both_is_validated_with_and_learned_from() {
+        let workplace = Workplace::new();
+        workplace.raster("scene.tif", [100, 70], |x, _| x as u8);
+        workplace.raster("labels.tif", [100, 70], |x, _| u8::from(x > 9));
+        let mut recipe = workplace.recipe(&[["scene.tif", "labels.tif"]], SAMPLING, "");
+        for (role, [learned, validated]) in [(Role::Both, [1000, 1000]), (Role::Train, [1000, 0])] {
+            recipe.settings.scenes[0].role = role;
+            let sizes = [[learned, 9 * learned].map(|at| at * 7 / 10), [validated, 9 * validated].map(|at| at * 7 / 10)];
+            let scene = TrainingScenes::open(&recipe, workplace.folder.path()).unwrap().scenes.remove(0);
+            let census = crate::train::census::Census::take(&scene, 2).unwrap();
+            assert_eq!([census.totals(), census.held_back()], sizes.each_ref().map(<[u64; 2]>::as_slice));
+            assert!(scene.is_free(scene.all()));
+        }
     }
 
     #[test]
@@ -298,7 +341,7 @@ mod tests {
         let window = "{ scene = \"scene\", x = 10, y = 10, width = 60, height = 50 }";
         let more = format!("validation = {{ windows = [{window}], blocks = {{ size = 16, share = 0.9 }} }}");
         let recipe = workplace.recipe(&[["scene.tif", "labels.tif"]], SAMPLING, &more);
-        let scene = TrainingScenes::open(&recipe).unwrap().scenes.remove(0);
+        let scene = TrainingScenes::open(&recipe, workplace.folder.path()).unwrap().scenes.remove(0);
         // Of 7 x 5 blocks, the window touches 5 x 4; 14 of the others are nine tenths.
         assert_eq!(scene.held_back.len(), 1 + 14);
         let overlaps = |at: usize| scene.held_back[..at].iter().any(|other| other.intersection(scene.held_back[at]).area() > 0);
@@ -314,7 +357,7 @@ mod tests {
             let window = |x: usize| format!("{{ scene = \"scene\", x = {x}, y = 0, width = 1, height = 70 }}");
             let more = format!("resolution = 20\nvalidation.windows = [{}, {}]", window(10), window(x));
             let recipe = workplace.recipe(&[["scene.tif", "labels.tif"]], SAMPLING, &more);
-            TrainingScenes::open(&recipe).map(|_| ()).unwrap_err().to_string()
+            TrainingScenes::open(&recipe, workplace.folder.path()).map(|_| ()).unwrap_err().to_string()
         };
         let (vanished, overlapping) = (error(90), error(11));
         assert!(vanished.contains("windows[1]`") && vanished.contains("45 x 35 pixels that are left of 91 x 70"), "{vanished}");
@@ -330,7 +373,7 @@ mod tests {
             workplace.raster(&format!("{name}_label.tif"), [8, 8], |_, _| 0u8);
         }
         let recipe = workplace.recipe(&[["{name}_image.tif", "{name}_label.tif"]], SAMPLING, "");
-        let scenes = TrainingScenes::open(&recipe).unwrap().scenes;
+        let scenes = TrainingScenes::open(&recipe, workplace.folder.path()).unwrap().scenes;
         let mut readers = Readers::new(&scenes, 1);
         for at in (0..40).chain([39, 8, 0]) {
             let read = readers.of(at).unwrap().pixels(Window::plane(0, 0, 1, 1)).unwrap();
@@ -348,7 +391,7 @@ mod tests {
         workplace.raster("scene.tif", [40, 40], |x, _| x as u8);
         workplace.raster("labels.tif", [40, 40], |x, _| (x % 2) as u8);
         let scene = ["scene.tif", "labels.tif"];
-        let error = |recipe: &Recipe| match TrainingScenes::open(recipe) {
+        let error = |recipe: &Recipe| match TrainingScenes::open(recipe, workplace.folder.path()) {
             Err(Error::Train(error)) => *error,
             other => panic!("{other:?}"),
         };

@@ -34,7 +34,7 @@ type Sums = [f64; 3];
 
 /// The statistics of each band over crops that are sampled like those of the training, but not varied. The same for any number of threads.
 pub(super) fn measure(maker: &CropMaker<'_>, bands: usize) -> Result<Vec<BandStatistics>> {
-    let crops = (PIXELS / maker.settings.sampling.crop.get().pow(2)).clamp(CROPS[0], CROPS[1]);
+    let crops = (PIXELS / maker.extent.product()).clamp(CROPS[0], CROPS[1]);
     let sums = (0..crops as u64).into_par_iter().map_init(
         || Readers::new(maker.scenes, rayon::current_num_threads()),
         |readers, number| {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use gdal::DriverManager;
 use gdal::raster::{Buffer, GdalType};
 use gdal::spatial_ref::SpatialRef;
+use swath_models::{Extent, Rank};
 use tempfile::TempDir;
 
 use super::census::Census;
@@ -13,6 +14,9 @@ use super::crops::CropMaker;
 use super::recipe::Recipe;
 use super::sampler::Sampler;
 use super::scene::TrainingScenes;
+
+#[path = "../../tests/nifti/mod.rs"]
+pub(super) mod nifti;
 
 /// Metres a side of a pixel.
 pub(super) const PIXEL: f64 = 10.0;
@@ -47,9 +51,14 @@ impl Workplace {
 
     /// Writes a recipe of two classes, 0 and 1, that says `more` beside what it must.
     pub(super) fn recipe(&self, scenes: &[[&str; 2]], sampling: &str, more: &str) -> Recipe {
+        self.recipe_for("network = \"fcn_small\"", scenes, sampling, more)
+    }
+
+    /// The same for another network.
+    pub(super) fn recipe_for(&self, model: &str, scenes: &[[&str; 2]], sampling: &str, more: &str) -> Recipe {
         let scenes = scenes.iter().map(|[image, labels]| format!("[[scenes]]\nimage = \"{image}\"\nlabels = \"{labels}\"\n"));
         let text = format!(
-            "output = \"model\"\nepochs = 1\nbatch = 2\n{more}\n[model]\nnetwork = \"fcn_small\"\n\
+            "output = \"model\"\nepochs = 1\nbatch = 2\n{more}\n[model]\n{model}\n\
              [[classes]]\nname = \"zero\"\nvalues = [0]\nbackground = true\n[[classes]]\nname = \"one\"\nvalues = [1]\n\
              {}[sampling]\n{sampling}\n[[loss]]\nkind = \"cross_entropy\"\n[optimizer]\nkind = \"adamw\"\n[schedule]\nrate = 1e-3\n",
             scenes.collect::<String>()
@@ -60,12 +69,16 @@ impl Workplace {
     }
 }
 
-/// Calls `test` with what makes the crops of a recipe, of at most `largest` pixels a side.
+/// Calls `test` with what makes the crops of a recipe; those of scenes are of at most `largest` pixels a side.
 pub(super) fn with_crops(recipe: &Recipe, largest: usize, test: impl FnOnce(&CropMaker<'_>)) {
-    let scenes = TrainingScenes::open(recipe).unwrap().scenes;
+    let folder = TempDir::new().unwrap();
+    let scenes = TrainingScenes::open(recipe, folder.path()).unwrap().scenes;
     let censuses: Vec<Census> = scenes.iter().map(|scene| Census::take(scene, 2).unwrap()).collect();
+    let rank = if recipe.settings.volume.is_some() { Rank::Volumetric } else { Rank::Planar };
+    let extent = recipe.settings.sampling.crop.extent(rank);
+    let largest = if rank == Rank::Planar { Extent::plane(largest) } else { extent };
     let sampler = Sampler::new(&scenes, &censuses, &recipe.settings, largest).unwrap();
-    test(&CropMaker { scenes: &scenes, sampler, settings: &recipe.settings });
+    test(&CropMaker { scenes: &scenes, sampler, settings: &recipe.settings, extent });
 }
 
 /// Writes polygons as `GeoJSON`: rings of coordinates in longitude and latitude, or in the CRS of `crs`, and the value of their field `kind`.

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use swath_models::train::{Autograd, initial_weights};
-use swath_models::{Class, Extent, Graph, GsdRange, Model, ModelCard, ScoreActivation, Shape, Weights, zoo};
+use swath_models::{Class, Extent, Graph, GsdRange, Model, ModelCard, Rank, ScoreActivation, Shape, VolumeInput, Weights, zoo};
 
-use super::augment::{band_ranges, largest_side};
+use super::augment::{band_ranges, largest_ground};
 use super::census::{Census, warn_of_absent};
 use super::crops::{AHEAD, CropMaker, Preparation};
 use super::fingerprint::Fingerprint;
@@ -18,9 +18,9 @@ use super::sampler::Sampler;
 use super::scene::TrainingScenes;
 use super::statistics::{self, BandStatistics};
 use super::validate::{self, Effort, HeldBack};
-use super::{Metrics, Recipe, SceneSummary, TrainObserver, TrainSummary};
+use super::{Metrics, Recipe, Role, SceneSummary, TrainObserver, TrainSummary};
 use crate::plan::BASE;
-use crate::source::{RasterSource as _, limit_cache};
+use crate::source::limit_cache;
 use crate::{Error, Existing, Result};
 
 /// The label of pixels without data.
@@ -96,7 +96,8 @@ pub struct TrainReport {
 }
 
 impl Trainer {
-    /// Prepares the training of a recipe: opens the scenes, reads all labels once, and finds the scaling.
+    /// Prepares the training of a recipe: opens the scenes, reads all labels once, and finds the scaling. Volumes are read and prepared, in files without
+    /// a name on the output's disk.
     ///
     /// # Errors
     /// If a scene or its labels cannot be used, there is nothing to learn from or to validate with, network and recipe do not fit, a validation does
@@ -106,21 +107,25 @@ impl Trainer {
         let output = OutputFolder::new(options.output.clone().unwrap_or_else(|| settings.output.clone()));
         output.refuse(options.start)?;
         let pool = ThreadPoolBuilder::new().num_threads(options.threads).build()?;
-        let scenes = TrainingScenes::open(&recipe)?;
+        let rank = check_rank(&recipe)?;
+        let scenes = TrainingScenes::open(&recipe, &output.scratch())?;
+        warn_of_both(&scenes);
         let cache = cache_bytes(&scenes) * reading_threads(options.threads);
         let cache = cache.clamp(LEAST_CACHE, LEAST_CACHE.max(options.max_memory / 4));
         limit_cache(cache);
-        let graph = zoo::build(&settings.model.network, scenes.bands.len(), settings.classes.len())?;
+        let graph = graph(&recipe, scenes.bands.len())?;
         check_crop(&recipe, &graph)?;
+        let extent = settings.sampling.crop.extent(rank);
         let classes = settings.classes.len();
         let count = || scenes.scenes.par_iter().map(|scene| Census::take(scene, classes)).collect();
         let censuses: Vec<Census> = pool.install::<_, Result<_>>(count)?;
         warn_of_absent(&settings.classes, &censuses);
         validate::check(&scenes.scenes, &censuses)?;
-        let measured = pool.install(|| statistics::measure(&maker(&recipe, &scenes, &censuses)?, scenes.bands.len()))?;
+        let measured = pool.install(|| statistics::measure(&maker(&recipe, &scenes, &censuses, extent)?, scenes.bands.len()))?;
         let preparation = prepare(&recipe, &scenes, &measured)?;
         let fingerprint = Fingerprint::new(&scenes, &censuses, &measured);
-        let card = card(&recipe, &output, &scenes, &preparation)?;
+        let card = card(&recipe, &output, &scenes, &preparation, extent)?;
+        card.check(&graph, recipe.path())?;
         let initial = initial_weights(&graph, settings.seed);
         let start = options.start;
         let checkpoint = Some(output.checkpoint()).filter(|path| start == Start::Resume && path.exists());
@@ -182,10 +187,9 @@ impl Trainer {
             training: census.totals().to_vec(),
             validation: census.held_back().to_vec(),
         };
-        let side = settings.sampling.crop.get();
         let samples = settings.batch.get();
         // Every value between layers with its gradient.
-        let values: usize = self.graph.shapes(Extent::planar(side, side)).into_iter().flatten().map(Shape::bytes).sum();
+        let values: usize = self.graph.shapes(self.extent()).into_iter().flatten().map(Shape::bytes).sum();
         let validation = self.held_back.iter().map(HeldBack::bytes).max().unwrap_or(0);
         TrainSummary {
             scenes: self.scenes.scenes.iter().zip(&self.censuses).map(scene).collect(),
@@ -202,7 +206,7 @@ impl Trainer {
     fn batch_bytes(&self) -> usize {
         let settings = &self.recipe.settings;
         let pixel = self.scenes.bands.len() * size_of::<f32>() + size_of::<u8>();
-        let batch = settings.batch.get() * settings.sampling.crop.get().pow(2) * pixel;
+        let batch = settings.batch.get() * self.extent().product() * pixel;
         (reading_threads(self.effort.threads) * (AHEAD + 2) + 1) * batch
     }
 
@@ -226,7 +230,12 @@ impl Trainer {
     }
 
     pub(super) fn crops(&self) -> Result<CropMaker<'_>> {
-        maker(&self.recipe, &self.scenes, &self.censuses)
+        maker(&self.recipe, &self.scenes, &self.censuses, self.extent())
+    }
+
+    /// What the network sees of a crop.
+    fn extent(&self) -> Extent {
+        self.recipe.settings.sampling.crop.extent(self.graph.rank())
     }
 }
 
@@ -237,31 +246,75 @@ pub(super) fn reading_threads(threads: usize) -> usize {
 
 /// Bytes of all scenes and their labels once they are decoded.
 fn cache_bytes(scenes: &TrainingScenes) -> usize {
-    let bytes = scenes.scenes.iter().map(|scene| {
-        let stored = scene.image.scene().profile();
-        stored.size.area() * (1 + stored.bands.iter().map(|band| band.bytes).sum::<usize>())
-    });
-    bytes.sum()
+    scenes.scenes.iter().map(|scene| scene.image.decoded_bytes()).sum()
+}
+
+/// Says of which scenes a validation tells how well they are learned only.
+fn warn_of_both(scenes: &TrainingScenes) {
+    for scene in scenes.scenes.iter().filter(|scene| scene.role == Role::Both) {
+        tracing::warn!(
+            "{} is learned from and validated with: its figures do not say how good the network is elsewhere",
+            scene.name
+        );
+    }
+}
+
+/// The network, for so many bands.
+fn graph(recipe: &Recipe, bands: usize) -> Result<Graph> {
+    let (model, classes) = (&recipe.settings.model, recipe.settings.classes.len());
+    let network = zoo::find(&model.network)?;
+    match &model.widths {
+        None => Ok(network.build(bands, classes)?),
+        Some(widths) => network.build_with_widths(bands, classes, widths).map_err(|error| {
+            recipe.source.value("model.widths", "widths above 0 of the levels of a U-Net", format!("{widths:?}: {error}")).into()
+        }),
+    }
+}
+
+/// What the network takes, planes or volumes; an error if the recipe has no such scenes, or what it says of volumes cannot be.
+fn check_rank(recipe: &Recipe) -> Result<Rank> {
+    let settings = &recipe.settings;
+    let slices = settings.volume.as_ref().map_or(1, |input| input.slices.unwrap_or(1));
+    let bands = settings.model.bands.as_ref().map_or(slices, Vec::len);
+    let rank = graph(recipe, bands)?.rank();
+    match (&settings.volume, rank) {
+        (Some(input), _) => input.validate(bands, rank, recipe.path())?,
+        (None, Rank::Volumetric) => {
+            let got = format!("`{}`, which takes volumes", settings.model.network);
+            let expected = "a network that takes planes, as the recipe has no `[volume]`";
+            return Err(recipe.source.value("model.network", expected, got).into());
+        }
+        (None, Rank::Planar) => {}
+    }
+    let depth = settings.sampling.crop.extent(rank).z;
+    if rank == Rank::Planar && depth > 1 {
+        let expected = format!("a depth of 1, as `{}` takes slices", settings.model.network);
+        return Err(recipe.source.value("sampling.crop", expected, depth.to_string()).into());
+    }
+    Ok(rank)
 }
 
 /// An error if the network does not give a score for every pixel of a crop.
 fn check_crop(recipe: &Recipe, graph: &Graph) -> Result<()> {
-    let side = recipe.settings.sampling.crop.get();
-    let extent = Extent::planar(side, side);
+    let extent = recipe.settings.sampling.crop.extent(graph.rank());
     let gives = graph.output_shape(extent).map(|shape| shape.extent);
     if gives.as_ref().is_ok_and(|gives| *gives == extent) {
         return Ok(());
     }
     let stride = graph.geometry()?.stride;
-    let expected = format!("a multiple of the network's stride of {}", stride.x.max(stride.y));
-    Err(recipe.source.value("sampling.crop", expected, side.to_string()).into())
+    let expected = format!("a multiple of the network's stride of {}", stride.x.max(stride.y).max(stride.z));
+    let got = match extent {
+        Extent { z: 1, y, x } if y == x => x.to_string(),
+        Extent { z, y, x } => format!("{z} x {y} x {x}"),
+    };
+    Err(recipe.source.value("sampling.crop", expected, got).into())
 }
 
-fn maker<'t>(recipe: &'t Recipe, scenes: &'t TrainingScenes, censuses: &'t [Census]) -> Result<CropMaker<'t>> {
+fn maker<'t>(recipe: &'t Recipe, scenes: &'t TrainingScenes, censuses: &'t [Census], extent: Extent) -> Result<CropMaker<'t>> {
     let settings = &recipe.settings;
-    let largest = largest_side(&settings.augment, settings.sampling.crop.get());
+    let largest = largest_ground(&settings.augment, extent);
     let sampler = Sampler::new(&scenes.scenes, censuses, settings, largest)?;
-    Ok(CropMaker { scenes: &scenes.scenes, sampler, settings })
+    Ok(CropMaker { scenes: &scenes.scenes, sampler, settings, extent })
 }
 
 /// How crops become the network's input.
@@ -279,7 +332,13 @@ fn prepare(recipe: &Recipe, scenes: &TrainingScenes, measured: &[BandStatistics]
     Ok(Preparation { scaling, ranges: band_ranges(&scenes.scenes, measured) })
 }
 
-fn card(recipe: &Recipe, output: &OutputFolder, scenes: &TrainingScenes, preparation: &Preparation) -> Result<ModelCard> {
+fn card(
+    recipe: &Recipe,
+    output: &OutputFolder,
+    scenes: &TrainingScenes,
+    preparation: &Preparation,
+    crop: Extent,
+) -> Result<ModelCard> {
     let settings = &recipe.settings;
     let path = std::path::absolute(output.path());
     let path = path.map_err(|source| Error::File { action: "find", path: output.path().into(), source })?;
@@ -296,6 +355,8 @@ fn card(recipe: &Recipe, output: &OutputFolder, scenes: &TrainingScenes, prepara
         minimum: sides.iter().copied().fold(f64::INFINITY, f64::min) / GSD_TOLERANCE,
         maximum: sides.iter().copied().fold(0.0, f64::max) * GSD_TOLERANCE,
     });
+    // A tile is what the network has learned to see, unless the recipe says otherwise.
+    let tiled = |input: &VolumeInput| VolumeInput { tile: input.tile.or(Some(crop.into_array())), ..input.clone() };
     Ok(ModelCard {
         name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         architecture: settings.model.network.clone(),
@@ -306,7 +367,7 @@ fn card(recipe: &Recipe, output: &OutputFolder, scenes: &TrainingScenes, prepara
         activation: ScoreActivation::Softmax,
         dropped: Vec::new(),
         gsd,
-        volume: None,
+        volume: settings.volume.as_ref().map(tiled),
         crf: None,
     })
 }

@@ -9,7 +9,8 @@ use swath_tiling::Window;
 
 use super::census::Census;
 use super::scene::TrainingScene;
-use super::{TrainError, TrainObserver};
+use super::volume_validation;
+use super::{TrainError, TrainObserver, Validation};
 use crate::evaluate::ConfusionMatrix;
 use crate::labels::Labeller;
 use crate::pipeline::{self, Observer};
@@ -52,11 +53,14 @@ pub(super) struct HeldBack {
     /// The scene's place.
     pub(super) scene: usize,
     pub(super) window: Window,
-    plan: Plan,
+    pub(super) plan: Plan,
 }
 
 /// Plans everything that is held back; `model` is one of the training's, with any weights.
 pub(super) fn plan(scenes: &[TrainingScene], model: &Model, effort: Effort) -> Result<Vec<HeldBack>> {
+    if model.card.volume.is_some() {
+        return volume_validation::plan(scenes, model, effort);
+    }
     let executor = executor(model)?;
     let stride = executor.graph().geometry()?.stride;
     let tile = effort.tile.unwrap_or(TILE).next_multiple_of(stride.x.max(stride.y));
@@ -91,13 +95,16 @@ fn executor(model: &Model) -> Result<Fused> {
     Ok(Fused::new(model.probabilities(), &model.weights, arithmetic)?)
 }
 
-/// Labels all that is held back, in overlapping tiles as scenes are labelled, and counts right and wrong pixels.
+/// Labels all that is held back, in overlapping tiles as scenes and volumes are labelled, and counts right and wrong pixels.
 pub(super) fn validate(
     scenes: &[TrainingScene],
     held_back: &[HeldBack],
     model: &Model,
     observer: &dyn TrainObserver,
-) -> Result<ConfusionMatrix> {
+) -> Result<Validation> {
+    if model.card.volume.is_some() {
+        return volume_validation::validate(scenes, held_back, model, observer);
+    }
     let executor = executor(model)?;
     let mut matrix = ConfusionMatrix::new(model.card.classes.iter().map(|class| class.name.clone()));
     for part in held_back {
@@ -105,10 +112,10 @@ pub(super) fn validate(
             matrix.add(&block.truth, &block.labels, Some(Targets::IGNORE))
         })?;
     }
-    Ok(matrix)
+    Ok(Validation::new(&matrix))
 }
 
-/// Labels one part of what is held back, block by block.
+/// Labels one part of what is held back of a scene, block by block.
 pub(super) fn label_part(
     scenes: &[TrainingScene],
     part: &HeldBack,
@@ -128,7 +135,7 @@ pub(super) struct Block {
 }
 
 /// Lets a validation stop when the training should.
-struct Watcher<'o>(&'o dyn TrainObserver);
+pub(super) struct Watcher<'o>(pub(super) &'o dyn TrainObserver);
 
 impl Observer for Watcher<'_> {
     fn tile_done(&self, _pixels: usize) {}
@@ -154,7 +161,7 @@ fn label(
         let (send, blocks) = sync_channel(1);
         let labeller = &labeller;
         let running = scope.spawn(move || {
-            pipeline::run(&scene.image, executor, &model.card.scaling, &part.plan, &Watcher(observer), |scores| {
+            pipeline::run(scene.image.source(), executor, &model.card.scaling, &part.plan, &Watcher(observer), |scores| {
                 let labels = labeller.label(&scores).values;
                 // Whoever stopped counting says why.
                 send.send((scores.window, labels, scores.valid)).map_err(|_gone| Error::Cancelled { path: path() })

@@ -4,11 +4,11 @@
 /// `(i + 1/2) from / to - 1/2` of the voxels of `from`, as `skimage.transform.resize` and nnU-Net have it. Beyond the outer centres the outer voxels
 /// go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Line {
+pub(crate) struct Line {
     /// Voxels that there are.
-    pub(super) from: usize,
+    pub(crate) from: usize,
     /// Voxels that are wanted.
-    pub(super) to: usize,
+    pub(crate) to: usize,
 }
 
 /// The two voxels between which a position lies.
@@ -47,7 +47,7 @@ impl Line {
     }
 
     /// The nearest voxel that there is; of two, the later one.
-    pub(super) fn nearest(self, at: usize) -> usize {
+    pub(crate) fn nearest(self, at: usize) -> usize {
         // The centre in halves of a wanted voxel: whole numbers throughout.
         ((2 * at + 1) * self.from / (2 * self.to)).min(self.from - 1)
     }

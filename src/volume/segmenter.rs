@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
-use rayon::ThreadPoolBuilder;
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use serde_json::{Value, json};
 use swath_models::{
     Arithmetic, Augmentation, Augmented, Axes, Executor, Extent, Fused, Model, ModelCard, Oriented, PixelType, VolumeInput,
@@ -13,7 +13,7 @@ use swath_volumes::{LabelClass, QuickLook};
 
 use super::after::{AfterSteps, Kept};
 use super::file::{LabelFile, ProbabilityFile};
-use super::labels::{LabelPlanes, Wanted};
+use super::labels::{Finished, LabelPlanes, Wanted};
 use super::planes::Planes;
 use super::report::{ClassVolume, VolumeReport};
 use super::scratch::{LabelScratch, SLAB};
@@ -106,10 +106,20 @@ impl VolumeSegmenter {
     /// # Errors
     /// If a file of it is missing or damaged, card, graph and weights disagree, or the card does not say how volumes are prepared.
     pub fn open(folder: &Path, arithmetic: Arithmetic) -> Result<Self> {
-        let Model { card, graph, weights } = Model::read(folder)?;
+        let model = Model::read(folder)?;
+        let origin = Origin::of(folder, &model.card)?;
+        Self::ready(model, arithmetic, origin)
+    }
+
+    /// The same for a model in memory.
+    pub(crate) fn new(model: Model, arithmetic: Arithmetic) -> Result<Self> {
+        let origin = Origin::bundled(&model.card);
+        Self::ready(model, arithmetic, origin)
+    }
+
+    fn ready(Model { card, graph, weights }: Model, arithmetic: Arithmetic, origin: Origin) -> Result<Self> {
         let Some(input) = card.volume.clone() else { return Err(Error::NoVolumes { model: card.name }) };
         let executor = Box::new(Fused::new(graph, &weights, arithmetic)?);
-        let origin = Origin::of(folder, &card)?;
         Ok(Self { card, input, executor, augmentation: Augmentation::none(), origin })
     }
 
@@ -218,23 +228,16 @@ impl VolumeSegmenter {
     pub fn run(&self, volume: &Volume, plan: &Plan, output: &VolumeOutput, observer: &dyn Observer) -> Result<VolumeReport> {
         let started = Instant::now();
         output.check(volume)?;
-        let channels = self.executor.graph().output_channels();
         let pool = ThreadPoolBuilder::new().num_threads(plan.threads).build()?;
         let wanted = if output.probabilities.is_some() { Wanted::Probabilities } else { Wanted::Labels };
         let mut labels = LabelScratch::create(&output.path, volume.size())?;
-        let mut planes = LabelPlanes::new(&self.card, volume, channels, wanted, &pool);
         let classes = self.classes();
         let create = |path: &PathBuf| ProbabilityFile::create(path, volume, &classes, output.existing);
         let mut probabilities = output.probabilities.as_ref().map(create).transpose()?;
-        let executor = Oriented::new(self.executor.as_ref(), volume.orientation());
-        let timings = pipeline::run(volume, &executor, &self.card.scaling, plan, observer, |scores| {
-            planes.take(scores, |finished| {
-                labels.append(finished.labels)?;
-                probabilities.as_mut().map_or(Ok(()), |file| file.write(finished.probabilities))
-            })
+        let timings = self.finish(volume, plan, wanted, &pool, observer, |finished| {
+            labels.append(finished.labels)?;
+            probabilities.as_mut().map_or(Ok(()), |file| file.write(finished.probabilities))
         })?;
-        let timings = apart(volume, planes.restoring(), timings);
-        drop(planes);
         self.executor.trim();
         heap::trim();
         if !labels.is_complete() {
@@ -267,6 +270,36 @@ impl VolumeSegmenter {
         let finishing = Stage { threads: plan.threads, busy: finishing.elapsed(), ..Stage::default() };
         let timings = Timings { finishing, total: started.elapsed(), ..timings };
         Ok(VolumeReport { path: output.path.clone(), item: output.item(), classes, nodata, timings })
+    }
+
+    /// Labels a volume; `write` is called with its own planes in order, `(planes, height, width)`.
+    pub(crate) fn label(
+        &self,
+        volume: &Volume,
+        plan: &Plan,
+        pool: &ThreadPool,
+        observer: &dyn Observer,
+        mut write: impl FnMut(&[u8]) -> Result<()> + Send,
+    ) -> Result<Timings> {
+        self.finish(volume, plan, Wanted::Labels, pool, observer, |finished| write(finished.labels))
+    }
+
+    /// The same with all that is wanted.
+    fn finish(
+        &self,
+        volume: &Volume,
+        plan: &Plan,
+        wanted: Wanted,
+        pool: &ThreadPool,
+        observer: &dyn Observer,
+        mut write: impl FnMut(Finished<'_>) -> Result<()> + Send,
+    ) -> Result<Timings> {
+        let channels = self.executor.graph().output_channels();
+        let mut planes = LabelPlanes::new(&self.card, volume, channels, wanted, pool);
+        let executor = Oriented::new(self.executor.as_ref(), volume.orientation());
+        let timings =
+            pipeline::run(volume, &executor, &self.card.scaling, plan, observer, |scores| planes.take(scores, &mut write))?;
+        Ok(apart(volume, planes.restoring(), timings))
     }
 
     /// The classes as files have them.

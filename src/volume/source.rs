@@ -1,5 +1,6 @@
 //! A volume as a network sees it.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -13,6 +14,7 @@ use super::line::Line;
 use super::measure::measure;
 use super::orientation::orientation;
 use super::planes::Planes;
+use super::scratch_grid::ScratchGrid;
 use crate::clocks::Clock;
 use crate::source::{BandProfile, Patch, RasterProfile, RasterSource, WindowReader};
 use crate::{Error, Georeference, Result};
@@ -52,6 +54,8 @@ pub struct Volume {
     profile: RasterProfile,
     /// What readers have spent on preparing and resampling what they read.
     clocks: ReaderClocks,
+    /// The grid's values, if they were prepared.
+    prepared: Option<ScratchGrid>,
 }
 
 /// The time of readers beyond reading.
@@ -66,7 +70,7 @@ impl Volume {
     ///
     /// # Errors
     /// If there is none, it is damaged, or the file has several and none is chosen.
-    pub(super) fn open(path: &Path, choice: &VolumeChoice, input: &VolumeInput) -> Result<Self> {
+    pub(crate) fn open(path: &Path, choice: &VolumeChoice, input: &VolumeInput) -> Result<Self> {
         let mut options = VolumeOptions::default().with_gaps(choice.gaps);
         if let Some(series) = &choice.series {
             options = options.with_series(series);
@@ -120,7 +124,28 @@ impl Volume {
             coarse,
             profile,
             clocks: ReaderClocks::default(),
+            prepared: None,
         })
+    }
+
+    /// The same, read, prepared and resampled once, into a file without a name on the disk of `folder`: windows of it can be read in any order.
+    ///
+    /// # Errors
+    /// If it cannot be read, or there is no room for it.
+    pub(crate) fn prepared(mut self, folder: &Path) -> Result<Self> {
+        let size = self.profile.size;
+        let mut grid = ScratchGrid::create(folder, size, size_of::<f32>())?;
+        let mut planes = Planes::new(&self)?;
+        let mut bytes = Vec::new();
+        for z in 0..size.depth {
+            planes.make_ready(z..z + 1)?;
+            bytes.clear();
+            bytes.extend(planes.get(z).iter().flat_map(|value| value.to_le_bytes()));
+            grid.append(&bytes)?;
+        }
+        drop(planes);
+        self.prepared = Some(grid);
+        Ok(self)
     }
 
     /// What is known of the volume as it is stored.
@@ -152,11 +177,11 @@ impl Volume {
         Size { depth: self.lines.z.from, height: self.lines.y.from, width: self.lines.x.from }
     }
 
-    pub(super) fn stored(&self) -> &dyn VolumeSource {
+    pub(crate) fn stored(&self) -> &dyn VolumeSource {
         self.stored.as_ref()
     }
 
-    pub(super) fn frame(&self) -> usize {
+    pub(crate) fn frame(&self) -> usize {
         self.frame
     }
 
@@ -168,8 +193,7 @@ impl Volume {
             Gaps::Resample => "resample",
         }
     }
-
-    pub(super) fn lines(&self) -> Axes<Line> {
+    pub(crate) fn lines(&self) -> Axes<Line> {
         self.lines
     }
 
@@ -216,24 +240,59 @@ impl RasterSource for Volume {
     }
 
     fn reader(&self) -> Result<Box<dyn WindowReader + '_>> {
-        Ok(Box::new(VolumeReader { volume: self, planes: Planes::new(self)? }))
+        let rows = match &self.prepared {
+            None => Rows::Planes(Planes::new(self)?),
+            Some(grid) => Rows::Prepared { grid, bytes: Vec::new(), row: Vec::new() },
+        };
+        Ok(Box::new(VolumeReader { volume: self, rows }))
     }
 }
 
 /// Reads tiles of a volume.
 struct VolumeReader<'v> {
     volume: &'v Volume,
-    planes: Planes<'v>,
+    rows: Rows<'v>,
+}
+
+/// Where the grid's rows come from.
+enum Rows<'v> {
+    /// The stored planes, as they are prepared.
+    Planes(Planes<'v>),
+    /// Those that were prepared, with the row that was read last.
+    Prepared { grid: &'v ScratchGrid, bytes: Vec<u8>, row: Vec<f32> },
+}
+
+impl Rows<'_> {
+    /// Makes the rows of planes ready.
+    fn make_ready(&mut self, planes: Range<usize>) -> Result<()> {
+        match self {
+            Self::Planes(own) => own.make_ready(planes),
+            Self::Prepared { .. } => Ok(()),
+        }
+    }
+
+    /// A row of a plane that is ready.
+    fn get(&mut self, z: usize, y: usize, width: usize) -> Result<&[f32]> {
+        match self {
+            Self::Planes(planes) => Ok(&planes.get(z)[y * width..][..width]),
+            Self::Prepared { grid, bytes, row } => {
+                grid.read(z, y, 0..width, bytes)?;
+                row.clear();
+                row.extend(bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)));
+                Ok(row)
+            }
+        }
+    }
 }
 
 impl WindowReader for VolumeReader<'_> {
     fn read(&mut self, window: Window) -> Result<Patch> {
-        let Self { volume, planes } = self;
+        let Self { volume, rows } = self;
         let size = volume.profile.size;
         let around = volume.slices / 2;
         let axis = volume.orientation.depth_axis();
         let beside = if axis == 0 { around } else { 0 };
-        planes.make_ready(window.z.saturating_sub(beside)..(window.z + window.depth + beside).min(size.depth))?;
+        rows.make_ready(window.z.saturating_sub(beside)..(window.z + window.depth + beside).min(size.depth))?;
         let area = window.area();
         let mut pixels = Vec::with_capacity(volume.slices * area);
         for band in 0..volume.slices {
@@ -243,9 +302,9 @@ impl WindowReader for VolumeReader<'_> {
                 if own == axis { at.saturating_add_signed(offset).min(length - 1) } else { at }
             };
             for z in window.z..window.z + window.depth {
-                let plane = planes.get(shift(0, z, size.depth));
+                let z = shift(0, z, size.depth);
                 for y in window.y..window.y + window.height {
-                    let row = &plane[shift(1, y, size.height) * size.width..][..size.width];
+                    let row = rows.get(z, shift(1, y, size.height), size.width)?;
                     if axis == 2 && offset != 0 {
                         pixels.extend((window.x..window.x + window.width).map(|x| row[shift(2, x, size.width)]));
                     } else {

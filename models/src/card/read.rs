@@ -145,13 +145,7 @@ impl ModelCard {
 
     /// An error if what volumes need is not what `check` wants.
     pub(super) fn check_volume(&self, check: impl FnOnce(&VolumeInput) -> Result<(), Wrong>, path: &Path) -> Result<()> {
-        let wrong = |Wrong { field, expected, got }| Error::Card {
-            path: path.into(),
-            field: format!("swath:volume.{field}"),
-            expected: expected.into(),
-            got,
-        };
-        self.volume.as_ref().map_or(Ok(()), |volume| check(volume).map_err(wrong))
+        self.volume.as_ref().map_or(Ok(()), |volume| check(volume).map_err(|wrong| wrong.in_file(path)))
     }
 
     /// Whether the card's numbers can be computed with.

@@ -1,11 +1,12 @@
 //! What a network needs of volumes.
 
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Rank, Scaling};
+use crate::{Error, Rank, Result, Scaling};
 
 /// What a network needs of volumes, and how its scores become labels on their voxels: `swath:volume`. Nothing of it is guessed: a card without it is
 /// for scenes only.
@@ -195,12 +196,28 @@ pub(super) struct Wrong {
     pub(super) got: String,
 }
 
+impl Wrong {
+    /// The error of a card, or of another file that says the same.
+    pub(super) fn in_file(self, path: &Path) -> Error {
+        let field = format!("swath:volume.{}", self.field);
+        Error::Card { path: path.into(), field, expected: self.expected.into(), got: self.got }
+    }
+}
+
 impl VolumeInput {
     /// What it needs where nothing has to be prepared.
     #[must_use]
     pub fn new(axes: VolumeAxes) -> Self {
         let (spacing, size, slices, tile) = (None, None, None, None);
         Self { axes, spacing, size, slices, tile, intensity: Vec::new(), labels: LabelResampling::default() }
+    }
+
+    /// Checks that it can be computed with, and suits a network of so many bands and this rank.
+    ///
+    /// # Errors
+    /// Names the field, and `path` as the file that it is from.
+    pub fn validate(&self, bands: usize, rank: Rank, path: &Path) -> Result<()> {
+        self.check(bands).and_then(|()| self.check_rank(rank)).map_err(|wrong| wrong.in_file(path))
     }
 
     /// Whether its numbers can be computed with, for a network of `bands` bands.
