@@ -33,7 +33,7 @@ pub(super) fn prelu(call: &Call<'_>, draft: &mut Draft) -> Result<Feature> {
 /// `min(max(alpha x + beta, 0), 1)`; with PyTorch's numbers it is an operator of its own.
 pub(super) fn hard_sigmoid(call: &Call<'_>, draft: &mut Draft) -> Result<Feature> {
     let (alpha, beta) = (call.float("alpha", 0.2), call.float("beta", 0.5));
-    if (alpha - 1.0 / 6.0).abs() <= f32::EPSILON / 6.0 && beta == 0.5 {
+    if (alpha - 1.0 / 6.0).abs() <= f32::EPSILON / 6.0 && (beta - 0.5).abs() < f32::EPSILON {
         return activation(call, draft, Activation::HardSigmoid);
     }
     let x = call.feature(0)?;

@@ -39,7 +39,9 @@ pub(super) fn slice(call: &Call<'_>, draft: &mut Draft) -> Result<Feature> {
                 return Err(fail());
             }
             *length = places.len();
-            axis.of_mut(&mut before).into_iter().for_each(|before| *before += first);
+            if let Some(before) = axis.of_mut(&mut before) {
+                *before += first;
+            }
         } else if axis == Axis::Batch {
             if cut.places(1) != [0] {
                 return Err(fail());
@@ -61,18 +63,17 @@ fn crop(call: &Call<'_>, draft: &mut Draft, mut x: NodeId, mut before: Axes<usiz
     if let Some((whole, first)) = draft.cropped(x) {
         (x, before) = (whole, first.zip(before).map(|(first, more)| first + more));
     }
-    let like = match draft.of_extent(kept) {
-        Some(like) => like,
+    let like = if let Some(like) = draft.of_extent(kept) {
+        like
+    } else {
         // An extent that nothing has yet.
-        None => {
-            let resize = Resize {
-                interpolation: Interpolation::NearestFloor,
-                coordinates: Coordinates::Asymmetric,
-                to: ResizeTo::Extent { extent: kept },
-            };
-            let band = pick(call, draft, NodeId(0), &[0])?;
-            draft.push(call, Op::Resize(resize), vec![band])?
-        }
+        let resize = Resize {
+            interpolation: Interpolation::NearestFloor,
+            coordinates: Coordinates::Asymmetric,
+            to: ResizeTo::Extent { extent: kept },
+        };
+        let band = pick(call, draft, NodeId(0), &[0])?;
+        draft.push(call, Op::Resize(resize), vec![band])?
     };
     draft.push(call, Op::Crop { place: CropPlace::After { before } }, vec![x, like])
 }
