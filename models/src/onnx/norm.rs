@@ -54,14 +54,14 @@ pub(super) fn group_norm(call: &Call<'_>, draft: &mut Draft) -> Result<Feature> 
 }
 
 /// The normalisation of groups, as exporters wrote it before there was one: each is a channel.
-pub(super) fn norm_of_groups(call: &Call<'_>, draft: &mut Draft, Groups { x, groups, of }: &Groups) -> Result<Groups> {
-    let norm = GroupNorm { groups: *groups, epsilon: f64::from(call.float("epsilon", EPSILON)) };
+pub(super) fn norm_of_groups(call: &Call<'_>, draft: &mut Draft, Groups { x, count, of }: &Groups) -> Result<Groups> {
+    let norm = GroupNorm { groups: *count, epsilon: f64::from(call.float("epsilon", EPSILON)) };
     let node = draft.push(call, Op::GroupNorm(norm), vec![x.node])?;
     let channels = draft.channels(x.node);
     for (input, part) in ["weight", "bias"].into_iter().enumerate() {
-        draft.tensor(node, part, vec![channels], spread(&call.vector(input + 1, *groups)?, channels));
+        draft.tensor(node, part, vec![channels], spread(&call.vector(input + 1, *count)?, channels));
     }
-    Ok(Groups { x: x.at(node), groups: *groups, of: *of })
+    Ok(Groups { x: x.at(node), count: *count, of: *of })
 }
 
 /// Values of groups as those of their channels.

@@ -87,7 +87,7 @@ pub(super) fn to_groups(call: &Call<'_>, draft: &Draft) -> Result<Option<Groups>
     let is_batch = [Symbol::Number(0.0), Symbol::Number(1.0)].contains(&batch);
     let is_split = groups > 0 && groups < channels && channels.is_multiple_of(groups);
     let is_first = x.layout == Layout::channels_first(draft.rank());
-    Ok((is_batch && is_split && is_first).then(|| Groups { x: x.clone(), groups, of: x.node }))
+    Ok((is_batch && is_split && is_first).then(|| Groups { x: x.clone(), count: groups, of: x.node }))
 }
 
 /// A reshape that takes groups of channels back to channels.

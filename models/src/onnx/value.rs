@@ -29,7 +29,7 @@ pub(super) enum Value {
 pub(super) struct Groups {
     /// The same with its own axes.
     pub(super) x: Feature,
-    pub(super) groups: usize,
+    pub(super) count: usize,
     /// What had its channels put in groups, whose shape is that of `x`.
     pub(super) of: NodeId,
 }
