@@ -41,11 +41,11 @@ impl Labels {
     fn open(path: &Path) -> Result<Self> {
         let source = swath_volumes::open(path, &VolumeOptions::default())?;
         let size = source.profile().size;
-        Ok(Self { path: path.into(), size: Size { depth: size.z, height: size.y, width: size.x }, source })
+        Ok(Self { size: Size { depth: size.z, height: size.y, width: size.x }, source })
     }
 
     fn reader(&self) -> Result<LabelReader<'_>> {
-        Ok(LabelReader { path: &self.path, planes: self.source.reader(self.source.profile().frame(None)?)? })
+        Ok(LabelReader { path: &self.source.profile().path, planes: self.source.reader(self.source.profile().frame(None)?)? })
     }
 
     /// The surfaces of some classes, each as places in its box: voxels of which a neighbour across a face is not of the class; beyond the volume none is.
