@@ -334,7 +334,7 @@ mod tests {
 
     /// The same on volumes: one is held back, which is validated in several tiles.
     fn train_on_volumes(workplace: &Workplace, output: &str, patience: usize) -> Result<TrainReport> {
-        let more = "volume = { axes = \"SPL\", spacing = [1.0, 1.0, 1.5], tile = [8, 8, 8] }";
+        let more = "volume = { axes = \"SPL\", spacing = [1.0, 1.0, 1.5], tile = [16, 16, 16] }";
         let pairs = [["case.nii", "labels.nii"], ["other.nii.gz", "labels.nii"]];
         let model = "network = \"unet_3d\"\nwidths = [2, 3]";
         let path = workplace.recipe_for(model, &pairs, "crop = 8\nsamples = 16", more).path().to_owned();

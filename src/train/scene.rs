@@ -87,6 +87,7 @@ impl TrainingScenes {
 impl TrainingScene {
     fn open(recipe: &Recipe, files: SceneFiles, role: Role, bands: &[String], scratch: &Path) -> Result<Self> {
         let (image, labels) = if let Some(volume) = open_volume(recipe, &files)? {
+            tracing::info!("reads {}", files.image.display());
             let stored = StoredLabels::open(&files.labels, &volume, &recipe.settings)?;
             let labels = LabelVolume::new(stored, &volume, scratch)?;
             (TrainingImage::Volume(Box::new(volume.prepared(scratch)?)), Labels::Volume(Box::new(labels)))
