@@ -115,7 +115,7 @@ fn a_trained_model_labels_volumes_as_it_was_validated() {
     assert_eq!(report["steps"], 96);
     assert!(report["last"]["dice"][1].as_f64().unwrap() > 0.8, "{report}");
     assert!(run.stderr.contains("case is learned from and validated with"), "{}", run.stderr);
-    assert!(run.stderr.contains("case: 16 x 17 x 21; 5.71 k labelled pixels: other 8"), "{}", run.stderr);
+    assert!(run.stderr.contains("case: 16 x 17 x 21; 5.71 k labelled pixels: other 92.6 %"), "{}", run.stderr);
 
     let metrics = fs::read_to_string(folder.path().join("model/metrics.csv")).unwrap();
     let names = "step,epoch,learning_rate,loss,seconds,mean_iou,mean_f1,accuracy,iou_other,iou_ball,f1_other,f1_ball,mean_dice,\
