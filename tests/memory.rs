@@ -76,15 +76,17 @@ fn a_network_with_many_weights() {
     let folder = TempDir::new().unwrap();
     support::write_noise(&folder.path().join("scene.tif"), 700, 500, 3);
     swath(folder.path(), "model new fcn_resnet50 --bands 3 --classes 6 --scaling scale:255 --output model").succeeds();
-    for tile in [64, 256, 512] {
-        assert_kept(folder.path(), &format!("scene.tif --model model --tile {tile} --threads 2"));
+    // More tiles of each side than are ever in flight, but of the largest.
+    for (tile, window) in [(64, "200,150"), (256, "400,300"), (512, "700,500")] {
+        assert_kept(folder.path(), &format!("scene.tif --model model --tile {tile} --window 0,0,{window} --threads 2"));
     }
-    for arithmetic in ["--precision bf16 --tile 64", "--precision bf16 --tile 256", "--precision bf16 --blend crop --tile 640"] {
-        assert_kept(folder.path(), &format!("scene.tif --model model {arithmetic} --threads 2"));
+    for arithmetic in ["--tile 64 --window 0,0,200,150", "--tile 256 --window 0,0,400,300", "--blend crop --tile 640"] {
+        assert_kept(folder.path(), &format!("scene.tif --model model --precision bf16 {arithmetic} --threads 2"));
     }
     // Four tiles at once, and one.
     for workers in [4, 1] {
-        assert_kept(folder.path(), &format!("scene.tif --model model --tile 128 --threads 4 --workers {workers}"));
+        let window = "--tile 128 --window 0,0,300,200";
+        assert_kept(folder.path(), &format!("scene.tif --model model {window} --threads 4 --workers {workers}"));
     }
 }
 
