@@ -195,7 +195,11 @@ const HEADS: &str = "expected one output or the name of one, got `output`, `outp
 
 /// Model, output if one has to be chosen, and what becomes of it.
 const DUMMIES: [(&str, Option<&str>, Outcome); 26] = [
-    ("dummy_recognition_model", None, Refused("node `/ReduceSum`: operator ReduceSum is not supported")),
+    (
+        "dummy_recognition_model",
+        None,
+        Refused("node `/ReduceSum` (ReduceSum): expected a sum over the axis before the batch with keepdims=0"),
+    ),
     ("dummy_superresolution_model", None, Refused("the output has 2/1 pixels per input pixel, expected 1")),
     ("one_output_sigmoid_red_detector", None, Gives(1)),
     ("dummy_regression_models/dummy_regression_model", None, Refused(DIVISION)),

@@ -366,7 +366,7 @@ fn views_of_a_network_that_sees_single_pixels_are_all_the_same() {
     assert_eq!(parameters["tta"], "flips+scales=0.75,1,1.25");
     label(at, "refused", "--tta scales=0.5,1 --blend crop").fails(2, &["`scales=0.5,1` of the network sees the whole tile"]);
     for (views, words) in [
-        ("rotations", "expected none, hflip, flips, d4 or scales=A,B,.., joined by +, got `rotations`"),
+        ("rotations", "expected none, hflip, flips, d4, mirrors or scales=A,B,.., joined by +, got `rotations`"),
         ("scales=0", "expected scales from 0.1 to 10, got `0`"),
         ("scales=1,1", "got 1 twice"),
         ("flips+d4", "expected turns once"),
