@@ -155,7 +155,7 @@ fn check(tiled: &Labelled, whole: &Labelled, window: Window, what: &str) {
 
 #[test]
 fn fully_convolutional_networks() {
-    for (name, precision) in [("fcn_resnet50", Precision::F32), ("fcn_resnet18", Precision::Bf16)] {
+    for (name, precision) in [("fcn_resnet50", Precision::F32), ("fcn_small", Precision::Bf16)] {
         let graph = zoo::build(name, 3, 4).unwrap();
         let weights = zoo::random_weights(&graph, 7);
         let bench = Bench::new(model(graph, weights, ScoreActivation::Softmax), Size::plane(701, 633), precision);
