@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use serde::Deserialize;
-use swath_models::{Builder, Extent, Graph, Op, Rank, Result, Shape, Tensor, Weights};
+use swath_models::{Builder, Extent, Graph, NodeId, Op, Rank, Result, Shape, Tensor, Weights};
 
 /// One operator, what it is given and what it has to give.
 pub struct Case {
@@ -50,14 +50,19 @@ impl Case {
     pub fn graph(&self) -> Result<Graph> {
         let mut builder = Builder::new(&self.name, self.rank, self.input.shape().channels);
         let input = builder.input();
-        let inputs = self.before.as_ref().map_or(vec![input], |before| {
-            let made = builder.push("before", before.op.clone(), vec![input]).node();
-            before.inputs.map(|source| if source == Source::Input { input } else { made }).to_vec()
-        });
-        let output = builder.push(&self.name, self.op.clone(), inputs).node();
+        let output = self.push(&mut builder, input);
         let graph = builder.build(output)?;
         let extent = Some(self.input.shape().extent);
         Graph::new(self.name.clone(), self.rank, graph.nodes().to_vec(), output, extent)
+    }
+
+    /// Adds the operator, and what makes its other input, to what reads `input`.
+    pub fn push(&self, builder: &mut Builder, input: NodeId) -> NodeId {
+        let inputs = self.before.as_ref().map_or(vec![input], |before| {
+            let made = builder.push("made", before.op.clone(), vec![input]).node();
+            before.inputs.map(|source| if source == Source::Input { input } else { made }).to_vec()
+        });
+        builder.push(&self.name, self.op.clone(), inputs).node()
     }
 }
 
