@@ -79,10 +79,11 @@ bench-cpu: build $(BENCH)/venv/ready ## Time Swath, ONNX Runtime and OpenVINO in
 	$(CARGO) build --release $(CARGO_FLAGS) --package swath-models --example resident
 	@$(BENCH)/venv/bin/python benches/cpu/bench.py $(TARGET)/release/swath $(TARGET)/release/examples/resident $(BENCH) $(THREADS) $(ROUNDS)
 
-bench-zoo: build $(BENCH)/venv-zoo/ready ## Label SCENE=... with every network (or NETWORKS=...), and time Swath and ONNX Runtime in turn on tiles (THREADS, ROUNDS)
+bench-zoo: VOLUME ?= $(DATA)/medical/nifti/example_ct_sm.nii.gz
+bench-zoo: build $(BENCH)/venv-zoo/ready ## Label SCENE=... (or VOLUME=...) with every network (or NETWORKS=...), and time Swath and ONNX Runtime in turn on tiles (THREADS, ROUNDS)
 	@test -f "$(SCENE)" || { echo "expected SCENE=FILE with three bands or more, got '$(SCENE)'" >&2; exit 1; }
 	$(CARGO) build --release $(CARGO_FLAGS) --package swath-models --example resident
-	@$(BENCH)/venv-zoo/bin/python benches/cpu/zoo.py $(TARGET)/release/swath $(TARGET)/release/examples/resident $(BENCH)/zoo $(THREADS) $(ROUNDS) "$(SCENE)" $(NETWORKS)
+	@$(BENCH)/venv-zoo/bin/python benches/cpu/zoo.py $(TARGET)/release/swath $(TARGET)/release/examples/resident $(BENCH)/zoo $(THREADS) $(ROUNDS) "$(SCENE)" "$(VOLUME)" $(NETWORKS)
 
 bench-end-to-end: build $(BENCH)/venv/ready ## Label SCENE=... with Swath and with a Python pipeline in turn (THREADS, ROUNDS, PRECISIONS)
 	@test -f "$(SCENE)" || { echo "expected SCENE=FILE with red, green and blue as its first bands, got '$(SCENE)'" >&2; exit 1; }

@@ -1,10 +1,10 @@
 """Labels a real scene with every network of the zoo, and times Swath and ONNX Runtime in turn on the same weights and tiles: `make bench-zoo`.
 
-    python zoo.py SWATH RESIDENT FOLDER THREADS ROUNDS SCENE [NETWORK ...]
+    python zoo.py SWATH RESIDENT FOLDER THREADS ROUNDS SCENE VOLUME [NETWORK ...]
 
 The networks are those of models/tests/golden/make_zoo.py, from independent implementations and with its weights: their state dicts become the
 weights of Swath's model folders as they are, and their ONNX exports go to ONNX Runtime. SCENE has at least three bands; of it 256 x 256 pixels
-are labelled. A row whose engine is missing says why. Times are those that threads were running, the least of all turns: with THREADS=1, what
+are labelled. Networks of volumes label all of VOLUME, with one band and random weights, in tiles of 64. A row whose engine is missing says why. Times are those that threads were running, the least of all turns: with THREADS=1, what
 else the machine does hardly changes them.
 """
 
@@ -116,25 +116,29 @@ def export(network: Network, net: Probabilities) -> str:
     return ""
 
 
-def segment(network: Network, program: Path, folder: Path, threads: str, scene: Path) -> str:
-    """Labels a part of the scene."""
-    if len(network.shape) == 4:
-        return "volumes only"
+def segment(network: Network, program: Path, folder: Path, threads: str, scene: Path, volume: Path) -> str:
+    """Labels a part of the scene, or the volume."""
     command = [program, "segment", scene, "--model", network.model, "--output", folder / "labels.tif", "--overwrite"]
-    options = ["--bands", "1,2,3", "--window", "0,0,256,256", "--threads", threads, "--progress", "none", "--quiet"]
+    options = ["--threads", threads, "--progress", "none", "--quiet"]
+    if len(network.shape) == 4:
+        flags = ["--bands", "1", "--classes", str(CLASSES), "--volume", '{"axes":"SPL","intensity":[{"type":"z-score-volume"}]}']
+        model = make_model(program, folder / "volumes", ["new", network.name, *flags])
+        command = [program, "segment", volume, "--model", model, "--output", folder / "labels.nii.gz", "--overwrite", "--tile", "64"]
+    else:
+        options += ["--bands", "1,2,3", "--window", "0,0,256,256"]
     done = subprocess.run([str(part) for part in [*command, *options]], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     return "labelled" if done.returncode == 0 else done.stderr.strip().splitlines()[0][:60]
 
 
 def main() -> None:
-    program, resident, folder, threads, rounds, scene, *only = sys.argv[1:]
+    program, resident, folder, threads, rounds, scene, volume, *only = sys.argv[1:]
     program, folder = Path(program), Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     print_row(HEADER)
     print_row(["---"] * len(HEADER))
     for name in only or NETWORKS:
         network, net = prepare(name, program, folder)
-        labelled = segment(network, program, folder, threads, Path(scene))
+        labelled = segment(network, program, folder, threads, Path(scene), Path(volume))
         tile = folder / "tile.safetensors"
         save_file({"input": network.tile()}, tile)
         engines = [Engine("swath", "f32", [resident, str(network.model), str(tile), "f32", "winograd", threads])]
