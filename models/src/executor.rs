@@ -88,6 +88,11 @@ pub trait Executor: Send + Sync {
         Ok(StitchBytes { card: 0, host: 0 })
     }
 
+    /// Takes scores that nobody reads any more: the next tile's may be written to their memory, which the system would have to clear anew.
+    fn recycle(&self, scores: Tensor) {
+        drop(scores);
+    }
+
     /// Gives back the memory that is kept for the next tile, if any is.
     fn trim(&self) {}
 }

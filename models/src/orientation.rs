@@ -234,6 +234,7 @@ impl Executor for Oriented<'_> {
         let Shape { channels, extent } = scores.shape();
         let extent = self.orientation.to_raster(extent);
         let values = self.orientation.values_to_raster(scores.data(), extent);
+        self.executor.recycle(scores);
         Tensor::new(Shape { channels, extent }, values)
     }
 
@@ -249,6 +250,13 @@ impl Executor for Oriented<'_> {
 
     fn resident_bytes(&self) -> usize {
         self.executor.resident_bytes()
+    }
+
+    fn recycle(&self, scores: Tensor) {
+        // Those that were turned back have memory of their own.
+        if self.orientation == Orientation::SAME {
+            self.executor.recycle(scores);
+        }
     }
 
     fn trim(&self) {

@@ -13,12 +13,9 @@ use super::read::Input;
 use super::run::Run;
 use crate::{Error, Result};
 
-/// Tiles of each worker that wait to be stitched while it computes the next one.
-const SCORES_AHEAD: usize = 1;
-
-/// Most tiles that are computed, wait to be stitched, or are stitched.
+/// Most tiles that are computed, wait to be stitched, or are stitched: half as many wait as are computed, so that workers go on while a row is written.
 pub(crate) fn in_flight(workers: usize) -> usize {
-    workers * (1 + SCORES_AHEAD) + 1
+    workers + workers.div_ceil(2) + 1
 }
 
 /// A tile with the network's scores; none if it has no valid pixel.

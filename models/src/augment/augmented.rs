@@ -46,8 +46,9 @@ impl Augmented {
     fn see(&self, view: View, tile: Tensor) -> Result<Tensor> {
         let original = tile.shape().extent;
         let extent = view.symmetry.extent(self.extent(view, original));
-        let scores = self.inner.run(view.symmetry.turn(&resize(tile, extent)?)?)?;
-        let scores = view.symmetry.turn_back(&scores)?;
+        let seen = self.inner.run(view.symmetry.turn(&resize(tile, extent)?)?)?;
+        let scores = view.symmetry.turn_back(&seen)?;
+        self.inner.recycle(seen);
         // What is resized has no margins.
         if extent == original { Ok(scores) } else { resize(scores, original) }
     }

@@ -24,12 +24,25 @@ struct Ready<E: Element> {
     program: Option<Arc<Program<E>>>,
     /// Of calls that are over.
     arenas: Vec<Arena<E>>,
+    /// Of as many values as the program's scores have: those that nobody reads any more.
+    scores: Vec<Vec<f32>>,
 }
 
 /// What computes one tile.
 struct Claim<E: Element> {
     program: Arc<Program<E>>,
     arena: Arena<E>,
+    /// Where the scores go, of which each is written.
+    scores: Vec<f32>,
+}
+
+impl<E: Element> Claim<E> {
+    /// With what is kept of earlier calls, if anything is.
+    fn new(program: Arc<Program<E>>, arena: Option<Arena<E>>, scores: Option<Vec<f32>>) -> Self {
+        let arena = arena.unwrap_or_else(|| Arena::new(&program));
+        let scores = scores.unwrap_or_else(|| vec![0.0; program.head.shape.elements()]);
+        Self { program, arena, scores }
+    }
 }
 
 impl<E: Element> fmt::Debug for Engine<E> {
@@ -48,13 +61,13 @@ impl<E: Element> Engine<E> {
             .zip(maps)
             .map(|(node, maps)| Layer::new(node, &graph, weights, isa, Conditions { convolutions, maps }));
         let layers = layers.collect::<Result<_>>()?;
-        Ok(Self { graph, layers, isa, ready: Mutex::new(Ready { program: None, arenas: Vec::new() }) })
+        Ok(Self { graph, layers, isa, ready: Mutex::new(Ready { program: None, arenas: Vec::new(), scores: Vec::new() }) })
     }
 
     /// The scores of a tile that has as many channels as the graph takes.
     pub(super) fn run(&self, tile: Tensor) -> Result<Tensor> {
         let shape = tile.shape();
-        let Claim { program, mut arena } = self.claim(shape.extent)?;
+        let Claim { program, mut arena, mut scores } = self.claim(shape.extent)?;
         let buffer = program.places[0].map(|place| place.buffer);
         let mut input = arena.take(buffer);
         ops::channels_last(shape, tile.data(), &mut input[..shape.elements()]);
@@ -63,7 +76,6 @@ impl<E: Element> Engine<E> {
         for step in &program.steps {
             step.run(self.isa, &program, &mut arena);
         }
-        let mut scores = vec![0.0; program.head.shape.elements()];
         program.head.run(self.isa, |node| arena.pixels(&program, node), &mut scores);
         self.release(&program, arena);
         Tensor::new(program.head.shape, scores)
@@ -81,21 +93,33 @@ impl<E: Element> Engine<E> {
 
     /// Gives back the memory that is kept for the next tile.
     pub(super) fn trim(&self) {
-        self.ready.lock().unwrap_or_else(PoisonError::into_inner).arenas.clear();
+        let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        ready.arenas.clear();
+        ready.scores.clear();
+        drop(ready);
         E::idle().lock().unwrap_or_else(PoisonError::into_inner).clear();
         f32::idle().lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Keeps scores that nobody reads any more for the next tile, unless its own are of another number.
+    pub(super) fn recycle(&self, scores: Tensor) {
+        let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        if ready.program.as_ref().is_some_and(|program| program.head.shape == scores.shape()) {
+            ready.scores.push(scores.into_data());
+        }
     }
 
     /// What computes a tile of an extent.
     fn claim(&self, tile: Extent) -> Result<Claim<E>> {
         let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(program) = ready.program.clone().filter(|program| program.tile == tile) {
-            let arena = ready.arenas.pop().unwrap_or_else(|| Arena::new(&program));
-            return Ok(Claim { program, arena });
+            let (arena, scores) = (ready.arenas.pop(), ready.scores.pop());
+            drop(ready);
+            return Ok(Claim::new(program, arena, scores));
         }
         let program = Arc::new(Program::new(&self.graph, &self.layers, tile)?);
-        *ready = Ready { program: Some(Arc::clone(&program)), arenas: Vec::new() };
-        Ok(Claim { arena: Arena::new(&program), program })
+        *ready = Ready { program: Some(Arc::clone(&program)), arenas: Vec::new(), scores: Vec::new() };
+        Ok(Claim::new(program, None, None))
     }
 
     /// Keeps an arena for the next tile, unless that has another extent.

@@ -90,6 +90,13 @@ impl Executor for Fused {
         }
     }
 
+    fn recycle(&self, scores: Tensor) {
+        match &self.engine {
+            EngineOf::F32(engine) => engine.recycle(scores),
+            EngineOf::Bf16(engine) => engine.recycle(scores),
+        }
+    }
+
     fn trim(&self) {
         match &self.engine {
             EngineOf::F32(engine) => engine.trim(),
