@@ -771,6 +771,20 @@ pub enum Error {
     /// A volume cannot be read or written.
     #[error(transparent)]
     Volume(Box<swath_volumes::Error>),
+    /// A volume cannot be read or written; it was copied from a store.
+    #[error("{}: {source}", location.display())]
+    Copied {
+        /// The volume in its store.
+        location: PathBuf,
+        /// What is wrong with its copy.
+        source: Box<swath_volumes::Error>,
+    },
+    /// A volume that is not there.
+    #[error("expected a volume at {}, got nothing", path.display())]
+    NoVolume {
+        /// The volume in its store.
+        path: PathBuf,
+    },
     /// A volume without a value that its statistics could be of.
     #[error("expected values to measure in {}, got none that count", path.display())]
     NoValues {

@@ -10,8 +10,8 @@ use serde_json::Value;
 use swath_tiling::Window;
 
 use crate::identity::difference;
-use crate::sink::{Unpublished, changed_path, remove, scratch_path, suffixed};
-use crate::{Error, Result};
+use crate::sink::{Start, Unpublished, changed_path, remove, scratch_path, suffixed};
+use crate::{Error, Existing, Result};
 
 /// `LABELS.ledger.part`: a JSON object a line. The first says which run this is, each later one that a window is on the disk, or how far publishing
 /// is. A line that a killed process did not end is no line.
@@ -136,6 +136,20 @@ impl Ledger {
     /// What an unfinished run has done; none if there is none.
     pub(crate) fn entries(&self) -> Option<&Entries> {
         self.entries.as_ref()
+    }
+
+    /// Whether `run` goes on with what is there, and what then happens to outputs that are there already: those that were being published are its own.
+    ///
+    /// # Errors
+    /// If there is another unfinished run, and it must stay.
+    pub(crate) fn admit(&self, run: &Run, labels: &Path, existing: Existing) -> Result<(Start, Existing)> {
+        let Some(found) = &self.entries else { return Ok((Start::Anew, existing)) };
+        match (found.run.difference(run), existing) {
+            (None, _) if found.stage == Stage::Publishing => Ok((Start::Continue, Existing::Overwrite)),
+            (None, _) => Ok((Start::Continue, existing)),
+            (Some(_), Existing::Overwrite) => Ok((Start::Anew, existing)),
+            (Some(difference), Existing::Refuse) => Err(Error::OtherRun { path: labels.to_owned(), difference }),
+        }
     }
 
     /// Begins a run, in place of another one.

@@ -113,7 +113,7 @@ pub fn check_files(files: &[PathBuf], existing: Existing) -> Result<()> {
 }
 
 /// Creates the file that `output` is first written to, and takes it away again; one that is there already says as much.
-fn try_to_create(output: &Path) -> Result<()> {
+pub(crate) fn try_to_create(output: &Path) -> Result<()> {
     let part = part_path(output);
     match OpenOptions::new().write(true).create_new(true).open(&part) {
         Ok(_) => fs::remove_file(&part).map_err(|source| Error::File { action: "remove", path: part, source }),

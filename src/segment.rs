@@ -402,20 +402,8 @@ impl Segmenter {
         let run = ledger::Run { identity: self.identity(scene, plan), files };
         let ledger = Ledger::open(&outputs.labels)?;
         let mut outputs = outputs.clone();
-        let start = match ledger.entries() {
-            None => Start::Anew,
-            Some(found) => match (found.run.difference(&run), outputs.existing) {
-                (None, _) => {
-                    // What has its name already then got it from that run.
-                    if found.stage == ledger::Stage::Publishing {
-                        outputs.existing = Existing::Overwrite;
-                    }
-                    Start::Continue
-                }
-                (Some(_), Existing::Overwrite) => Start::Anew,
-                (Some(difference), Existing::Refuse) => return Err(Error::OtherRun { path: outputs.labels, difference }),
-            },
-        };
+        let (start, existing) = ledger.admit(&run, &outputs.labels, outputs.existing)?;
+        outputs.existing = existing;
         outputs.refuse()?;
         Ok(Admission { outputs, ledger, run, start })
     }

@@ -73,12 +73,12 @@ impl Location {
         }
     }
 
-    /// The last component of its name; empty if it has none.
+    /// The last component of its name, without a `/` at its end; empty if it has none.
     #[must_use]
     pub fn file_name(&self) -> String {
         match self {
             Self::Local(path) => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-            Self::Remote(uri) => uri.key().rsplit('/').next().unwrap_or_default().to_owned(),
+            Self::Remote(uri) => uri.key().trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned(),
         }
     }
 
@@ -139,6 +139,22 @@ impl Location {
                 let bytes = remote::read(uri, most).map_err(failed("read", uri))?;
                 bytes.map(Vec::from).ok_or_else(too_large)
             }
+        }
+    }
+
+    /// The first bytes of a file or object, at most so many of them.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub(crate) fn read_start(&self, most: usize) -> Result<Vec<u8>> {
+        match self {
+            Self::Local(path) => {
+                let mut bytes = Vec::new();
+                let read = fs::File::open(path).and_then(|file| file.take(most as u64).read_to_end(&mut bytes));
+                read.map_err(|source| Error::File { action: "read", path: path.clone(), source })?;
+                Ok(bytes)
+            }
+            Self::Remote(uri) => remote::read_start(uri, most as u64).map(Vec::from).map_err(failed("read", uri)),
         }
     }
 
@@ -259,6 +275,7 @@ mod tests {
         assert_eq!(joined, ["/data/out/x/a b%2.tif", "s3://bucket/out/x/a%20b%252.tif", "s3://bucket/x/a%20b%252.tif"]);
         let location = folders[1].join("x/a b%2.tif").unwrap();
         assert_eq!(location.file_name(), "a b%2.tif");
+        assert_eq!("s3://bucket/out/".parse::<Location>().unwrap().file_name(), "out");
         assert_eq!(location.parent().join("c").unwrap().to_string(), "s3://bucket/out/x/c");
     }
 

@@ -6,7 +6,6 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::digest::Digest;
-use crate::source::SceneInput;
 use crate::{Error, Existing, Location, RemoteError, Result, Scheme, remote};
 
 /// In the staging folder: a line for each product that is being delivered or was, `+NAME`, and one for each that was not taken as another object was
@@ -63,12 +62,12 @@ impl Target {
         self.folder.join(name)
     }
 
-    /// An error if one of the files goes where the scene lies, or to a kind of store that takes none, or exists there and must stay. Those that an
+    /// An error if one of the files goes where one of the scene's lies, or to a kind of store that takes none, or exists there and must stay. Those that an
     /// earlier run of the same target delivered need not.
     ///
     /// # Errors
     /// As said, or if the store cannot be asked.
-    pub fn refuse(&self, files: &[PathBuf], scene: &SceneInput, existing: Existing) -> Result<()> {
+    pub fn refuse(&self, files: &[PathBuf], scenes: &[&Location], existing: Existing) -> Result<()> {
         let Location::Remote(folder) = &self.folder else { return Ok(()) };
         if folder.scheme() == Scheme::Http {
             return Err(Error::ReadOnly { path: self.folder.shown() });
@@ -76,7 +75,7 @@ impl Target {
         let own = self.delivered_before()?;
         for file in files {
             let location = self.delivered(&file_name(file))?;
-            if let Some(scene) = scene.locations().into_iter().find(|scene| scene.shown() == location.shown()) {
+            if let Some(scene) = scenes.iter().find(|scene| scene.shown() == location.shown()) {
                 return Err(Error::OutputIsScene { output: location.shown(), scene: scene.shown() });
             }
             if existing == Existing::Refuse && !own.contains(&file_name(file)) && location.version()?.is_some() {

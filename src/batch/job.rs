@@ -53,7 +53,7 @@ impl Run<'_> {
         let outputs = self.outputs(&job, existing);
         job.target.refuse(
             &outputs.files(),
-            &scene.input,
+            &scene.input.locations(),
             if self.is_present(name, &outputs) { existing } else { Existing::Overwrite },
         )?;
         job.target.create()?;

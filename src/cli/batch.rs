@@ -17,17 +17,15 @@ use super::args::{BatchArgs, ProgressStyle};
 use super::bytes::show_bytes;
 use super::fail::{self, AnyError, Exit};
 use super::progress::{Due, add_bar, suspended};
-use super::{interrupt, print, volume};
+use super::{interrupt, print, volume_batch};
 
 pub(super) fn run(args: &BatchArgs) -> Result<Exit, AnyError> {
     interrupt::watch()?;
-    if let Location::Local(path) = &args.manifest
-        && let Some(volumes) = volumes_of(path, args.pattern.as_deref())?
-    {
-        return volume::batch(args, &volumes);
+    args.remote.set_up();
+    if let Some(volumes) = volumes_of(&args.manifest, args.pattern.as_deref())? {
+        return volume_batch::run(args, &volumes);
     }
     args.volume.refuse_for_scenes()?;
-    args.remote.set_up();
     let segmenter = args.models.open(args.tiles.computing(), &args.refine)?;
     let mut scenes = Manifest::read(&args.manifest, &args.options(), &args.bands(&segmenter))?.scenes;
     if args.output.is_within(&args.manifest) {

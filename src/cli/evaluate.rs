@@ -25,7 +25,7 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<Exit, AnyError> {
         return Err(format!("expected a file of its own for --json and --png, got {} twice", json.display()).into());
     }
     check_files(&files, existing)?;
-    if is_volume(&args.prediction) {
+    if is_volume(&args.prediction.as_path().into()) {
         return volumes(args, to_file.as_deref(), existing);
     }
     let evaluator = Evaluator::new(&request(args)?)?;

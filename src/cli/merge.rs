@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
-use swath::source::SceneInput;
 use swath::{Error, Existing, Location, Observer, Report, Shards, Target, merge};
 
 use super::args::MergeArgs;
@@ -38,7 +37,7 @@ fn merge_in_store(args: &MergeArgs, existing: Existing, shards: Shards) -> swath
     target.create()?;
     let labels = target.made(&args.output.file_name());
     let files = [labels.clone(), labels.with_extension("json")];
-    target.refuse(&files, &SceneInput::from(&args.output.parent()), existing)?;
+    target.refuse(&files, &[], existing)?;
     let folder = args.output.parent();
     let begins = format!("{}.shard-", args.output.file_stem());
     let mut names = BTreeSet::new();

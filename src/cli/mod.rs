@@ -22,6 +22,8 @@ mod segment;
 mod timings;
 mod train;
 mod volume;
+mod volume_batch;
+mod volume_place;
 mod words;
 
 use std::process::ExitCode;

@@ -12,6 +12,7 @@ use super::fail::{AnyError, Exit};
 use super::{print, volume};
 
 pub(super) fn run(args: &PlanArgs) -> Result<Exit, AnyError> {
+    args.remote.set_up();
     if volume::are_volumes(&args.scenes) {
         return volume::plan(args);
     }

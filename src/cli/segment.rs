@@ -17,6 +17,7 @@ use super::{interrupt, print, timings, volume};
 
 pub(super) fn run(args: &SegmentArgs) -> Result<Exit, AnyError> {
     interrupt::watch()?;
+    args.remote.set_up();
     if volume::are_volumes(&args.scenes) {
         return volume::segment(args);
     }
@@ -24,7 +25,6 @@ pub(super) fn run(args: &SegmentArgs) -> Result<Exit, AnyError> {
     if args.quick_look.is_some() {
         return Err("expected a volume for --quick-look, got scenes".into());
     }
-    args.remote.set_up();
     let destinations = destinations(args)?;
     let segmenter = args.models.open(args.tiles.computing(), &args.refine)?;
     let request = args.tiles.request(args.layers.layers())?;
@@ -244,7 +244,7 @@ impl Destination {
     /// An error if products exist where they go, and must stay.
     fn check(&self, shard: Option<Shard>, scene: &SceneInput) -> swath::Result<()> {
         let outputs = shard.map(|shard| shard.outputs(&self.outputs));
-        self.target.refuse(&outputs.as_ref().unwrap_or(&self.outputs).files(), scene, self.outputs.existing)
+        self.target.refuse(&outputs.as_ref().unwrap_or(&self.outputs).files(), &scene.locations(), self.outputs.existing)
     }
 
     /// Where a file goes that is made here.

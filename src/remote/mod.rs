@@ -15,7 +15,7 @@ mod vsi;
 pub(crate) use blocks::block_ranges;
 pub(crate) use dataset::{dataset_name, forget, limit_cache, version, warm};
 pub use error::RemoteError;
-pub(crate) use objects::{delete, download, list, read, version_of, write};
+pub(crate) use objects::{delete, download, list, read, read_start, version_of, write};
 pub use stores::{Access, set_access};
 pub(crate) use stores::{Place, resolve};
 pub use traffic::{Traffic, traffic};

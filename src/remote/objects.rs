@@ -51,6 +51,16 @@ pub(crate) fn read(uri: &RemoteUri, most: u64) -> Result<Option<Bytes>, RemoteEr
     run(async move { found(&place, most).await })
 }
 
+/// The first bytes of an object, at most so many of them.
+pub(crate) fn read_start(uri: &RemoteUri, most: u64) -> Result<Bytes, RemoteError> {
+    let place = resolve(uri)?;
+    run(async move {
+        let size = place.store.objects.head(&place.path).await?.size;
+        // No byte is no range.
+        Ok(if size == 0 { Bytes::new() } else { place.store.objects.get_range(&place.path, 0..size.min(most)).await? })
+    })
+}
+
 /// Writes all bytes of an object to a file.
 pub(crate) fn download(uri: &RemoteUri, mut file: File) -> Result<(), RemoteError> {
     let place = resolve(uri)?;

@@ -20,7 +20,7 @@ use crate::digest::Digest;
 use crate::{Error, Georeference, Result};
 
 /// What the name of a scratch file ends with.
-const SUFFIX: &str = ".scratch.part";
+pub(crate) const SCRATCH: &str = ".scratch.part";
 
 /// What the name of one ends with that holds what has become of another.
 const CHANGED: &str = ".changed.part";
@@ -118,7 +118,7 @@ impl Scratch {
         georeference: &Georeference,
         start: Start,
     ) -> Result<Self> {
-        Self::create_as::<T>(beside, SUFFIX, size, bands, georeference, start)
+        Self::create_as::<T>(beside, SCRATCH, size, bands, georeference, start)
     }
 
     fn create_as<T: Stored>(
@@ -252,7 +252,7 @@ impl Scratch {
 
 /// Where the scratch file of an output is.
 pub(crate) fn scratch_path(output: &Path) -> PathBuf {
-    suffixed(output, SUFFIX)
+    suffixed(output, SCRATCH)
 }
 
 /// Where the file is that holds what has become of it.

@@ -33,7 +33,7 @@ impl Temporary {
     }
 
     /// From now on, the files outlive this process.
-    pub(super) fn keep(&mut self) {
+    pub(crate) fn keep(&mut self) {
         self.fate = Fate::Kept;
     }
 

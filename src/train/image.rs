@@ -9,7 +9,7 @@ use super::paths::SceneFiles;
 use super::recipe::Recipe;
 use crate::Result;
 use crate::source::{BandRequest, RasterSource, Reduced, Scene};
-use crate::volume::{Volume, VolumeChoice, is_volume};
+use crate::volume::{Volume, VolumeChoice, VolumeFiles, is_local_volume};
 
 /// How much farther pixels may be apart along one axis than along another if they are to be square.
 const SQUARE: f64 = 1.05;
@@ -25,8 +25,8 @@ pub(super) enum TrainingImage {
 
 /// Looks at a volume; an error if the file is a scene.
 pub(super) fn open_volume(recipe: &Recipe, files: &SceneFiles) -> Result<Option<Volume>> {
-    match (&recipe.settings.volume, is_volume(&files.image)) {
-        (Some(input), true) => Volume::open(&files.image, &VolumeChoice::default(), input).map(Some),
+    match (&recipe.settings.volume, is_local_volume(&files.image)) {
+        (Some(input), true) => Volume::open(VolumeFiles::local(&files.image), &VolumeChoice::default(), input).map(Some),
         (None, false) => Ok(None),
         (Some(_), false) => Err(TrainError::SceneAmongVolumes { path: files.image.clone() }.into()),
         (None, true) => Err(TrainError::VolumeAmongScenes { path: files.image.clone() }.into()),

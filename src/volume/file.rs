@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use swath_models::ModelCard;
 use swath_volumes::{Encoding, LabelClass, NiftiLabelWriter, NiftiProbabilityWriter, SegmentationNotes, SegmentationWriter};
 
-use super::kind::{is_nifti_name, is_segmentation_name};
+use super::kind::{is_dicom_name, is_nifti_name};
 use super::source::Volume;
 use crate::sink::Unpublished;
 use crate::{Error, Existing, Result};
@@ -32,10 +32,10 @@ enum Writer {
 impl LabelFile {
     /// An error if this name does not say how labels of the volume are written.
     pub(super) fn check(name: &Path, volume: &Volume) -> Result<()> {
-        if is_nifti_name(name) || (is_segmentation_name(name) && volume.is_dicom()) {
+        if is_nifti_name(name) || (is_dicom_name(name) && volume.is_dicom()) {
             return Ok(());
         }
-        let volume = volume.stored_profile().path.clone();
+        let volume = volume.location().shown();
         Err(Error::VolumeOutput { volume, expected: ENDINGS, path: name.to_owned() })
     }
 
@@ -95,7 +95,7 @@ impl ProbabilityFile {
         if is_nifti_name(name) {
             return Ok(());
         }
-        let volume = volume.stored_profile().path.clone();
+        let volume = volume.location().shown();
         Err(Error::VolumeOutput { volume, expected: PROBABILITY_ENDINGS, path: name.to_owned() })
     }
 

@@ -4,15 +4,30 @@ use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::Path;
 
+use crate::Location;
+
 /// Whether this is a medical volume rather than a scene: a `NIfTI` file by its name, a DICOM file by its first bytes, or a folder that has no ending or
-/// such files.
+/// such files. In a store, names alone say so: those of `NIfTI` and DICOM files, and prefixes that end with `/`.
 #[must_use]
-pub fn is_volume(path: &Path) -> bool {
+pub fn is_volume(location: &Location) -> bool {
+    match location {
+        Location::Local(path) => is_local_volume(path),
+        Location::Remote(_) => location.is_folder() || is_volume_file_name(Path::new(&location.file_name())),
+    }
+}
+
+/// The same of a file or folder of this machine.
+pub(crate) fn is_local_volume(path: &Path) -> bool {
     is_nifti_name(path) || is_dicom(path) || (path.is_dir() && (path.extension().is_none() || has_dicom(path)))
 }
 
-/// Whether a file's name is that of a DICOM segmentation to write.
-pub(super) fn is_segmentation_name(path: &Path) -> bool {
+/// Whether a file's name is that of a `NIfTI` or a DICOM file.
+pub(super) fn is_volume_file_name(path: &Path) -> bool {
+    is_nifti_name(path) || is_dicom_name(path)
+}
+
+/// Whether a file's name is that of a DICOM file, such as a segmentation to write.
+pub(super) fn is_dicom_name(path: &Path) -> bool {
     path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("dcm"))
 }
 
@@ -27,8 +42,15 @@ pub(super) fn is_nifti_name(path: &Path) -> bool {
     [".nii", ".nii.gz"].iter().any(|ending| name.ends_with(ending))
 }
 
+/// Bytes at the start of a file that say whether it is a DICOM file.
+pub(super) const START: usize = 132;
+
 /// DICOM PS3.10, section 7.1: 128 bytes of any content, then the prefix.
+pub(super) fn is_dicom_start(start: &[u8]) -> bool {
+    start.get(128..START) == Some(b"DICM")
+}
+
 fn is_dicom(path: &Path) -> bool {
-    let mut start = [0; 132];
-    path.is_file() && File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok() && start[128..] == *b"DICM"
+    let mut start = [0; START];
+    path.is_file() && File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok() && is_dicom_start(&start)
 }

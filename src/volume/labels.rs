@@ -46,6 +46,17 @@ impl<'f> Finished<'f> {
     }
 }
 
+/// Where finished planes go.
+pub(super) trait PlaneSink: Send {
+    /// Takes the next planes.
+    fn take(&mut self, finished: Finished<'_>) -> Result<()>;
+
+    /// Hears that no more planes come before the next layer of tiles is finished.
+    fn settle(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
 /// Makes planes of labels from blocks of finished scores.
 pub(super) struct LabelPlanes<'v> {
     labeller: Labeller,
@@ -70,19 +81,38 @@ enum Way<'v> {
 }
 
 impl<'v> LabelPlanes<'v> {
-    /// Labels of a network with `channels` scores per voxel; threads of `pool` resample them.
-    pub(super) fn new(card: &ModelCard, volume: &'v Volume, channels: usize, wanted: Wanted, pool: &'v ThreadPool) -> Self {
+    /// Labels of a network with `channels` scores per voxel, from the volume's own plane `next` on; threads of `pool` resample them.
+    pub(super) fn new(
+        card: &ModelCard,
+        volume: &'v Volume,
+        channels: usize,
+        wanted: Wanted,
+        next: usize,
+        pool: &'v ThreadPool,
+    ) -> Self {
         let size = Size { depth: volume.lines().z.to, height: volume.lines().y.to, width: volume.lines().x.to };
+        let first = Self::first_needed(volume, wanted, next);
         let way = if are_scores_held(volume, wanted) {
-            Way::Scores(Box::new(Restored::new(volume, channels, size, pool)))
+            Way::Scores(Box::new(Restored::new(volume, Slab::new(channels, size, first), channels, next, pool)))
         } else if volume.is_resampled() {
-            Way::Nearest { volume, slab: Slab::new(1, size), next: 0 }
+            Way::Nearest { volume, slab: Slab::new(1, size, first), next }
         } else {
-            Way::Same(Slab::new(1, size))
+            Way::Same(Slab::new(1, size, first))
         };
         let (labeller, activation) = (Labeller::new(card, None), card.activation);
         let is_logit = channels == 1 && activation == ScoreActivation::Sigmoid;
         Self { labeller, activation, is_logit, wanted, way, pool, restoring: Clock::default() }
+    }
+
+    /// The first plane of the grid that the volume's own planes from `next` on are made of.
+    pub(super) fn first_needed(volume: &Volume, wanted: Wanted, next: usize) -> usize {
+        if are_scores_held(volume, wanted) {
+            plane_taps(volume).get(next).map_or(volume.lines().z.to, |taps| taps.low)
+        } else if volume.is_resampled() {
+            volume.lines().z.reversed().nearest(next)
+        } else {
+            next
+        }
     }
 
     /// The time that bringing labels or scores back to the volume's own voxels has taken.
@@ -110,9 +140,10 @@ impl<'v> LabelPlanes<'v> {
         }
     }
 
-    /// Takes a block; `write` is called with the planes of the volume's own voxels that are finished with it.
-    pub(super) fn take(&mut self, mut scores: Scores, mut write: impl FnMut(Finished<'_>) -> Result<()>) -> Result<()> {
+    /// Takes a block; `sink` gets the planes of the volume's own voxels that are finished with it.
+    pub(super) fn take(&mut self, mut scores: Scores, sink: &mut dyn PlaneSink) -> Result<()> {
         let window = scores.window;
+        let mut write = |finished: Finished<'_>| sink.take(finished);
         match &mut self.way {
             Way::Same(slab) => {
                 self.is_logit.then(|| to_probabilities(&mut scores.scores));
@@ -157,7 +188,7 @@ impl<'v> LabelPlanes<'v> {
                 }
             }
         }
-        Ok(())
+        sink.settle()
     }
 }
 
@@ -190,6 +221,17 @@ fn to_probabilities(logits: &mut [f32]) {
     }
 }
 
+/// What the volume's own planes are mixed of.
+fn plane_taps(volume: &Volume) -> Vec<Taps> {
+    taps_back(volume, 0, volume.lines().z)
+}
+
+/// What the volume's own voxels along an axis are mixed of.
+fn taps_back(volume: &Volume, axis: usize, line: Line) -> Vec<Taps> {
+    let is_nearest = volume.labels() == LabelResampling::Nearest || volume.coarse() == Some(axis);
+    if is_nearest { line.reversed().all_nearest() } else { line.reversed().all() }
+}
+
 /// Scores on the volume's own voxels, plane by plane: one lies between two planes of the grid, so that no more than these are needed.
 struct Restored<'v> {
     slab: Slab<f32>,
@@ -207,24 +249,10 @@ struct Restored<'v> {
 }
 
 impl<'v> Restored<'v> {
-    fn new(volume: &Volume, channels: usize, size: Size, pool: &'v ThreadPool) -> Self {
+    fn new(volume: &Volume, slab: Slab<f32>, channels: usize, next: usize, pool: &'v ThreadPool) -> Self {
         let lines = volume.lines();
-        let taps = |axis: usize, line: Line| {
-            let is_nearest = volume.labels() == LabelResampling::Nearest || volume.coarse() == Some(axis);
-            if is_nearest { line.reversed().all_nearest() } else { line.reversed().all() }
-        };
-        let [planes, rows, columns] = [taps(0, lines.z), taps(1, lines.y), taps(2, lines.x)];
-        Self {
-            slab: Slab::new(channels, size),
-            channels,
-            planes,
-            rows,
-            columns,
-            width: size.width,
-            before: Vec::new(),
-            next: 0,
-            pool,
-        }
+        let (rows, columns) = (taps_back(volume, 1, lines.y), taps_back(volume, 2, lines.x));
+        Self { slab, channels, planes: plane_taps(volume), rows, columns, width: lines.x.to, before: Vec::new(), next, pool }
     }
 
     /// Calls `label` with the scores of every plane that the slab completes; `clock` measures how long finding them takes.

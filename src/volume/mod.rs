@@ -7,12 +7,15 @@
 mod after;
 mod cases;
 mod file;
+mod files;
 mod intensity;
+mod item;
 mod kind;
 mod labels;
 mod line;
 mod measure;
 mod orientation;
+mod output;
 mod planes;
 mod report;
 mod scratch;
@@ -23,8 +26,11 @@ mod source;
 
 pub use after::{AfterSteps, Kept};
 pub use cases::volumes_of;
+pub use files::VolumeFiles;
+pub(crate) use kind::is_local_volume;
 pub use kind::is_volume;
+pub use output::VolumeOutput;
 pub use report::{ClassVolume, VolumeReport, csv};
 pub(crate) use scratch_grid::ScratchGrid;
-pub use segmenter::{VolumeOutput, VolumeSegmenter};
+pub use segmenter::VolumeSegmenter;
 pub use source::{Volume, VolumeChoice};

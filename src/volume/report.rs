@@ -1,6 +1,6 @@
 //! What a volume became.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +13,8 @@ pub struct VolumeReport {
     pub path: PathBuf,
     /// What says how it was made.
     pub item: PathBuf,
+    /// The volumes that were made, and what says how, which comes last.
+    pub files: Vec<PathBuf>,
     /// Each class, in the order of the card.
     pub classes: Vec<ClassVolume>,
     /// Voxels without a label.
@@ -36,7 +38,7 @@ pub struct ClassVolume {
 
 /// A table of several volumes: a header, then a line for each class of each.
 #[must_use]
-pub fn csv<'t>(volumes: impl IntoIterator<Item = (&'t Path, &'t [ClassVolume])>) -> String {
+pub fn csv<'t>(volumes: impl IntoIterator<Item = (PathBuf, &'t [ClassVolume])>) -> String {
     let mut text = String::from("volume,value,name,voxels,ml\n");
     for (path, classes) in volumes {
         let path = path.display().to_string().replace('"', "\"\"");

@@ -2,49 +2,77 @@
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use std::{fs, io};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
-use serde_json::{Value, json};
 use swath_models::{
-    Arithmetic, Augmentation, Augmented, Axes, Executor, Extent, Fused, Model, ModelCard, Oriented, PixelType, VolumeInput,
+    Arithmetic, Augmentation, Augmented, Axes, Executor, Fused, Model, ModelCard, Oriented, PixelType, VolumeInput,
 };
+use swath_tiling::{TileGrid, Window};
 use swath_volumes::{LabelClass, QuickLook};
 
-use super::after::{AfterSteps, Kept};
+use super::after::AfterSteps;
 use super::file::{LabelFile, ProbabilityFile};
-use super::labels::{Finished, LabelPlanes, Wanted};
+use super::files::VolumeFiles;
+use super::item::{DIGEST, PROBABILITY_DIGEST, digest};
+use super::labels::{Finished, LabelPlanes, PlaneSink, Wanted};
+use super::output::VolumeOutput;
 use super::planes::Planes;
 use super::report::{ClassVolume, VolumeReport};
 use super::scratch::{LabelScratch, SLAB};
 use super::source::{ReaderClocks, Volume, VolumeChoice};
-use crate::digest::Digest;
-use crate::outputs::check_files;
+use crate::labelled::{say_kept, sync_folders};
+use crate::ledger::{self, Durability, Ledger};
 use crate::pipeline::{self, Observer};
 use crate::plan::{Plan, PlanRequest, Storage, Stored, VolumeMemory};
 use crate::segment::Origin;
-use crate::sink::{Unpublished, colours, prepare_text};
+use crate::sink::{Start, Unpublished, colours, prepare_text};
 use crate::source::RasterSource as _;
-use crate::stac::item_path;
-use crate::{Error, Existing, LayerEncoding, Result, Stage, Timings, Version, heap};
-
-/// What of the file beside the labels these follow from.
-const IDENTITY: [&str; 6] = ["swath", "source", "source_version", "frame", "model", "parameters"];
-
-/// SHA-256 of the label volume.
-const DIGEST: &str = "labels_sha256";
-
-/// SHA-256 of the volume of probabilities.
-const PROBABILITY_DIGEST: &str = "probabilities_sha256";
+use crate::{Error, LayerEncoding, Result, Stage, Target, Timings, heap};
 
 /// A model that is ready to label volumes. Unlike for scenes, tiles are stitched as the network gives their scores (logits, if the card says that a
 /// softmax or sigmoid is lacking), as MONAI and nnU-Net do.
 pub struct VolumeSegmenter {
-    card: ModelCard,
-    input: VolumeInput,
+    pub(super) card: ModelCard,
+    pub(super) input: VolumeInput,
     executor: Box<dyn Executor>,
-    augmentation: Augmentation,
-    origin: Origin,
+    pub(super) augmentation: Augmentation,
+    pub(super) origin: Origin,
+}
+
+/// Outputs that nobody else writes, and where to start.
+struct Admission {
+    output: VolumeOutput,
+    ledger: Ledger,
+    run: ledger::Run,
+    start: Start,
+}
+
+/// Planes that are found, and on the disk.
+struct Found<'r> {
+    labels: LabelScratch,
+    probabilities: Option<ProbabilityFile>,
+    /// None where a run begins anew anyway.
+    ledger: Option<&'r mut Ledger>,
+}
+
+impl PlaneSink for Found<'_> {
+    fn take(&mut self, finished: Finished<'_>) -> Result<()> {
+        self.labels.append(finished.labels)?;
+        self.probabilities.as_mut().map_or(Ok(()), |file| file.write(finished.probabilities))
+    }
+
+    fn settle(&mut self) -> Result<()> {
+        self.ledger.as_mut().map_or(Ok(()), |ledger| self.labels.record(ledger))
+    }
+}
+
+/// What is called with planes of labels.
+struct Write<F>(F);
+
+impl<F: FnMut(&[u8]) -> Result<()> + Send> PlaneSink for Write<F> {
+    fn take(&mut self, finished: Finished<'_>) -> Result<()> {
+        (self.0)(finished.labels)
+    }
 }
 
 impl std::fmt::Debug for VolumeSegmenter {
@@ -53,50 +81,6 @@ impl std::fmt::Debug for VolumeSegmenter {
             .field("card", &self.card)
             .field("augmentation", &self.augmentation)
             .finish_non_exhaustive()
-    }
-}
-
-/// Where the labels of a volume go.
-#[derive(Clone, Debug, PartialEq)]
-pub struct VolumeOutput {
-    /// The label volume: `.nii` or `.nii.gz`, or `.dcm` for a segmentation of DICOM images. What says how it was made goes beside it, with the ending
-    /// `.json`.
-    pub path: PathBuf,
-    /// The probability of each class, 4-D, a volume for each class in the order of the card: `.nii` or `.nii.gz`. They are those of the mean scores, before
-    /// anything is done with labels.
-    pub probabilities: Option<PathBuf>,
-    /// A picture of three orthogonal slices with the labels over them: `.png`.
-    pub quick_look: Option<PathBuf>,
-    /// What is done with labels when all are found.
-    pub after: AfterSteps,
-    /// What happens to files that are there already.
-    pub existing: Existing,
-}
-
-impl VolumeOutput {
-    /// What says how the labels were made.
-    #[must_use]
-    pub fn item(&self) -> PathBuf {
-        // As beside a scene's labels, but for two endings.
-        let gzip = self.path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gz"));
-        if gzip { item_path(&self.path.with_extension("")) } else { item_path(&self.path) }
-    }
-
-    /// An error if the name does not say what is to be written, something exists that must stay, or a folder is missing or not writable.
-    ///
-    /// # Errors
-    /// As said.
-    pub fn check(&self, volume: &Volume) -> Result<()> {
-        let input = &volume.profile().path;
-        LabelFile::check(&self.path, volume)?;
-        self.probabilities.iter().try_for_each(|path| ProbabilityFile::check(path, volume))?;
-        let canonical = |path: &Path| fs::canonicalize(path).ok();
-        let volumes = || [&self.path].into_iter().chain(&self.probabilities);
-        if let Some(output) = volumes().find(|path| canonical(path).is_some_and(|output| canonical(input) == Some(output))) {
-            return Err(Error::OutputIsScene { output: output.clone(), scene: input.clone() });
-        }
-        let files: Vec<PathBuf> = volumes().cloned().chain([self.item()]).chain(self.quick_look.clone()).collect();
-        check_files(&files, self.existing)
     }
 }
 
@@ -145,8 +129,8 @@ impl VolumeSegmenter {
     ///
     /// # Errors
     /// If there is none, it is damaged, or there are several and none is chosen.
-    pub fn volume(&self, path: &Path, choice: &VolumeChoice) -> Result<Volume> {
-        Volume::open(path, choice, &self.input)
+    pub fn volume(&self, files: VolumeFiles, choice: &VolumeChoice) -> Result<Volume> {
+        Volume::open(files, choice, &self.input)
     }
 
     /// Plans how a volume is labelled. The tile is the user's, else the card's, else the largest that fits.
@@ -154,7 +138,7 @@ impl VolumeSegmenter {
     /// # Errors
     /// If the request does not fit the network, or no tiling fits in memory; the error says what would do.
     pub fn plan(&self, volume: &Volume, request: &PlanRequest, after: AfterSteps) -> Result<Plan> {
-        let path = || volume.profile().path.clone();
+        let path = || volume.location().shown();
         let not = |what| Err(Error::NotForVolumes { what, path: path() });
         if request.window.is_some() {
             return not("a window");
@@ -192,56 +176,119 @@ impl VolumeSegmenter {
         }
     }
 
+    /// Whether labelling could begin: an error if a name does not say what is to be written, something exists that must stay, a folder is missing or not
+    /// writable, another process writes there, or an unfinished run is another one.
+    ///
+    /// # Errors
+    /// As said.
+    pub fn check(&self, volume: &Volume, plan: &Plan, output: &VolumeOutput) -> Result<()> {
+        self.admit(volume, plan, output).map(drop)
+    }
+
+    /// Locks the outputs and finds where to start.
+    fn admit(&self, volume: &Volume, plan: &Plan, output: &VolumeOutput) -> Result<Admission> {
+        output.check(volume)?;
+        let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+        let files = output.files().into_iter().map(absolute).collect();
+        let run = ledger::Run { identity: self.identity(volume, plan, output), files };
+        let ledger = Ledger::open(&output.path)?;
+        let (start, existing) = ledger.admit(&run, &output.path, output.existing)?;
+        let output = VolumeOutput { existing, ..output.clone() };
+        output.refuse()?;
+        Ok(Admission { output, ledger, run, start })
+    }
+
     /// The classes of a volume that was labelled before, by the same model with the same options: what says how the labels were made says so, the volume
-    /// has not changed since, and the labels are the bytes that were written then. None if one of these is not so.
+    /// has not changed since, and the labels are the bytes that were written then, or in a store are there. None if one of these is not so.
     ///
     /// # Errors
     /// If what is there cannot be read.
-    pub fn finished(&self, volume: &Volume, plan: &Plan, output: &VolumeOutput) -> Result<Option<Vec<ClassVolume>>> {
-        let error = |path: &Path| {
-            let path = path.to_owned();
-            move |source| Error::File { action: "read", path, source }
-        };
-        let item = output.item();
-        if !item.exists() || !output.path.exists() {
-            return Ok(None);
-        }
-        let found = fs::read(&item).map_err(error(&item))?;
-        let Ok(Value::Object(found)) = serde_json::from_slice::<Value>(&found) else { return Ok(None) };
-        let expected = self.describe(volume, plan, output, &[], 0);
-        if IDENTITY.iter().any(|field| found.get(*field) != expected.get(*field)) {
-            return Ok(None);
-        }
-        for (field, path) in [(DIGEST, Some(&output.path)), (PROBABILITY_DIGEST, output.probabilities.as_ref())] {
-            let Some(path) = path else { continue };
-            if !path.exists() || found.get(field).and_then(Value::as_str) != Some(&digest(path).map_err(error(path))?) {
-                return Ok(None);
-            }
-        }
-        Ok(found.get("classes").and_then(|classes| serde_json::from_value(classes.clone()).ok()))
+    pub fn finished(
+        &self,
+        volume: &Volume,
+        plan: &Plan,
+        output: &VolumeOutput,
+        target: &Target,
+    ) -> Result<Option<Vec<ClassVolume>>> {
+        self.labelled_before(volume, plan, output, target)
     }
 
     /// Labels a volume. The label volume appears when it is complete.
     ///
+    /// A run that was killed, interrupted or failed is gone on with, if it was the same: of the same model, volume and options. The planes that it had
+    /// labelled are checked and kept, and the labels are those of a run without a break, byte for byte. With probabilities, it begins anew.
+    ///
     /// # Errors
-    /// If something exists already, cannot be read or written, a score is not a number, or the observer cancels.
+    /// If something exists already, there is an unfinished run of another model, volume or option, something cannot be read or written, a score is not a
+    /// number, or the observer cancels.
     pub fn run(&self, volume: &Volume, plan: &Plan, output: &VolumeOutput, observer: &dyn Observer) -> Result<VolumeReport> {
+        self.run_then(volume, plan, output, observer, |_| Ok(()))
+    }
+
+    /// The same; when the outputs have their names, `then` is called, which may take them elsewhere. If it fails, the same run goes on there.
+    ///
+    /// # Errors
+    /// As [`VolumeSegmenter::run`], or if `then` fails.
+    pub fn run_then(
+        &self,
+        volume: &Volume,
+        plan: &Plan,
+        output: &VolumeOutput,
+        observer: &dyn Observer,
+        then: impl FnOnce(&VolumeReport) -> Result<()>,
+    ) -> Result<VolumeReport> {
         let started = Instant::now();
-        output.check(volume)?;
+        let mut admission = self.admit(volume, plan, output)?;
+        let result = self.go_on(volume, plan, &mut admission, observer, then);
+        match &result {
+            Err(error) if error.would_recur() => admission.ledger.forget()?,
+            Err(_) if admission.ledger.is_worth_keeping() => say_kept(&output.path),
+            _ => {}
+        }
+        result.map(|report| VolumeReport { timings: Timings { total: started.elapsed(), ..report.timings }, ..report })
+    }
+
+    fn go_on(
+        &self,
+        volume: &Volume,
+        plan: &Plan,
+        Admission { output, ledger, run, start }: &mut Admission,
+        observer: &dyn Observer,
+        then: impl FnOnce(&VolumeReport) -> Result<()>,
+    ) -> Result<VolumeReport> {
         let pool = ThreadPoolBuilder::new().num_threads(plan.threads).build()?;
         let wanted = if output.probabilities.is_some() { Wanted::Probabilities } else { Wanted::Labels };
-        let mut labels = LabelScratch::create(&output.path, volume.size())?;
+        // What is done within one layer of tiles is not worth a ledger, and probabilities are compressed as they come.
+        let is_long = wanted == Wanted::Labels && plan.layout.grid.size().depth > plan.layout.grid.tile_size().depth;
+        let found = ledger.entries().map(|entries| entries.windows.clone()).filter(|_| *start == Start::Continue && is_long);
+        let mut labels = LabelScratch::open(&output.path, volume.size(), if found.is_some() { *start } else { Start::Anew })?;
+        let next = if let Some(windows) = &found {
+            ledger.go_on();
+            labels.recover(windows)?
+        } else {
+            ledger.forget()?;
+            if is_long {
+                ledger.begin(run.clone(), Durability::Machine)?;
+            }
+            0
+        };
+        let rest = rest(volume, plan, wanted, next);
+        if next > 0 {
+            let left = rest.swaths.iter().map(|swath| swath.owned().area()).sum::<usize>();
+            observer.resumed(plan.tiles().saturating_sub(rest.tiles()), plan.layout.window.area() - left);
+            tracing::info!("{}: resuming at plane {next} of {}", output.path.display(), volume.size().depth);
+        }
         let classes = self.classes();
         let create = |path: &PathBuf| ProbabilityFile::create(path, volume, &classes, output.existing);
-        let mut probabilities = output.probabilities.as_ref().map(create).transpose()?;
-        let timings = self.finish(volume, plan, wanted, &pool, observer, |finished| {
-            labels.append(finished.labels)?;
-            probabilities.as_mut().map_or(Ok(()), |file| file.write(finished.probabilities))
-        })?;
+        let probabilities = output.probabilities.as_ref().map(create).transpose()?;
+        let mut found = Found { labels, probabilities, ledger: is_long.then_some(&mut *ledger) };
+        let planes = self.planes(volume, wanted, next, &pool);
+        let timings = self.find(volume, &rest, planes, observer, &mut found)?;
+        let Found { mut labels, probabilities, .. } = found;
         self.executor.trim();
         heap::trim();
         if !labels.is_complete() {
-            return Err(Error::Incomplete { path: volume.profile().path.clone() });
+            return Err(Error::Incomplete { path: volume.location().shown() });
         }
         let finishing = Instant::now();
         let voxel = volume.stored_profile().affine.voxel_volume();
@@ -257,19 +304,29 @@ impl VolumeSegmenter {
         let nodata = volume.size().area() as u64 - classes.iter().map(|class| class.voxels).sum::<u64>();
         let mut item = self.describe(volume, plan, output, &classes, nodata);
         for (field, file) in [(DIGEST, Some(&file)), (PROBABILITY_DIGEST, probabilities.as_ref())] {
-            if let Some(part) = file.map(Unpublished::part) {
-                let written = |source| Error::File { action: "read", path: part.to_owned(), source };
-                item[field] = digest(part).map_err(written)?.into();
+            if let Some(file) = file {
+                item[field] = digest(file.part())?.into();
             }
         }
         let text = serde_json::to_string_pretty(&item).unwrap_or_default();
         let item = prepare_text(&output.item(), &format!("{text}\n"), output.existing)?;
+        if ledger.entries().is_none() {
+            ledger.begin(run.clone(), Durability::Process)?;
+        }
+        // From here on, what has its name is this run's own, should it be killed between two of them.
+        ledger.enter(ledger::Stage::Publishing)?;
         probabilities.map_or(Ok(()), Unpublished::publish)?;
         file.publish()?;
         item.publish()?;
+        sync_folders(&output.files())?;
         let finishing = Stage { threads: plan.threads, busy: finishing.elapsed(), ..Stage::default() };
-        let timings = Timings { finishing, total: started.elapsed(), ..timings };
-        Ok(VolumeReport { path: output.path.clone(), item: output.item(), classes, nodata, timings })
+        let (path, item, files) = (output.path.clone(), output.item(), output.products());
+        let report = VolumeReport { path, item, files, classes, nodata, timings: Timings { finishing, ..timings } };
+        then(&report)?;
+        ledger.enter(ledger::Stage::Published)?;
+        labels.remove()?;
+        ledger.forget()?;
+        Ok(report)
     }
 
     /// Labels a volume; `write` is called with its own planes in order, `(planes, height, width)`.
@@ -279,26 +336,28 @@ impl VolumeSegmenter {
         plan: &Plan,
         pool: &ThreadPool,
         observer: &dyn Observer,
-        mut write: impl FnMut(&[u8]) -> Result<()> + Send,
+        write: impl FnMut(&[u8]) -> Result<()> + Send,
     ) -> Result<Timings> {
-        self.finish(volume, plan, Wanted::Labels, pool, observer, |finished| write(finished.labels))
+        let planes = self.planes(volume, Wanted::Labels, 0, pool);
+        self.find(volume, plan, planes, observer, &mut Write(write))
     }
 
-    /// The same with all that is wanted.
-    fn finish(
+    /// What makes the volume's own planes from `next` on of scores.
+    fn planes<'v>(&self, volume: &'v Volume, wanted: Wanted, next: usize, pool: &'v ThreadPool) -> LabelPlanes<'v> {
+        LabelPlanes::new(&self.card, volume, self.executor.graph().output_channels(), wanted, next, pool)
+    }
+
+    /// Labels what a plan is for.
+    fn find(
         &self,
         volume: &Volume,
         plan: &Plan,
-        wanted: Wanted,
-        pool: &ThreadPool,
+        mut planes: LabelPlanes<'_>,
         observer: &dyn Observer,
-        mut write: impl FnMut(Finished<'_>) -> Result<()> + Send,
+        sink: &mut dyn PlaneSink,
     ) -> Result<Timings> {
-        let channels = self.executor.graph().output_channels();
-        let mut planes = LabelPlanes::new(&self.card, volume, channels, wanted, pool);
         let executor = Oriented::new(self.executor.as_ref(), volume.orientation());
-        let timings =
-            pipeline::run(volume, &executor, &self.card.scaling, plan, observer, |scores| planes.take(scores, &mut write))?;
+        let timings = pipeline::run(volume, &executor, &self.card.scaling, plan, observer, |scores| planes.take(scores, sink))?;
         Ok(apart(volume, planes.restoring(), timings))
     }
 
@@ -352,47 +411,17 @@ impl VolumeSegmenter {
         }
         Ok(counts)
     }
+}
 
-    /// Everything that the labels depend on, and what they are.
-    fn describe(&self, volume: &Volume, plan: &Plan, output: &VolumeOutput, classes: &[ClassVolume], nodata: u64) -> Value {
-        let stored = volume.stored_profile();
-        let absolute = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        let warnings: Vec<String> = stored.warnings.iter().map(ToString::to_string).collect();
-        let Extent { z, y, x } = plan.layout.input;
-        let overlap = plan.layout.overlap;
-        let grid = volume.profile().size;
-        let after = output.after;
-        json!({
-            "swath": env!("CARGO_PKG_VERSION"),
-            "labels": output.path.file_name().map(|name| name.to_string_lossy()),
-            "probabilities": output.probabilities.as_ref().and_then(|path| path.file_name()).map(|name| name.to_string_lossy()),
-            "source": absolute(&stored.path),
-            "source_version": version(&stored.path),
-            "frame": volume.frame(),
-            "size": [stored.size.x, stored.size.y, stored.size.z],
-            "spacing_mm": stored.affine.spacing(),
-            "orientation": stored.affine.orientation().to_string(),
-            "warnings": warnings,
-            "model": { "name": self.card.name, "href": self.origin.href, "sha256": self.origin.digest },
-            "parameters": {
-                "volume": self.input,
-                "grid": [grid.width, grid.height, grid.depth],
-                "tile": [x, y, z],
-                "overlap": [overlap.width, overlap.height, overlap.depth],
-                "gaps": volume.gaps(),
-                "blend": plan.blend.name(),
-                "tta": self.augmentation.to_string(),
-                "device": "cpu",
-                "precision": plan.arithmetic.precision.name(),
-                "convolutions": plan.arithmetic.convolutions.name(),
-                "largest_component": after.kept == Kept::Largest,
-                "smallest_component_mm3": after.smallest,
-                "fill_holes": after.fill_holes,
-            },
-            "classes": classes,
-            "nodata_voxels": nodata,
-        })
-    }
+/// The plan of what is left where the volume's own planes before `next` are labelled.
+fn rest(volume: &Volume, plan: &Plan, wanted: Wanted, next: usize) -> Plan {
+    let first = LabelPlanes::first_needed(volume, wanted, next);
+    let left = |swath: &TileGrid| {
+        let owned = swath.owned();
+        let end = owned.z + owned.depth;
+        (next < volume.size().depth).then(|| swath.owning(Window { z: first, depth: end - first, ..owned }))
+    };
+    Plan { swaths: plan.swaths.iter().filter_map(left).collect(), ..plan.clone() }
 }
 
 /// Timings in which what reader and sink do beside reading and writing has stages of its own.
@@ -407,22 +436,4 @@ fn apart(volume: &Volume, restoring: Duration, mut timings: Timings) -> Timings 
         timings.restoring = Stage { threads: timings.writing.threads, busy: restoring, ..Stage::default() };
     }
     timings
-}
-
-/// Which content a file has, or a folder's files.
-fn version(path: &Path) -> Option<Version> {
-    if path.is_file() {
-        return fs::metadata(path).ok().map(|file| Version::from(&file));
-    }
-    let mut files: Vec<PathBuf> = fs::read_dir(path).ok()?.flatten().map(|entry| entry.path()).collect();
-    files.sort();
-    let versions: Vec<Version> =
-        files.iter().filter_map(|file| fs::metadata(file).ok()).map(|file| Version::from(&file)).collect();
-    Some(Version::of_all(&versions))
-}
-
-fn digest(path: &Path) -> io::Result<String> {
-    let mut digest = Digest::default();
-    digest.add_file(path)?;
-    Ok(digest.hex())
 }

@@ -19,8 +19,9 @@ pub(super) struct Slab<T> {
 }
 
 impl<T: Copy + Default> Slab<T> {
-    pub(super) fn new(channels: usize, size: Size) -> Self {
-        Self { channels, size, first: 0, depth: 0, values: Vec::new(), filled: 0 }
+    /// No block yet; the first ones are those of the plane `first`.
+    pub(super) fn new(channels: usize, size: Size, first: usize) -> Self {
+        Self { channels, size, first, depth: 0, values: Vec::new(), filled: 0 }
     }
 
     /// Puts a block, `(channels, depth, height, width)`, where it belongs. Whether its planes are complete with it.
@@ -86,7 +87,7 @@ mod tests {
     fn planes_are_complete_with_their_last_block() {
         let size = Size { depth: 3, height: 2, width: 3 };
         let block = |z: usize, depth: usize, x: usize, width: usize| Window { z, depth, x, width, y: 0, height: 2 };
-        let mut slab = Slab::<u8>::new(1, size);
+        let mut slab = Slab::<u8>::new(1, size, 0);
         assert!(!slab.add(block(0, 2, 0, 2), &[1; 8]).unwrap());
         assert!(slab.add(block(0, 2, 2, 1), &[2; 4]).unwrap());
         assert_eq!(slab.values(), [1, 1, 2, 1, 1, 2, 1, 1, 2, 1, 1, 2]);

@@ -9,6 +9,7 @@ use swath_models::{Axes, Intensity, LabelResampling, Orientation, VolumeInput};
 use swath_tiling::{Size, Window};
 use swath_volumes::{Gaps, Origin, VolumeOptions, VolumeProfile, VolumeSource};
 
+use super::files::VolumeFiles;
 use super::intensity::Step;
 use super::line::Line;
 use super::measure::measure;
@@ -17,7 +18,7 @@ use super::planes::Planes;
 use super::scratch_grid::ScratchGrid;
 use crate::clocks::Clock;
 use crate::source::{BandProfile, Patch, RasterProfile, RasterSource, WindowReader};
-use crate::{Error, Georeference, Result};
+use crate::{Error, Georeference, Location, Result};
 
 /// How much farther apart along one axis voxels lie before scores are no longer interpolated along it, as in nnU-Net.
 const ANISOTROPY: f64 = 3.0;
@@ -37,6 +38,7 @@ pub struct VolumeChoice {
 /// [`profile`](RasterSource::profile) is that of the grid; [`Volume::stored_profile`] that of the file.
 #[derive(Debug)]
 pub struct Volume {
+    files: VolumeFiles,
     stored: Box<dyn VolumeSource>,
     frame: usize,
     gaps: Gaps,
@@ -70,17 +72,17 @@ impl Volume {
     ///
     /// # Errors
     /// If there is none, it is damaged, or the file has several and none is chosen.
-    pub(crate) fn open(path: &Path, choice: &VolumeChoice, input: &VolumeInput) -> Result<Self> {
+    pub(crate) fn open(files: VolumeFiles, choice: &VolumeChoice, input: &VolumeInput) -> Result<Self> {
         let mut options = VolumeOptions::default().with_gaps(choice.gaps);
         if let Some(series) = &choice.series {
             options = options.with_series(series);
         }
-        let stored = swath_volumes::open(path, &options)?;
+        let stored = swath_volumes::open(files.path(), &options).map_err(|error| files.error(error))?;
         let own = stored.profile();
         for warning in &own.warnings {
-            tracing::warn!("{}: {warning}", path.display());
+            tracing::warn!("{}: {warning}", files.location());
         }
-        let frame = own.frame(choice.frame)?;
+        let frame = own.frame(choice.frame).map_err(|error| files.error(error))?;
         let orientation = orientation(input.axes, own.affine.orientation())?;
         let mut coarse = None;
         let lengths = Axes { z: own.size.z, y: own.size.y, x: own.size.x };
@@ -102,7 +104,7 @@ impl Volume {
         let size = Size { depth: lines.z.to, height: lines.y.to, width: lines.x.to };
         let band = BandProfile { description: None, colour: None, data_type: GdalDataType::Float32, nodata: None, bytes: 4 };
         let profile = RasterProfile {
-            path: path.into(),
+            path: files.location().shown(),
             size,
             bands: vec![band],
             georeference: Georeference::default(),
@@ -112,6 +114,7 @@ impl Volume {
         };
         let (slices, intensity, labels) = (input.slices.unwrap_or(1), input.intensity.clone(), input.labels);
         Ok(Self {
+            files,
             stored,
             frame,
             gaps: choice.gaps,
@@ -146,6 +149,17 @@ impl Volume {
         drop(planes);
         self.prepared = Some(grid);
         Ok(self)
+    }
+
+    /// The volume's files.
+    pub(super) fn files(&self) -> &VolumeFiles {
+        &self.files
+    }
+
+    /// The volume, as the user names it.
+    #[must_use]
+    pub fn location(&self) -> &Location {
+        self.files.location()
     }
 
     /// What is known of the volume as it is stored.
