@@ -19,27 +19,33 @@ from torch import nn
 from torch.nn import functional as F
 
 
-def double_conv(inputs, width):
+PLANES = nn.Conv2d, nn.BatchNorm2d, nn.ConvTranspose2d, nn.MaxPool2d
+VOLUMES = nn.Conv3d, nn.BatchNorm3d, nn.ConvTranspose3d, nn.MaxPool3d
+
+
+def double_conv(inputs, width, conv=nn.Conv2d, norm=nn.BatchNorm2d):
     return nn.Sequential(
-        nn.Conv2d(inputs, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU(),
-        nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU())  # fmt: skip
+        conv(inputs, width, 3, padding=1, bias=False), norm(width), nn.ReLU(),
+        conv(width, width, 3, padding=1, bias=False), norm(width), nn.ReLU())  # fmt: skip
 
 
 class UNet(nn.Module):
-    def __init__(self, classes, widths=(16, 32, 64, 128, 256)):
+    def __init__(self, classes, widths=(16, 32, 64, 128, 256), layers=PLANES):
         super().__init__()
-        self.down = nn.ModuleList(double_conv(*pair) for pair in zip((3, *widths), widths))
+        conv, norm, transposed, pool = layers
+        self.down = nn.ModuleList(double_conv(*pair, conv, norm) for pair in zip((3, *widths), widths))
         steps = widths[-2::-1]
-        self.up = nn.ModuleList(nn.ConvTranspose2d(inputs, width, 2, stride=2) for inputs, width in zip(widths[::-1], steps))
-        self.dec = nn.ModuleList(double_conv(2 * width, width) for width in steps)
-        self.head = nn.Conv2d(widths[0], classes, 1)
+        self.up = nn.ModuleList(transposed(inputs, width, 2, stride=2) for inputs, width in zip(widths[::-1], steps))
+        self.dec = nn.ModuleList(double_conv(2 * width, width, conv, norm) for width in steps)
+        self.head = conv(widths[0], classes, 1)
+        self.pool = pool(2)
 
     def forward(self, x):
         x = self.down[0](x)
         levels = []
         for block in self.down[1:]:
             levels.append(x)
-            x = block(F.max_pool2d(x, 2))
+            x = block(self.pool(x))
         for up, dec in zip(self.up, self.dec):
             x = dec(torch.cat([levels.pop(), up(x)], 1))
         return self.head(x)

@@ -3,8 +3,8 @@
     pip install numpy torch torchvision safetensors
     python make_steps.py
 
-Weights are those of make_fcn_resnet50.py, every tensor by its name. The input (samples, 3, h, w) is filled from the generator named `input`, in C
-order. The targets (samples, h, w) are from the generator named "targets": with v = (u + 1) / 2, the target is 255, which does not count, if
+Weights are those of make_fcn_resnet50.py, every tensor by its name. The input (samples, 3, h, w), or (samples, 3, d, h, w) where there is a `depth`,
+is filled from the generator named `input`, in C order. The targets (samples, h, w) or (samples, d, h, w) are from the generator named "targets": with v = (u + 1) / 2, the target is 255, which does not count, if
 v < 0.1, else floor((v - 0.1) / 0.9 * classes). All is computed in f64 from these f32 values.
 
 `loss` is as serde reads `swath_models::train::Loss`, `rule` as it reads `Rule`, and `value` is the loss before the step. For every tensor,
@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from make_fcn_resnet50 import FcnResNet50, uniform
-from make_networks import FcnSmall, UNet, filled
+from make_networks import VOLUMES, FcnSmall, UNet, filled
 from make_training import term
 
 CLASSES = 3
@@ -52,10 +52,10 @@ class Logits(torch.nn.Module):
         return sum(torch.nn.functional.interpolate(s, size=size, mode="bilinear", align_corners=False) for s in scores)
 
 
-def targets(samples, height, width):
-    v = (uniform("targets", samples * height * width) + 1) / 2
+def targets(samples, size):
+    v = (uniform("targets", samples * int(np.prod(size))) + 1) / 2
     classes = np.floor((v - 0.1) / 0.9 * CLASSES).astype(np.int64)
-    return torch.from_numpy(np.where(v < 0.1, 255, classes).reshape(samples, height, width))
+    return torch.from_numpy(np.where(v < 0.1, 255, classes).reshape(samples, *size))
 
 
 def summary(tensor):
@@ -70,15 +70,18 @@ def summary(tensor):
     return {**digits, "samples": [float(f"{values[i * count // 8]:.8g}") for i in range(8)]}
 
 
-def step(network, net, terms, generator, samples, height, width, dtype):
+def step(network, net, terms, generator, samples, size, dtype):
     net = net.to(dtype).train()
     decays = [p for p in net.parameters() if p.ndim > 1]
     others = [p for p in net.parameters() if p.ndim <= 1]
     groups = [{"params": decays, "weight_decay": RULE["weight_decay"]}, {"params": others, "weight_decay": 0.0}]
     optimizer = torch.optim.SGD(groups, lr=RATE, momentum=RULE["momentum"], nesterov=RULE["nesterov"])
-    values = uniform(generator, samples * 3 * height * width).reshape(samples, 3, height, width)
+    values = uniform(generator, samples * 3 * int(np.prod(size))).reshape(samples, 3, *size)
     scores = net(torch.from_numpy(values).to(dtype))
-    value = sum(term(scores=scores.double(), targets=targets(samples, height, width), **t) for t in terms)
+    # The losses are sums over positions, whatever their axes.
+    flat = scores.double().reshape(samples, CLASSES, -1, size[-1])
+    labels = targets(samples, size).reshape(samples, -1, size[-1])
+    value = sum(term(scores=flat, targets=labels, **t) for t in terms)
     value.backward()
     learned = dict(net.named_parameters())
     gradients = {name: summary(p.grad) for name, p in learned.items()}
@@ -91,8 +94,9 @@ def step(network, net, terms, generator, samples, height, width, dtype):
         "network": network,
         "input": generator,
         "samples": samples,
-        "height": height,
-        "width": width,
+        **({"depth": size[0]} if len(size) == 3 else {}),
+        "height": size[-2],
+        "width": size[-1],
         "classes": CLASSES,
         "loss": terms,
         "rule": RULE,
@@ -120,9 +124,11 @@ def main():
     # `filled` by the names of the zoo, which do not have the wrapper's prefix.
     fcn = lambda: (lambda net: (filled(net.net), net)[1])(Logits(CLASSES))
     cases = [
-        ("fcn_resnet50", fcn, [CROSS_ENTROPY], "input1", 4, 128, 128),
-        ("unet", lambda: filled(UNet(CLASSES)), [CROSS_ENTROPY, dice], "input", 2, 32, 48),
-        ("fcn_small", lambda: filled(FcnSmall(CLASSES)), [CROSS_ENTROPY, dice], "input", 4, 65, 72),
+        ("fcn_resnet50", fcn, [CROSS_ENTROPY], "input1", 4, (128, 128)),
+        ("unet", lambda: filled(UNet(CLASSES)), [CROSS_ENTROPY, dice], "input", 2, (32, 48)),
+        ("fcn_small", lambda: filled(FcnSmall(CLASSES)), [CROSS_ENTROPY, dice], "input", 4, (65, 72)),
+        # One volume, as candle takes no more.
+        ("unet_3d", lambda: filled(UNet(CLASSES, layers=VOLUMES)), [CROSS_ENTROPY, dice], "input", 1, (32, 48, 48)),
     ]
     golden = []
     for name, make, *rest in cases:
