@@ -1,5 +1,7 @@
 //! Tiles along one axis.
 
+use std::ops::RangeInclusive;
+
 use crate::{Error, Result, Span};
 
 /// Equally long tiles that cover one axis exactly: each starts one step after the one before, the last is shifted inwards.
@@ -66,6 +68,16 @@ impl Axis {
     /// One past the last position of a tile.
     pub(crate) fn end(&self, index: usize) -> usize {
         self.starts[index] + self.tile
+    }
+
+    /// The positions of a tile.
+    pub(crate) fn span(&self, index: usize) -> Span {
+        Span { start: self.starts[index], len: self.tile }
+    }
+
+    /// The tiles up to `last` that cover a position of `span`, which that one covers.
+    pub(crate) fn covering(&self, span: Span, last: usize) -> RangeInclusive<usize> {
+        self.starts.partition_point(|start| start + self.tile <= span.start)..=last
     }
 
     /// The positions of tile `index` that an earlier tile covers too, counted from its start.

@@ -1,5 +1,7 @@
 //! Stitching the scores of overlapping tiles.
 
+use std::collections::BTreeSet;
+
 use crate::axis::Axis;
 use crate::{Error, Result, Size, Span, Taper, Tile, TileGrid, Window};
 
@@ -43,6 +45,8 @@ pub struct Mosaic {
     row: Vec<f32>,
     tiles: usize,
     fed: usize,
+    /// Tiles that were passed over, of those that may cover what is not finished.
+    skipped: BTreeSet<usize>,
 }
 
 impl Mosaic {
@@ -57,7 +61,7 @@ impl Mosaic {
         let planes = planes_of(channels, blend);
         let carries = carry_sizes(&axes).map(|size| Sums::new(planes, size));
         let row = vec![0.0; grid.tile_size().width];
-        Self { axes, channels, blend, taper, carries, row, tiles: grid.len(), fed: 0 }
+        Self { axes, channels, blend, taper, carries, row, tiles: grid.len(), fed: 0, skipped: BTreeSet::new() }
     }
 
     /// Bytes that a mosaic of this grid holds, with the block that it yields.
@@ -83,6 +87,9 @@ impl Mosaic {
             return Err(Error::Scores { window: tile.window, expected, got });
         }
         self.fed += 1;
+        if scores.is_none() {
+            self.skipped.insert(tile.index);
+        }
         match self.blend {
             Blend::Crop => Ok(self.crop(tile, scores)),
             Blend::Taper(_) => Ok(self.sum(tile, scores)),
@@ -110,7 +117,7 @@ impl Mosaic {
         };
         let mut out = Vec::with_capacity(self.channels * window.area());
         for plane in scores.chunks_exact(tile.window.area()) {
-            for row in rows(tile.window, window) {
+            for row in rows_of(tile.window, window) {
                 out.extend_from_slice(&plane[row.start..row.end()]);
             }
         }
@@ -123,20 +130,41 @@ impl Mosaic {
             std::array::from_fn(|a| Span { start: self.axes[a].starts[tile.place[a]], len: self.axes[a].done(tile.place[a]) });
         let window = self.owned(Window::from_spans(spans));
         let area = tile.window.area();
-        let pixels = window.map_or(0, Window::area);
-        let mut means = Vec::with_capacity(self.channels * pixels);
-        let mut weights = Vec::with_capacity(pixels);
-        // The weights first: every mean needs them.
-        self.sum_plane(tile, self.channels, window, scores.map(|_| Addend::Weights), |row| weights.extend_from_slice(row));
+        let weights = window.map_or_else(Vec::new, |window| self.weights(tile, window));
+        let mut means = Vec::with_capacity(self.channels * weights.len());
         for channel in 0..self.channels {
             let mut weights = weights.iter();
-            let addend = scores.map(|scores| Addend::Scores(&scores[channel * area..(channel + 1) * area]));
+            let scores = scores.map(|scores| &scores[channel * area..(channel + 1) * area]);
             // 0 / 0 is NaN: a pixel that no tile covered has no score.
-            self.sum_plane(tile, channel, window, addend, |row| {
+            self.sum_plane(tile, channel, window, scores, |row| {
                 means.extend(row.iter().zip(&mut weights).map(|(sum, weight)| sum / weight));
             });
         }
         window.map(|window| Block { window, scores: means })
+    }
+
+    /// The sums of all weights in a window that is finished with `tile`: those of the tiles that cover it, in grid order, as their scores were summed.
+    fn weights(&mut self, tile: &Tile, window: Window) -> Vec<f32> {
+        let mut sums = vec![0.0; window.area()];
+        // No later tile covers it.
+        let [slices, lines, columns] = std::array::from_fn(|a| self.axes[a].covering(window.spans()[a], tile.place[a]));
+        let [_, rows, row] = self.axes.each_ref().map(|axis| axis.starts.len());
+        let index = |z: usize, y: usize, x: usize| (z * rows + y) * row + x;
+        // Rows of tiles before the first of these are done with, where there is one layer; else, layers are.
+        let first = if self.axes[0].starts.len() == 1 { *lines.start() } else { 0 };
+        self.skipped = self.skipped.split_off(&index(*slices.start(), first, 0));
+        for (z, y) in slices.flat_map(|z| lines.clone().map(move |y| (z, y))) {
+            for x in columns.clone().filter(|x| !self.skipped.contains(&index(z, y, *x))) {
+                let [depth, height, width] = self.axes.each_ref();
+                let covering = Window::from_spans([depth.span(z), height.span(y), width.span(x)]);
+                let part = covering.intersection(window);
+                for (to, from) in rows_of(window, part).zip(rows_of(covering, part)) {
+                    let taper = &self.taper[from.start..from.end()];
+                    sums[to.start..to.end()].iter_mut().zip(taper).for_each(|(sum, weight)| *sum += weight);
+                }
+            }
+        }
+        sums
     }
 
     /// One plane of sums, row by row, so that no sum leaves the cache between what earlier tiles left and where it goes. What is read again is
@@ -147,7 +175,7 @@ impl Mosaic {
         tile: &Tile,
         plane: usize,
         window: Option<Window>,
-        addend: Option<Addend<'_>>,
+        scores: Option<&[f32]>,
         mut finish: impl FnMut(&[f32]),
     ) {
         let shared: [usize; 3] = std::array::from_fn(|a| self.axes[a].shared_before(tile.place[a]));
@@ -174,15 +202,9 @@ impl Mosaic {
                     new.fill(0.0);
                 }
                 let at = (z * height + y) * width;
-                let taper = &self.taper[at..at + width];
-                match addend {
-                    Some(Addend::Scores(scores)) => {
-                        for ((sum, score), weight) in sums.iter_mut().zip(&scores[at..at + width]).zip(taper) {
-                            *sum += score * weight;
-                        }
-                    }
-                    Some(Addend::Weights) => sums.iter_mut().zip(taper).for_each(|(sum, weight)| *sum += weight),
-                    None => {}
+                if let Some(scores) = scores {
+                    let weighted = scores[at..at + width].iter().zip(&self.taper[at..at + width]);
+                    sums.iter_mut().zip(weighted).for_each(|(sum, (score, weight))| *sum += score * weight);
                 }
                 let (finished, later) = sums.split_at(done[2]);
                 by_column.row_mut(plane, z, y)[..later.len()].copy_from_slice(later);
@@ -208,19 +230,10 @@ impl Mosaic {
     }
 }
 
-/// What a tile adds to a plane of sums.
-#[derive(Clone, Copy)]
-enum Addend<'a> {
-    /// One channel's scores times the weights, `(depth, height, width)`.
-    Scores(&'a [f32]),
-    /// The weights themselves.
-    Weights,
-}
-
-/// Score planes and one of weights; none where nothing is summed.
+/// Planes of sums; none where nothing is summed.
 fn planes_of(channels: usize, blend: Blend) -> usize {
     match blend {
-        Blend::Taper(_) => channels + 1,
+        Blend::Taper(_) => channels,
         Blend::Crop => 0,
     }
 }
@@ -235,7 +248,7 @@ fn carry_sizes([z, y, x]: &[Axis; 3]) -> [Size; 3] {
 }
 
 /// Where the rows of `part` lie in an array that holds `whole`.
-fn rows(whole: Window, part: Window) -> impl Iterator<Item = Span> {
+fn rows_of(whole: Window, part: Window) -> impl Iterator<Item = Span> {
     let slices = part.z - whole.z..part.z - whole.z + part.depth;
     slices.flat_map(move |z| {
         let lines = part.y - whole.y..part.y - whole.y + part.height;
@@ -243,7 +256,7 @@ fn rows(whole: Window, part: Window) -> impl Iterator<Item = Span> {
     })
 }
 
-/// Weighted scores and, in the last plane, weights: `(planes, depth, height, width)`.
+/// Sums of weighted scores, `(channels, depth, height, width)`.
 #[derive(Debug)]
 struct Sums {
     size: Size,
