@@ -780,7 +780,7 @@ pub enum Error {
         source: Box<swath_volumes::Error>,
     },
     /// A volume that is not there.
-    #[error("expected a volume at {}, got nothing", path.display())]
+    #[error("expected a NIfTI object, or a prefix of DICOM objects, at {}, got neither", path.display())]
     NoVolume {
         /// The volume in its store.
         path: PathBuf,

@@ -125,9 +125,9 @@ fn a_batch_finds_volumes_in_a_store_and_goes_on_there() {
 fn what_is_not_there_or_breaks_off_is_an_error_that_names_it() {
     let place = Place::new();
     let segment = |volume: &str| place.swath(&format!("segment {volume} --output local.nii.gz"));
-    segment("s3://bucket/cases/none/").fails(2, &["expected a volume at s3://bucket/cases/none", "got nothing"]);
+    segment("s3://bucket/cases/none/").fails(2, &["DICOM objects, at s3://bucket/cases/none", "got neither"]);
     segment("s3://bucket/cases/none.nii").fails(2, &["s3://bucket/cases/none.nii"]);
-    segment("s3://bucket/cases/notes/").fails(2, &["s3://bucket/cases/notes", "readme"]);
+    segment("s3://bucket/cases/notes/").fails(2, &["DICOM objects, at s3://bucket/cases/notes", "got neither"]);
     fs::write(place.path("bucket/cases/broken.nii"), [0; 400]).unwrap();
     segment("s3://bucket/cases/broken.nii").fails(2, &["s3://bucket/cases/broken.nii"]);
     let elsewhere = "segment bucket/cases/b.nii --output s3://bucket/out/b.nii.gz --probabilities here.nii";

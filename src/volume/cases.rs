@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use glob::Pattern;
 
-use super::kind::{START, has_dicom, is_dicom_name, is_dicom_start, is_nifti_name, is_volume};
+use super::kind::{has_dicom, is_dicom_prefix, is_nifti_name, is_volume};
 use crate::{Error, Location, Result};
 
 /// Most bytes of a text file that names volumes.
@@ -60,7 +60,7 @@ fn in_folder(folder: &Path) -> Result<Vec<Location>> {
     Ok(paths.into_iter().filter(is_own).map(Location::from).collect())
 }
 
-/// What of a prefix are volumes: a prefix in it is if one of its objects has a DICOM file's name, or the first one without an ending such a file's bytes.
+/// What of a prefix are volumes: `NIfTI` objects, and prefixes of DICOM files.
 fn in_store(prefix: &Location) -> Result<Vec<Location>> {
     let mut volumes = Vec::new();
     let mut folders: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -72,13 +72,7 @@ fn in_store(prefix: &Location) -> Result<Vec<Location>> {
         }
     }
     for (folder, objects) in folders {
-        let is_named = objects.iter().any(|object| is_dicom_name(Path::new(object)));
-        let is_dicom = || -> Result<bool> {
-            let unnamed = objects.iter().find(|object| Path::new(object).extension().is_none());
-            let start = unnamed.map(|object| prefix.join(object)?.read_start(START)).transpose()?;
-            Ok(start.is_some_and(|start| is_dicom_start(&start)))
-        };
-        if is_named || is_dicom()? {
+        if is_dicom_prefix(prefix, &objects)? {
             volumes.push(prefix.join(&folder)?);
         }
     }

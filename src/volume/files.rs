@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tempfile::TempDir;
 
-use super::kind::is_volume_file_name;
+use super::kind::{is_dicom_prefix, is_volume_file_name};
+use crate::sink::space::{self, Need};
 use crate::storage::ListEntry;
 use crate::{Error, Location, Result, Version};
 
@@ -46,14 +47,19 @@ impl VolumeFiles {
             let copy = folder.join(&name)?;
             let version = remote.version()?.ok_or_else(|| missing(remote))?;
             let Location::Local(path) = copy else { return Err(missing(remote)) };
+            space::check(&[Need { file: path.clone(), bytes: version.size }])?;
             remote.download(&path)?;
             (path, vec![version])
         } else {
             let hidden = |entry: &ListEntry| entry.name.split('/').any(|part| part.starts_with('.'));
             let entries: Vec<ListEntry> = remote.list()?.into_iter().filter(|entry| !hidden(entry)).collect();
-            if entries.is_empty() {
+            let names: Vec<String> = entries.iter().map(|entry| entry.name.clone()).collect();
+            // A prefix may be all of a bucket.
+            if !is_dicom_prefix(remote, &names)? {
                 return Err(missing(remote));
             }
+            let bytes = entries.iter().map(|entry| entry.version.size).sum();
+            space::check(&[Need { file: copies.path().join(&name), bytes }])?;
             // Of a bucket itself there is no name.
             let folder = if name.is_empty() { folder } else { folder.join(&name)? };
             copy_all(remote, &entries, &folder)?;

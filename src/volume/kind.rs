@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::Path;
 
-use crate::Location;
+use crate::{Location, Result};
 
 /// Whether this is a medical volume rather than a scene: a `NIfTI` file by its name, a DICOM file by its first bytes, or a folder that has no ending or
 /// such files. In a store, names alone say so: those of `NIfTI` and DICOM files, and prefixes that end with `/`.
@@ -31,6 +31,23 @@ pub(super) fn is_dicom_name(path: &Path) -> bool {
     path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("dcm"))
 }
 
+/// Whether the objects of a prefix are DICOM files: one has such a file's name, or the first one whose name says nothing has such a file's bytes.
+pub(super) fn is_dicom_prefix(prefix: &Location, objects: &[String]) -> Result<bool> {
+    if objects.iter().any(|object| is_dicom_name(Path::new(object))) {
+        return Ok(true);
+    }
+    let Some(object) = objects.iter().find(|object| is_plain_name(object)) else { return Ok(false) };
+    Ok(is_dicom_start(&prefix.join(object)?.read_start(START)?))
+}
+
+/// Whether a name has no ending but what image servers and scanners give it: none, a number at the end of a UID, `IMA`, `DIC`.
+fn is_plain_name(name: &str) -> bool {
+    match Path::new(name).extension().map(|ending| ending.to_string_lossy().to_lowercase()) {
+        None => true,
+        Some(ending) => ["ima", "dic", "dicom"].contains(&ending.as_str()) || ending.bytes().all(|byte| byte.is_ascii_digit()),
+    }
+}
+
 /// Whether one of a folder's first files is a DICOM file: GDAL has formats that are folders, too, each with an ending of its own.
 pub(super) fn has_dicom(folder: &Path) -> bool {
     fs::read_dir(folder).is_ok_and(|entries| entries.flatten().take(64).any(|entry| is_dicom(&entry.path())))
@@ -43,10 +60,10 @@ pub(super) fn is_nifti_name(path: &Path) -> bool {
 }
 
 /// Bytes at the start of a file that say whether it is a DICOM file.
-pub(super) const START: usize = 132;
+const START: usize = 132;
 
 /// DICOM PS3.10, section 7.1: 128 bytes of any content, then the prefix.
-pub(super) fn is_dicom_start(start: &[u8]) -> bool {
+fn is_dicom_start(start: &[u8]) -> bool {
     start.get(128..START) == Some(b"DICM")
 }
 

@@ -25,7 +25,8 @@ use crate::ledger::{self, Durability, Ledger};
 use crate::pipeline::{self, Observer};
 use crate::plan::{Plan, PlanRequest, Storage, Stored, VolumeMemory};
 use crate::segment::Origin;
-use crate::sink::{Start, Unpublished, colours, prepare_text};
+use crate::sink::space::{self, Need};
+use crate::sink::{Start, Unpublished, colours, prepare_text, scratch_path};
 use crate::source::RasterSource as _;
 use crate::{Error, LayerEncoding, Result, Stage, Target, Timings, heap};
 
@@ -267,6 +268,7 @@ impl VolumeSegmenter {
             labels.recover(windows)?
         } else {
             ledger.forget()?;
+            check_space(volume, output, self.card.classes.len())?;
             if is_long {
                 ledger.begin(run.clone(), Durability::Machine)?;
             }
@@ -411,6 +413,17 @@ impl VolumeSegmenter {
         }
         Ok(counts)
     }
+}
+
+/// An error if the disks have no room for planes of labels, and for what is not compressed.
+fn check_space(volume: &Volume, output: &VolumeOutput, classes: usize) -> Result<()> {
+    let labels = volume.size().area() as u64;
+    let scratch = Need { file: scratch_path(&output.path), bytes: labels };
+    let plain = |path: &PathBuf| path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("nii"));
+    let written = |path: &PathBuf, bytes: u64| plain(path).then(|| Need { file: path.clone(), bytes });
+    let probabilities = labels * (classes * size_of::<f32>()) as u64;
+    let written = [written(&output.path, labels), output.probabilities.as_ref().and_then(|path| written(path, probabilities))];
+    space::check(&written.into_iter().flatten().chain([scratch]).collect::<Vec<_>>())
 }
 
 /// The plan of what is left where the volume's own planes before `next` are labelled.
