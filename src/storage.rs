@@ -91,6 +91,15 @@ impl Location {
         }
     }
 
+    /// The same, named as a folder: in a store, with a `/` at its end.
+    #[must_use]
+    pub(crate) fn as_folder(&self) -> Self {
+        match self {
+            Self::Local(_) => self.clone(),
+            Self::Remote(uri) => Self::Remote(uri.with_key(&format!("{}/", uri.key().trim_end_matches('/')))),
+        }
+    }
+
     /// Whether it lies in a folder, or in one of those below.
     #[must_use]
     pub fn is_within(&self, folder: &Self) -> bool {
@@ -169,7 +178,7 @@ impl Location {
         }
     }
 
-    /// Copies it to a local file, which is replaced.
+    /// Copies it to a local file, which is replaced; an object's copy gets its time.
     ///
     /// # Errors
     /// If it cannot be read, or the file not be written.

@@ -90,6 +90,9 @@ impl Target {
     /// # Errors
     /// If a file exists already and must stay, or the store does not take one.
     pub fn deliver(&self, files: &[PathBuf], existing: Existing) -> Result<()> {
+        if !self.is_staged() {
+            return Ok(());
+        }
         let own = self.delivered_before()?;
         for file in files {
             let name = file_name(file);

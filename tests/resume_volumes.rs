@@ -61,10 +61,15 @@ fn start(folder: &Path, arguments: &str) -> Child {
 
 /// Starts a run and kills it when its ledger has so many lines.
 fn kill_at(folder: &Path, arguments: &str, lines: usize) {
+    kill_when(folder, arguments, |ledger| ledger.matches('\n').count() >= lines);
+}
+
+/// Starts a run and kills it when its ledger says so.
+fn kill_when(folder: &Path, arguments: &str, is_due: impl Fn(&str) -> bool) {
     let mut child = start(folder, arguments);
-    let count = || fs::read_to_string(folder.join("labels.nii.gz.ledger.part")).map_or(0, |text| text.matches('\n').count());
+    let ledger = || fs::read_to_string(folder.join("labels.nii.gz.ledger.part")).unwrap_or_default();
     let started = Instant::now();
-    while count() < lines {
+    while !is_due(&ledger()) {
         assert!(child.try_wait().unwrap().is_none(), "the run ended before it was killed");
         assert!(started.elapsed() < Duration::from_mins(2), "no ledger");
         thread::sleep(Duration::from_micros(200));
@@ -159,6 +164,8 @@ fn another_run_is_not_mixed_with_it() {
     first.kill().unwrap();
     first.wait().unwrap();
     swath(path, &other.replace("labels.nii.gz", "unbroken.nii.gz")).succeeds();
-    swath(path, &format!("{other} --overwrite")).succeeds();
+    kill_when(path, &format!("{other} --overwrite"), |ledger| ledger.contains("flat") && ledger.matches('\n').count() >= 3);
+    let run = swath(path, &other).succeeds();
+    assert!(run.stderr.contains("resuming at plane"), "{}", run.stderr);
     assert_same(path);
 }

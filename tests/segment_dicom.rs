@@ -174,3 +174,30 @@ fn gaps_are_refused_or_filled() {
     let of_each: Vec<u8> = labels.iter().step_by(SIZE[0] * SIZE[1]).copied().collect();
     assert_eq!(of_each, [0, 25, 50, 75, 100]);
 }
+
+/// Two series of a folder are two volumes, though they have the same files.
+#[test]
+fn labels_of_another_series_are_not_its_own() {
+    let folder = tempdir().unwrap();
+    write_model(folder.path());
+    fs::create_dir_all(folder.path().join("cases/case")).unwrap();
+    for number in 1..=8 {
+        write_slice(&folder.path().join("cases/case"), number, (number % 4) as f64 * 2.5, |x, _| (x + 10 * (number / 5)) as i32);
+        let file = folder.path().join(format!("cases/case/{number}.dcm"));
+        let mut object = open_file(&file).unwrap();
+        let series: PrimitiveValue = format!("1.2.826.0.1.3680043.8.498.9{}", (number - 1) / 4).into();
+        object.put(DataElement::new(tags::SERIES_INSTANCE_UID, VR::UI, series));
+        object.write_to_file(&file).unwrap();
+    }
+    let batch = |series: usize, options: &str| {
+        let series = format!("--series 1.2.826.0.1.3680043.8.498.9{series}");
+        swath(folder.path(), &format!("batch cases --model model --output out --max-memory 1GiB --json {series} {options}"))
+    };
+    assert_eq!(batch(0, "").succeeds().json()[0]["done"], 1);
+    assert_eq!(batch(0, "").succeeds().json()[0]["skipped"], 1);
+    let first = read_labels(&folder.path().join("out/case.nii.gz")).values;
+    let run = batch(1, "");
+    assert!(run.code == Some(1) && run.stderr.contains("case.nii.gz exists already"), "{run:?}");
+    assert_eq!(batch(1, "--overwrite").succeeds().json()[0]["done"], 1);
+    assert!(read_labels(&folder.path().join("out/case.nii.gz")).values != first);
+}

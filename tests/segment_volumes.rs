@@ -426,7 +426,10 @@ fn a_batch_goes_on_where_it_was() {
         |options: &str| swath(path, &format!("batch cases --model model --output out --max-memory 1GiB --json {options}"));
     let counts = |run: &support::Run| ["done", "skipped", "failed"].map(|count| run.json()[0][count].as_u64().unwrap());
     assert_eq!(counts(&batch("--shard 1/2").succeeds()), [2, 0, 0]);
+    // As it stays where a run is killed at its very end.
+    fs::write(path.join("out/a.nii.gz.ledger.part"), "").unwrap();
     assert_eq!(counts(&batch("--csv table.csv").succeeds()), [1, 2, 0]);
+    assert!(!path.join("out/a.nii.gz.ledger.part").exists());
     let table = fs::read_to_string(path.join("table.csv")).unwrap();
     assert_eq!(table.lines().count(), 1 + 3 * 128);
     assert!(read_labels(&path.join("out/b.nii.gz")).values.iter().zip(noise([8, 7, 5]).values).all(|(a, b)| *a == b as u8));

@@ -37,6 +37,9 @@ impl Place {
             // Names say nothing: it is found by its bytes.
             fs::copy(&file, cases.join("series/first").join(file.file_stem().unwrap())).unwrap();
         }
+        // Neither says anything of the others.
+        fs::write(cases.join("series/.DS_Store"), "no image").unwrap();
+        fs::write(cases.join("series/0"), "").unwrap();
         fs::create_dir_all(cases.join("notes")).unwrap();
         fs::write(cases.join("notes/readme"), "no image").unwrap();
         fs::write(cases.join("notes.txt"), "no image").unwrap();
@@ -88,6 +91,12 @@ fn a_volume_in_a_store_is_labelled_as_a_local_one() {
         assert_eq!(item["source"], format!("s3://bucket/cases/{name}"));
         place.swath(&remote).fails(2, &[&format!("s3://bucket/out/{number}.nii.gz exists already")]);
     }
+    let segmentation = || {
+        place.swath("segment s3://bucket/cases/series/ --output series.dcm --overwrite").succeeds();
+        fs::read(place.path("series.dcm")).unwrap()
+    };
+    // It says when the images were written, not when they were copied.
+    assert!(segmentation() == segmentation());
     // A web server has files, but no folders.
     let url = place.servers.url("bucket/cases/a.nii.gz");
     place.swath(&format!("segment {url} --output local.nii.gz --overwrite")).succeeds();
@@ -112,7 +121,17 @@ fn a_batch_finds_volumes_in_a_store_and_goes_on_there() {
     fs::remove_file(place.path("bucket/out/b.nii.gz")).unwrap();
     let run = batch("--probabilities");
     assert_eq!((run.code, counts(&run)), (Some(1), [0, 1, 2]));
-    assert_eq!(counts(&batch("--probabilities --overwrite").succeeds()), [2, 1, 0]);
+    place.servers.watch.reset();
+    assert_eq!(counts(&batch("--probabilities --overwrite --jobs 1").succeeds()), [2, 1, 0]);
+    // What says that labels are complete goes before others take their place, and comes last.
+    let log = place.servers.watch.log.lock().unwrap().clone();
+    let changes: Vec<&str> = log.iter().map(|line| line.trim_end_matches(" -")).filter(|line| line.starts_with('P')).collect();
+    let expected = ["a", "b"].map(|name| {
+        let puts = ["_probabilities.nii.gz", ".nii.gz", ".json"].map(|end| format!("PUT /bucket/out/{name}{end}"));
+        // Objects are removed by a request for several.
+        ["POST /bucket".to_owned()].into_iter().chain(puts).collect::<Vec<_>>()
+    });
+    assert_eq!(changes, expected.concat());
     // A list in the store, whose paths are relative to it; here, to local files.
     let run = place.swath("batch s3://bucket/list.txt --output listed --json --csv table.csv").succeeds();
     assert_eq!(counts(&run), [2, 0, 0]);

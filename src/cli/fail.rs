@@ -113,7 +113,7 @@ fn hint(error: &Error) -> Option<String> {
             _ => return None,
         },
         Error::Model(error) => return model_hint(error).map(Into::into),
-        Error::Volume(error) => match **error {
+        Error::Volume(error) | Error::Copied { source: error, .. } => match **error {
             swath_volumes::Error::Gap { .. } => "--gaps fill makes up what is missing, --gaps resample all slices at equal distances".into(),
             swath_volumes::Error::Several { .. } => "--series chooses one".into(),
             swath_volumes::Error::Frame { .. } => "--frame chooses one".into(),

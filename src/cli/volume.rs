@@ -51,9 +51,10 @@ pub(super) fn segment(args: &SegmentArgs) -> Result<Exit, AnyError> {
         return Ok(Exit::NotStarted);
     }
     let mut tables = Vec::new();
-    for job in &jobs {
+    for job in jobs {
+        // Copies of a volume go with its job.
         match job.run(args, &segmenter) {
-            Ok(report) => tables.push((job, report)),
+            Ok(report) => tables.push((job.volume.location().shown(), report)),
             Err(error @ Error::Cancelled { .. }) => return Err(error.into()),
             Err(error) => {
                 failures += 1;
@@ -63,7 +64,7 @@ pub(super) fn segment(args: &SegmentArgs) -> Result<Exit, AnyError> {
     }
     if let Some(path) = &args.volume.csv {
         let existing = if args.overwrite { Existing::Overwrite } else { Existing::Refuse };
-        let rows = tables.iter().map(|(job, report)| (job.volume.location().shown(), report.classes.as_slice()));
+        let rows = tables.iter().map(|(volume, report)| (volume.clone(), report.classes.as_slice()));
         write_text(path, &csv(rows), existing)?;
     }
     Ok(if failures == 0 { Exit::Done } else { Exit::SomeFailed })
@@ -103,7 +104,11 @@ impl Job {
         if several && args.quick_look.is_some() {
             return Err("expected one volume for --quick-look, got several".into());
         }
-        let name = name_of(input);
+        let scratch = args.remote.scratch();
+        let open = || segmenter.volume(VolumeFiles::fetch(input, &scratch)?, &args.volume.choice());
+        // A local one is looked at first: it may know what it is called.
+        let local = if let Location::Local(_) = input { Some(open()?) } else { None };
+        let name = local.as_ref().map_or_else(|| name_of(input), |volume| volume.stored_profile().name.clone());
         let within = |place: &Location, file: String| -> swath::Result<Location> {
             if !several && !place.is_folder() {
                 return Ok(place.clone());
@@ -121,10 +126,10 @@ impl Job {
             return Err(Error::SameOutput { first, second: input.shown(), output: labels.shown() }.into());
         }
         let existing = if args.overwrite { Existing::Overwrite } else { Existing::Refuse };
-        let scratch = args.remote.scratch();
         let mut place = VolumePlace::new(labels, probabilities.as_ref(), args.volume.after(), existing, &scratch)?;
         place.output.quick_look.clone_from(&args.quick_look);
-        let volume = segmenter.volume(VolumeFiles::fetch(input, &scratch)?, &args.volume.choice())?;
+        place.refuse(input)?;
+        let volume = local.map_or_else(open, Ok)?;
         let plan = segmenter.plan(&volume, &args.tiles.request(args.layers.layers())?, args.volume.after())?;
         place.check(segmenter, &volume, &plan)?;
         Ok(Self { volume, plan, place })

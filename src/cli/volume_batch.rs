@@ -34,8 +34,12 @@ pub(super) fn run(args: &BatchArgs, volumes: &[Location]) -> Result<Exit, AnyErr
     let started = Instant::now();
     let outcomes = cases.label(&own);
     if interrupt::is_interrupted() {
-        let next = own.get(outcomes.len()).or(own.last()).map_or_else(PathBuf::new, |place| volumes[*place].shown());
-        return Err(Error::Cancelled { path: next }.into());
+        // The first that was broken off or not begun; a batch whose last volume was finished nevertheless is done.
+        let is_ended =
+            |place: &&usize| outcomes.iter().any(|(tried, outcome)| tried == *place && !matches!(outcome, Outcome::Interrupted));
+        if let Some(place) = own.iter().find(|place| !is_ended(place)) {
+            return Err(Error::Cancelled { path: volumes[*place].shown() }.into());
+        }
     }
     let (mut done, mut skipped, mut failed, mut tables) = (0, 0, 0, Vec::new());
     for (place, outcome) in outcomes {
@@ -49,6 +53,7 @@ pub(super) fn run(args: &BatchArgs, volumes: &[Location]) -> Result<Exit, AnyErr
                 tables.push((volumes[place].shown(), classes));
             }
             Outcome::Failed => failed += 1,
+            Outcome::Interrupted => {}
         }
     }
     if let Some(path) = &args.volume.csv {
@@ -86,6 +91,8 @@ enum Outcome {
     Skipped(Vec<ClassVolume>),
     /// It was said why.
     Failed,
+    /// The user stopped it.
+    Interrupted,
 }
 
 /// The volumes of a batch.
@@ -129,13 +136,15 @@ impl Cases<'_> {
     }
 
     fn one(&self, place: usize) -> Outcome {
-        self.try_one(place).unwrap_or_else(|error| {
-            if !matches!(error, Error::Cancelled { .. }) {
+        match self.try_one(place) {
+            Ok(outcome) => outcome,
+            Err(Error::Cancelled { .. }) => Outcome::Interrupted,
+            Err(error) => {
                 self.failed.fetch_add(1, Ordering::Relaxed);
                 fail::report(&error);
+                Outcome::Failed
             }
-            Outcome::Failed
-        })
+        }
     }
 
     /// Labels a volume, unless that was done before.

@@ -41,11 +41,28 @@ impl VolumePlace {
 
     /// An error if labelling could not begin.
     pub(super) fn check(&self, segmenter: &VolumeSegmenter, volume: &Volume, plan: &Plan) -> swath::Result<()> {
-        self.target.refuse(&self.output.products(), &[volume.location()], self.output.existing)?;
+        self.refuse(volume.location())?;
         if self.target.is_staged() {
             self.target.create()?;
         }
-        segmenter.check(volume, plan, &self.output)
+        self.cleared(segmenter.check(volume, plan, &self.output))
+    }
+
+    /// An error if something is in a store that must stay, or is the volume itself: what can be said before a volume is copied.
+    pub(super) fn refuse(&self, volume: &Location) -> swath::Result<()> {
+        self.target.refuse(&self.output.products(), &[volume], self.output.existing)
+    }
+
+    /// The result; the staging folder goes where it was an error that nothing is gone on with.
+    fn cleared<T>(&self, result: swath::Result<T>) -> swath::Result<T> {
+        if result.is_err()
+            && !self.output.is_unfinished()
+            && !self.target.is_begun()
+            && let Err(error) = self.target.clear()
+        {
+            tracing::warn!("{}", error.with_causes());
+        }
+        result
     }
 
     /// The classes of the volume, if it was labelled so before.
@@ -66,18 +83,24 @@ impl VolumePlace {
         plan: &Plan,
         observer: &dyn Observer,
     ) -> swath::Result<VolumeReport> {
-        let report = segmenter.run_then(volume, plan, &self.output, observer, |report| {
+        let report = self.cleared(segmenter.run_then(volume, plan, &self.output, observer, |report| {
+            if self.target.is_staged() && self.output.existing == Existing::Overwrite {
+                // While others are replaced, nothing must say that they are complete.
+                self.delivered(&report.item)?.delete()?;
+            }
             self.target.deliver(&report.files, self.output.existing)?;
             self.target.clear()
-        })?;
+        }))?;
         if !self.target.is_staged() {
             return Ok(report);
         }
-        let shown = |path: &PathBuf| {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            Ok(self.target.delivered(&name)?.shown())
-        };
+        let shown = |path: &PathBuf| Ok(self.delivered(path)?.shown());
         let files = report.files.iter().map(shown).collect::<swath::Result<_>>()?;
         Ok(VolumeReport { path: shown(&report.path)?, item: shown(&report.item)?, files, ..report })
+    }
+
+    /// Where a file goes that is made in the staging folder.
+    fn delivered(&self, made: &Path) -> swath::Result<Location> {
+        self.target.delivered(&made.file_name().unwrap_or_default().to_string_lossy())
     }
 }

@@ -9,7 +9,7 @@ use crate::Location;
 ///
 /// # Errors
 /// Says what is wrong, without the reference: it may have secrets.
-pub(super) fn resolve(base: &Location, href: &str) -> Result<Location, String> {
+pub(crate) fn resolve(base: &Location, href: &str) -> Result<Location, String> {
     match base {
         Location::Remote(uri) => {
             let joined = uri.url().join(href).map_err(|error| format!("its reference is no URI: {error}"))?;

@@ -19,6 +19,7 @@ mod read;
 mod scene;
 
 pub use error::ManifestError;
+pub(crate) use href::resolve;
 pub use name::SceneName;
 pub use options::{AssetChoice, ManifestOptions};
 pub use read::Manifest;

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Write as _};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use futures::TryStreamExt as _;
@@ -61,16 +62,18 @@ pub(crate) fn read_start(uri: &RemoteUri, most: u64) -> Result<Bytes, RemoteErro
     })
 }
 
-/// Writes all bytes of an object to a file.
+/// Writes all bytes of an object to a file, which gets the object's time.
 pub(crate) fn download(uri: &RemoteUri, mut file: File) -> Result<(), RemoteError> {
     let place = resolve(uri)?;
     run(async move {
-        let mut parts = place.store.objects.get(&place.path).await?.into_stream();
+        let got = place.store.objects.get(&place.path).await?;
+        let written = SystemTime::from(got.meta.last_modified);
+        let mut parts = got.into_stream();
         let unwritten = |error: io::Error| RemoteError::Other { reason: format!("its bytes cannot be written: {error}") };
         while let Some(part) = parts.try_next().await? {
             file.write_all(&part).map_err(unwritten)?;
         }
-        file.sync_all().map_err(unwritten)
+        file.set_modified(written).and_then(|()| file.sync_all()).map_err(unwritten)
     })
 }
 

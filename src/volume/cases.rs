@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use glob::Pattern;
 
+use super::files::objects_of;
 use super::kind::{has_dicom, is_dicom_prefix, is_nifti_name, is_volume};
+use crate::manifest::{ManifestError, resolve};
 use crate::{Error, Location, Result};
 
 /// Most bytes of a text file that names volumes.
@@ -35,21 +37,21 @@ pub fn volumes_of(list: &Location, pattern: Option<&str>) -> Result<Option<Vec<L
     Ok((!found.is_empty()).then_some(found))
 }
 
-/// Those that a text file names.
+/// Those that a text file names: lines that are no reference are an error if others are volumes, and left to whoever reads scenes if not.
 fn listed(list: &Location) -> Result<Option<Vec<Location>>> {
     let text = list.read(LIST_BYTES)?;
     let text = String::from_utf8_lossy(&text);
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let place = |line: &str| {
-        Ok(match (line.parse()?, list) {
-            // A path may lead anywhere on this machine.
-            (Location::Local(path), Location::Local(list)) => list.parent().unwrap_or(Path::new("")).join(path).into(),
-            (Location::Local(_), Location::Remote(_)) => list.parent().join(line)?,
-            (remote, _) => remote,
-        })
+    let lines = (1..).zip(text.trim_start_matches('\u{feff}').lines().map(str::trim));
+    let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+    let volumes: Vec<_> = lines.map(|(number, line)| (number, resolve(list, line))).collect();
+    if !volumes.iter().any(|(_, volume)| volume.as_ref().is_ok_and(is_volume)) {
+        return Ok(None);
+    }
+    let named = |(number, volume): (usize, std::result::Result<Location, String>)| {
+        let fail = |reason| ManifestError::Entry { path: list.shown(), entry: format!("line {number}"), reason };
+        Ok(volume.map_err(fail)?)
     };
-    let volumes = lines.map(place).collect::<Result<Vec<Location>>>()?;
-    Ok(volumes.iter().any(is_volume).then_some(volumes))
+    volumes.into_iter().map(named).collect::<Result<_>>().map(Some)
 }
 
 fn in_folder(folder: &Path) -> Result<Vec<Location>> {
@@ -64,7 +66,7 @@ fn in_folder(folder: &Path) -> Result<Vec<Location>> {
 fn in_store(prefix: &Location) -> Result<Vec<Location>> {
     let mut volumes = Vec::new();
     let mut folders: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for entry in prefix.list()? {
+    for entry in objects_of(prefix)? {
         match entry.name.split_once('/') {
             Some((folder, _)) => folders.entry(folder.to_owned()).or_default().push(entry.name),
             None if is_nifti_name(Path::new(&entry.name)) => volumes.push(prefix.join(&entry.name)?),
@@ -72,9 +74,35 @@ fn in_store(prefix: &Location) -> Result<Vec<Location>> {
         }
     }
     for (folder, objects) in folders {
-        if is_dicom_prefix(prefix, &objects)? {
-            volumes.push(prefix.join(&folder)?);
+        // What cannot be read is no reason to label nothing; here, the prefix may be one of scenes.
+        let is_dicom = is_dicom_prefix(prefix, &objects).unwrap_or_else(|error| {
+            tracing::warn!("{prefix}: {folder} is left out: {}", error.with_causes());
+            false
+        });
+        if is_dicom {
+            volumes.push(prefix.join(&folder)?.as_folder());
         }
     }
     Ok(volumes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_of_scenes_is_none_of_volumes() {
+        let folder = tempfile::tempdir().unwrap();
+        let list = folder.path().join("list.txt");
+        let volumes = |text: &str| {
+            fs::write(&list, text).unwrap();
+            volumes_of(&list.as_path().into(), None)
+        };
+        assert!(volumes("a.tif\tfirst\n../b.tif\nftp://host/c.tif\ns3://bucket/d.tif\n").unwrap().is_none());
+        let found = volumes("\u{feff}# volumes\n\ncases/a.nii.gz\ns3://bucket/case/\n").unwrap().unwrap();
+        let shown: Vec<String> = found.iter().map(ToString::to_string).collect();
+        assert_eq!(shown, [folder.path().join("cases/a.nii.gz").display().to_string(), "s3://bucket/case/".into()]);
+        let error = volumes("a.nii\nftp://host/b.nii\n").unwrap_err().to_string();
+        assert!(error.contains("line 2"), "{error}");
+    }
 }

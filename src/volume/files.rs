@@ -1,6 +1,7 @@
 //! A volume's files on this machine.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -51,8 +52,7 @@ impl VolumeFiles {
             remote.download(&path)?;
             (path, vec![version])
         } else {
-            let hidden = |entry: &ListEntry| entry.name.split('/').any(|part| part.starts_with('.'));
-            let entries: Vec<ListEntry> = remote.list()?.into_iter().filter(|entry| !hidden(entry)).collect();
+            let entries = objects_of(remote)?;
             let names: Vec<String> = entries.iter().map(|entry| entry.name.clone()).collect();
             // A prefix may be all of a bucket.
             if !is_dicom_prefix(remote, &names)? {
@@ -64,6 +64,7 @@ impl VolumeFiles {
             let folder = if name.is_empty() { folder } else { folder.join(&name)? };
             copy_all(remote, &entries, &folder)?;
             let Location::Local(path) = folder else { return Err(missing(remote)) };
+            date(&path, &entries)?;
             (path, entries.into_iter().map(|entry| entry.version).collect())
         };
         Ok(Self { location: remote.clone(), path, version: Some(Version::of_all(&versions)), _copies: Some(copies) })
@@ -87,11 +88,11 @@ impl VolumeFiles {
         &self.path
     }
 
-    /// An error of reading them, which says where they came from.
-    pub(super) fn error(&self, source: swath_volumes::Error) -> Error {
-        match &self.location {
-            Location::Local(_) => source.into(),
-            Location::Remote(_) => Error::Copied { location: self.location.shown(), source: Box::new(source) },
+    /// An error of reading them, which says where copies came from.
+    pub(super) fn named(&self, error: Error) -> Error {
+        match (&self.location, error) {
+            (Location::Remote(_), Error::Volume(source)) => Error::Copied { location: self.location.shown(), source },
+            (_, error) => error,
         }
     }
 
@@ -103,6 +104,12 @@ impl VolumeFiles {
 
 fn missing(location: &Location) -> Error {
     Error::NoVolume { path: location.shown() }
+}
+
+/// The objects of a prefix that may be a volume's: no hidden ones, and none without a byte, as stores have them in the place of folders.
+pub(super) fn objects_of(prefix: &Location) -> Result<Vec<ListEntry>> {
+    let is_own = |entry: &ListEntry| entry.version.size > 0 && !entry.name.split('/').any(|part| part.starts_with('.'));
+    Ok(prefix.list()?.into_iter().filter(is_own).collect())
 }
 
 /// Copies all objects of a prefix to a folder, several at once; the first error in their order counts.
@@ -137,6 +144,15 @@ fn copy_all(from: &Location, entries: &[ListEntry], to: &Location) -> Result<()>
         Some((_, error)) => Err(error),
         None => Ok(()),
     }
+}
+
+/// Gives a folder the time of the newest file in it: what says when images were written must not say when they were copied.
+fn date(folder: &Path, entries: &[ListEntry]) -> Result<()> {
+    let fail = |source| Error::File { action: "date", path: folder.to_owned(), source };
+    let written = |entry: &ListEntry| fs::metadata(folder.join(&entry.name)).and_then(|file| file.modified());
+    let times = entries.iter().map(written).collect::<io::Result<Vec<_>>>().map_err(fail)?;
+    let Some(newest) = times.into_iter().max() else { return Ok(()) };
+    File::open(folder).and_then(|folder| folder.set_modified(newest)).map_err(fail)
 }
 
 /// Which content a file has, or a folder's files.

@@ -13,6 +13,7 @@ use super::report::ClassVolume;
 use super::segmenter::VolumeSegmenter;
 use super::source::Volume;
 use crate::digest::Digest;
+use crate::ledger::{Ledger, ledger_path};
 use crate::plan::Plan;
 use crate::source::RasterSource as _;
 use crate::{Error, Location, Result, Target};
@@ -52,7 +53,8 @@ impl VolumeSegmenter {
         nodata: u64,
     ) -> Value {
         let stored = volume.stored_profile();
-        let warnings: Vec<String> = stored.warnings.iter().map(ToString::to_string).collect();
+        let (copy, shown) = (volume.files().path().display().to_string(), volume.location().to_string());
+        let warnings: Vec<String> = stored.warnings.iter().map(|warning| warning.to_string().replace(&copy, &shown)).collect();
         json!({
             "swath": env!("CARGO_PKG_VERSION"),
             "labels": output.path.file_name().map(|name| name.to_string_lossy()),
@@ -85,6 +87,7 @@ impl VolumeSegmenter {
             "grid": [grid.width, grid.height, grid.depth],
             "tile": [x, y, z],
             "overlap": [overlap.width, overlap.height, overlap.depth],
+            "series": volume.series(),
             "gaps": volume.gaps(),
             "blend": plan.blend.name(),
             "tta": self.augmentation.to_string(),
@@ -132,7 +135,15 @@ impl VolumeSegmenter {
                 return Ok(None);
             }
         }
-        Ok(found.get("classes").and_then(|classes| serde_json::from_value(classes.clone()).ok()))
+        let classes = found.get("classes").and_then(|classes| serde_json::from_value(classes.clone()).ok());
+        if classes.is_some() {
+            // The run that made it may have been killed right after.
+            if ledger_path(&output.path).exists() {
+                Ledger::open(&output.path)?.forget()?;
+            }
+            target.clear()?;
+        }
+        Ok(classes)
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::after::AfterSteps;
 use super::file::{LabelFile, ProbabilityFile};
 use super::source::Volume;
+use crate::ledger::ledger_path;
 use crate::outputs::{refuse_files, try_to_create};
 use crate::stac::item_path;
 use crate::{Error, Existing, Location, Result};
@@ -40,6 +41,12 @@ impl VolumeOutput {
     #[must_use]
     pub fn products(&self) -> Vec<PathBuf> {
         self.volumes().cloned().chain([self.item()]).collect()
+    }
+
+    /// Whether a run of these outputs was begun, and can go on.
+    #[must_use]
+    pub fn is_unfinished(&self) -> bool {
+        ledger_path(&self.path).exists()
     }
 
     /// All files that are made.

@@ -67,6 +67,14 @@ impl PlaneSink for Found<'_> {
     }
 }
 
+/// What was written of labels.
+struct Written {
+    /// How often each label occurs.
+    counts: Box<[u64; 256]>,
+    /// The picture, without its name.
+    picture: Option<Unpublished>,
+}
+
 /// What is called with planes of labels.
 struct Write<F>(F);
 
@@ -262,18 +270,19 @@ impl VolumeSegmenter {
         // What is done within one layer of tiles is not worth a ledger, and probabilities are compressed as they come.
         let is_long = wanted == Wanted::Labels && plan.layout.grid.size().depth > plan.layout.grid.tile_size().depth;
         let found = ledger.entries().map(|entries| entries.windows.clone()).filter(|_| *start == Start::Continue && is_long);
-        let mut labels = LabelScratch::open(&output.path, volume.size(), if found.is_some() { *start } else { Start::Anew })?;
-        let next = if let Some(windows) = &found {
+        if found.is_some() {
             ledger.go_on();
-            labels.recover(windows)?
         } else {
+            // The scratch file of an earlier run goes, too.
             ledger.forget()?;
             check_space(volume, output, self.card.classes.len())?;
             if is_long {
                 ledger.begin(run.clone(), Durability::Machine)?;
             }
-            0
-        };
+        }
+        let old = if found.is_some() { Start::Continue } else { Start::Anew };
+        let mut labels = LabelScratch::open(&output.path, volume.size(), old)?;
+        let next = found.map_or(Ok(0), |windows| labels.recover(&windows))?;
         let rest = rest(volume, plan, wanted, next);
         if next > 0 {
             let left = rest.swaths.iter().map(|swath| swath.owned().area()).sum::<usize>();
@@ -296,7 +305,7 @@ impl VolumeSegmenter {
         let voxel = volume.stored_profile().affine.voxel_volume();
         output.after.apply(&mut labels, volume.size(), voxel, &self.card)?;
         let file = Unpublished::create(&output.path, output.existing)?;
-        let counts = pool.install(|| self.write(volume, &labels, &classes, file.part(), output))?;
+        let Written { counts, picture } = pool.install(|| self.write(volume, &labels, &classes, file.part(), output))?;
         let probabilities = pool.install(|| probabilities.map(ProbabilityFile::finish).transpose())?;
         let class = |class: &swath_models::Class| {
             let voxels = counts[usize::from(class.value)];
@@ -317,7 +326,7 @@ impl VolumeSegmenter {
         }
         // From here on, what has its name is this run's own, should it be killed between two of them.
         ledger.enter(ledger::Stage::Publishing)?;
-        probabilities.map_or(Ok(()), Unpublished::publish)?;
+        [picture, probabilities].into_iter().flatten().try_for_each(Unpublished::publish)?;
         file.publish()?;
         item.publish()?;
         sync_folders(&output.files())?;
@@ -374,7 +383,7 @@ impl VolumeSegmenter {
         self.card.classes.iter().zip(&colours).map(class).collect()
     }
 
-    /// Writes the label volume to `part`, and the picture, if there is to be one. How often each label occurs.
+    /// Writes the label volume to `part`, and the picture, if there is to be one.
     fn write(
         &self,
         volume: &Volume,
@@ -382,7 +391,7 @@ impl VolumeSegmenter {
         classes: &[LabelClass],
         part: &Path,
         output: &VolumeOutput,
-    ) -> Result<Box<[u64; 256]>> {
+    ) -> Result<Written> {
         let mut file = LabelFile::create(part, &output.path, volume, &self.card, classes)?;
         let mut counts = Box::new([0u64; 256]);
         let mut picture = None;
@@ -401,17 +410,15 @@ impl VolumeSegmenter {
             }
             if let Some((_, picture, reader)) = &mut picture {
                 for (z, labels) in (first..).zip(planes.chunks_exact(plane)) {
-                    picture.plane(z, &reader.read(z..z + 1)?, labels);
+                    let values = reader.read(z..z + 1).map_err(|error| volume.files().named(error.into()))?;
+                    picture.plane(z, &values, labels);
                 }
             }
             file.write(planes)
         })?;
         file.finish()?;
-        if let Some((file, picture, _)) = picture {
-            picture.write(file.part())?;
-            file.publish()?;
-        }
-        Ok(counts)
+        let picture = picture.map(|(file, picture, _)| picture.write(file.part()).map(|()| file)).transpose()?;
+        Ok(Written { counts, picture })
     }
 }
 

@@ -77,12 +77,12 @@ impl Volume {
         if let Some(series) = &choice.series {
             options = options.with_series(series);
         }
-        let stored = swath_volumes::open(files.path(), &options).map_err(|error| files.error(error))?;
+        let stored = swath_volumes::open(files.path(), &options).map_err(|error| files.named(error.into()))?;
         let own = stored.profile();
         for warning in &own.warnings {
             tracing::warn!("{}: {warning}", files.location());
         }
-        let frame = own.frame(choice.frame).map_err(|error| files.error(error))?;
+        let frame = own.frame(choice.frame).map_err(|error| files.named(error.into()))?;
         let orientation = orientation(input.axes, own.affine.orientation())?;
         let mut coarse = None;
         let lengths = Axes { z: own.size.z, y: own.size.y, x: own.size.x };
@@ -173,6 +173,14 @@ impl Volume {
         matches!(self.stored_profile().origin, Origin::Dicom(_))
     }
 
+    /// The `SeriesInstanceUID` of DICOM images.
+    pub(super) fn series(&self) -> Option<&str> {
+        match &self.stored_profile().origin {
+            Origin::Dicom(series) => Some(&series.series),
+            _ => None,
+        }
+    }
+
     /// Whether the network sees other voxels than those that are stored.
     #[must_use]
     pub fn is_resampled(&self) -> bool {
@@ -233,7 +241,7 @@ impl Volume {
         if let Some(steps) = self.steps.get() {
             return Ok(steps);
         }
-        let steps = measure(self.stored(), self.frame, &self.intensity)?;
+        let steps = measure(self.stored(), self.frame, &self.intensity).map_err(|error| self.files.named(error))?;
         Ok(self.steps.get_or_init(|| steps))
     }
 }
@@ -255,7 +263,7 @@ impl RasterSource for Volume {
 
     fn reader(&self) -> Result<Box<dyn WindowReader + '_>> {
         let rows = match &self.prepared {
-            None => Rows::Planes(Planes::new(self)?),
+            None => Rows::Planes(Planes::new(self).map_err(|error| self.files.named(error))?),
             Some(grid) => Rows::Prepared { grid, bytes: Vec::new(), row: Vec::new() },
         };
         Ok(Box::new(VolumeReader { volume: self, rows }))
@@ -306,7 +314,8 @@ impl WindowReader for VolumeReader<'_> {
         let around = volume.slices / 2;
         let axis = volume.orientation.depth_axis();
         let beside = if axis == 0 { around } else { 0 };
-        rows.make_ready(window.z.saturating_sub(beside)..(window.z + window.depth + beside).min(size.depth))?;
+        let planes = window.z.saturating_sub(beside)..(window.z + window.depth + beside).min(size.depth);
+        rows.make_ready(planes).map_err(|error| volume.files.named(error))?;
         let area = window.area();
         let mut pixels = Vec::with_capacity(volume.slices * area);
         for band in 0..volume.slices {

@@ -87,7 +87,7 @@ impl Mosaic {
             return Err(Error::Scores { window: tile.window, expected, got });
         }
         self.fed += 1;
-        if scores.is_none() {
+        if scores.is_none() && self.blend != Blend::Crop {
             self.skipped.insert(tile.index);
         }
         match self.blend {
