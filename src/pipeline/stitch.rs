@@ -31,7 +31,9 @@ pub(super) fn stitch(run: &Run<'_>, swath: &TileGrid, promises: &Receiver<Promis
         let Predicted { tile, scores, valid } = predicted?;
         let block = clocks.stitching.busy.time(|| -> Result<_> {
             let block = mosaic.feed(&tile, scores.as_ref().map(Tensor::data))?;
-            scores.map(|scores| run.executor.recycle(scores));
+            if let Some(scores) = scores {
+                run.executor.recycle(scores);
+            }
             block.map(|block| finished(run, &tile, block, &valid)).transpose()
         })?;
         let pixels = block.as_ref().map_or(0, |block| block.window.area());
