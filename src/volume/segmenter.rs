@@ -67,6 +67,13 @@ impl PlaneSink for Found<'_> {
     }
 }
 
+/// A volume whose planes are all labelled.
+struct Labelled {
+    labels: LabelScratch,
+    probabilities: Option<ProbabilityFile>,
+    timings: Timings,
+}
+
 /// What was written of labels.
 struct Written {
     /// How often each label occurs.
@@ -247,8 +254,10 @@ impl VolumeSegmenter {
         then: impl FnOnce(&VolumeReport) -> Result<()>,
     ) -> Result<VolumeReport> {
         let started = Instant::now();
+        let pool = ThreadPoolBuilder::new().num_threads(plan.threads).build()?;
         let mut admission = self.admit(volume, plan, output)?;
-        let result = self.go_on(volume, plan, &mut admission, observer, then);
+        let labelled = self.label_planes(volume, plan, &mut admission, &pool, observer);
+        let result = labelled.and_then(|labelled| self.publish(volume, plan, &mut admission, labelled, &pool, then));
         match &result {
             Err(error) if error.would_recur() => admission.ledger.forget()?,
             Err(_) if admission.ledger.is_worth_keeping() => say_kept(&output.path),
@@ -257,15 +266,15 @@ impl VolumeSegmenter {
         result.map(|report| VolumeReport { timings: Timings { total: started.elapsed(), ..report.timings }, ..report })
     }
 
-    fn go_on(
+    /// Labels the planes that no earlier run has labelled.
+    fn label_planes(
         &self,
         volume: &Volume,
         plan: &Plan,
         Admission { output, ledger, run, start }: &mut Admission,
+        pool: &ThreadPool,
         observer: &dyn Observer,
-        then: impl FnOnce(&VolumeReport) -> Result<()>,
-    ) -> Result<VolumeReport> {
-        let pool = ThreadPoolBuilder::new().num_threads(plan.threads).build()?;
+    ) -> Result<Labelled> {
         let wanted = if output.probabilities.is_some() { Wanted::Probabilities } else { Wanted::Labels };
         // What is done within one layer of tiles is not worth a ledger, and probabilities are compressed as they come.
         let is_long = wanted == Wanted::Labels && plan.layout.grid.size().depth > plan.layout.grid.tile_size().depth;
@@ -293,15 +302,29 @@ impl VolumeSegmenter {
         let create = |path: &PathBuf| ProbabilityFile::create(path, volume, &classes, output.existing);
         let probabilities = output.probabilities.as_ref().map(create).transpose()?;
         let mut found = Found { labels, probabilities, ledger: is_long.then_some(&mut *ledger) };
-        let planes = self.planes(volume, wanted, next, &pool);
+        let planes = self.planes(volume, wanted, next, pool);
         let timings = self.find(volume, &rest, planes, observer, &mut found)?;
-        let Found { mut labels, probabilities, .. } = found;
-        self.executor.trim();
-        heap::trim();
+        let Found { labels, probabilities, .. } = found;
         if !labels.is_complete() {
             return Err(Error::Incomplete { path: volume.location().shown() });
         }
+        Ok(Labelled { labels, probabilities, timings })
+    }
+
+    /// Makes files of labelled planes and gives them their names.
+    fn publish(
+        &self,
+        volume: &Volume,
+        plan: &Plan,
+        Admission { output, ledger, run, .. }: &mut Admission,
+        Labelled { mut labels, probabilities, timings }: Labelled,
+        pool: &ThreadPool,
+        then: impl FnOnce(&VolumeReport) -> Result<()>,
+    ) -> Result<VolumeReport> {
         let finishing = Instant::now();
+        self.executor.trim();
+        heap::trim();
+        let classes = self.classes();
         let voxel = volume.stored_profile().affine.voxel_volume();
         output.after.apply(&mut labels, volume.size(), voxel, &self.card)?;
         let file = Unpublished::create(&output.path, output.existing)?;
