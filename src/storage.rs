@@ -33,18 +33,21 @@ fn is_safe(name: &str) -> bool {
     name.split('/').all(plain)
 }
 
+/// Something in a local folder; an error if the name would lead out of it, or is none for a file.
+pub(crate) fn below(folder: &Path, name: &str) -> Result<PathBuf> {
+    if is_safe(name) { Ok(folder.join(name)) } else { Err(Error::Name { name: name.to_owned(), folder: folder.to_owned() }) }
+}
+
 impl Location {
     /// Something in this folder; `name` may have several components.
     ///
     /// # Errors
     /// If the name would lead out of the folder (`..`, an absolute one), or is none for a file.
     pub fn join(&self, name: &str) -> Result<Self> {
-        if !is_safe(name) {
-            return Err(Error::Name { name: name.to_owned(), folder: self.shown() });
-        }
         Ok(match self {
-            Self::Local(folder) => Self::Local(folder.join(name)),
+            Self::Local(folder) => Self::Local(below(folder, name)?),
             Self::Remote(uri) => {
+                below(&self.shown(), name)?;
                 let folder = uri.key();
                 let folder = folder.trim_matches('/');
                 Self::Remote(uri.unsigned().with_key(&if folder.is_empty() {

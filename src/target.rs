@@ -54,6 +54,19 @@ impl Target {
         self.workplace.join(name)
     }
 
+    /// Where a product is made that is to be at `product`: a file itself, but what goes to a store in the local folder.
+    ///
+    /// # Errors
+    /// If it would not lie in a store with the labels, in the same folder, or not here with them: what says how they were made names its files from its
+    /// own folder on.
+    pub fn place(&self, product: &Location, labels: &Location) -> Result<PathBuf> {
+        match product {
+            Location::Local(path) if !self.is_staged() => Ok(path.clone()),
+            Location::Remote(_) if self.is_staged() && product.parent() == self.folder => Ok(self.made(&product.file_name())),
+            _ => Err(Error::Apart { labels: labels.shown(), layer: product.shown() }),
+        }
+    }
+
     /// Where the product of this name is in the end.
     ///
     /// # Errors

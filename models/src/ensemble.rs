@@ -152,6 +152,7 @@ impl Executor for Ensemble {
             extent = scores.shape().extent;
             sums.resize(self.classes * extent.product(), 0.0);
             self.add(member, *share, &scores, &mut sums);
+            member.executor.recycle(scores);
         }
         Tensor::new(Shape { channels: self.classes, extent }, sums)
     }

@@ -78,7 +78,7 @@ impl BatchArgs {
         }
     }
 
-    fn patience(&self) -> Patience {
+    pub(super) fn patience(&self) -> Patience {
         match self.max_failures {
             _ if self.fail_fast => Patience::Failures(0),
             Some(most) => Patience::Failures(most),

@@ -227,14 +227,7 @@ impl Destination {
         let own =
             args.shard.map_or_else(|| Ok(labels.clone()), |shard| labels.parent().join(&shard.file_name(&labels.file_name())))?;
         let target = Target::new(&own, &args.remote.scratch());
-        let made = |location: &Location| match location {
-            Location::Local(path) if !target.is_staged() => Ok(path.clone()),
-            // An item names its files from its own folder on.
-            Location::Remote(_) if target.is_staged() && location.parent() == labels.parent() => {
-                Ok(target.made(&location.file_name()))
-            }
-            _ => Err(Error::Apart { labels: labels.shown(), layer: location.shown() }),
-        };
+        let made = |location: &Location| target.place(location, labels);
         let encoding = args.layers.probability_type.encoding();
         let probabilities = probabilities.map(made).transpose()?.map(|path| ProbabilityOutput { path, encoding });
         let outputs = Outputs { labels: made(labels)?, probabilities, confidence: confidence.map(made).transpose()?, existing };

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use serde_json::json;
+use swath::batch::Patience;
 use swath::plan::PlanRequest;
 use swath::volume::{ClassVolume, VolumeFiles, VolumeSegmenter, csv};
 use swath::{Error, Existing, Location, write_text};
@@ -131,7 +132,7 @@ impl Cases<'_> {
     /// Whether another volume is begun.
     fn goes_on(&self) -> bool {
         let failed = self.failed.load(Ordering::Relaxed);
-        let is_enough = self.args.fail_fast && failed > 0 || self.args.max_failures.is_some_and(|most| failed > most);
+        let is_enough = matches!(self.args.patience(), Patience::Failures(most) if failed > most);
         !is_enough && !interrupt::is_interrupted()
     }
 

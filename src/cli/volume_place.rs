@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use swath::plan::Plan;
 use swath::volume::{AfterSteps, ClassVolume, Volume, VolumeOutput, VolumeReport, VolumeSegmenter};
-use swath::{Error, Existing, Location, Observer, Target};
+use swath::{Existing, Location, Observer, Target};
 
 /// Where what is made of a volume goes: to local files, or by way of a staging folder to a store.
 pub(super) struct VolumePlace {
@@ -27,14 +27,8 @@ impl VolumePlace {
         scratch: &Path,
     ) -> swath::Result<Self> {
         let target = Target::new(&labels, scratch);
-        let made = |location: &Location| match location {
-            Location::Local(path) if !target.is_staged() => Ok(path.clone()),
-            Location::Remote(_) if target.is_staged() && location.parent() == labels.parent() => {
-                Ok(target.made(&location.file_name()))
-            }
-            _ => Err(Error::Apart { labels: labels.shown(), layer: location.shown() }),
-        };
-        let (path, probabilities) = (made(&labels)?, probabilities.map(made).transpose()?);
+        let path = target.place(&labels, &labels)?;
+        let probabilities = probabilities.map(|location| target.place(location, &labels)).transpose()?;
         let output = VolumeOutput { path, probabilities, quick_look: None, after, existing };
         Ok(Self { labels, output, target })
     }

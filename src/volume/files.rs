@@ -3,14 +3,14 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
+use rayon::ThreadPoolBuilder;
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use tempfile::TempDir;
 
 use super::kind::{is_dicom_prefix, is_volume_file_name};
 use crate::sink::space::{self, Need};
-use crate::storage::ListEntry;
+use crate::storage::{ListEntry, below};
 use crate::{Error, Location, Result, Version};
 
 /// Files that are copied from a store at once: most of the time each of the small ones waits for an answer.
@@ -35,39 +35,35 @@ impl VolumeFiles {
     /// # Errors
     /// If there is nothing in the store, it cannot be read, or the folder not be written.
     pub fn fetch(location: &Location, scratch: &Path) -> Result<Self> {
-        let remote = match location {
-            Location::Local(path) => return Ok(Self::local(path)),
-            Location::Remote(_) => location,
-        };
+        if let Location::Local(path) = location {
+            return Ok(Self::local(path));
+        }
         let fail = |action| move |source| Error::File { action, path: scratch.to_owned(), source };
         fs::create_dir_all(scratch).map_err(fail("create"))?;
         let copies = tempfile::Builder::new().prefix("swath-volume-").tempdir_in(scratch).map_err(fail("create a folder in"))?;
-        let name = remote.file_name();
-        let folder = Location::from(copies.path());
-        let (path, versions) = if !remote.is_folder() && is_volume_file_name(Path::new(&name)) {
-            let copy = folder.join(&name)?;
-            let version = remote.version()?.ok_or_else(|| missing(remote))?;
-            let Location::Local(path) = copy else { return Err(missing(remote)) };
+        let name = location.file_name();
+        // Of a bucket itself there is no name.
+        let path = if name.is_empty() { copies.path().to_owned() } else { below(copies.path(), &name)? };
+        let missing = || Error::NoVolume { path: location.shown() };
+        let versions = if !location.is_folder() && is_volume_file_name(Path::new(&name)) {
+            let version = location.version()?.ok_or_else(missing)?;
             space::check(&[Need { file: path.clone(), bytes: version.size }])?;
-            remote.download(&path)?;
-            (path, vec![version])
+            location.download(&path)?;
+            vec![version]
         } else {
-            let entries = objects_of(remote)?;
+            let entries = objects_of(location)?;
             let names: Vec<String> = entries.iter().map(|entry| entry.name.clone()).collect();
             // A prefix may be all of a bucket.
-            if !is_dicom_prefix(remote, &names)? {
-                return Err(missing(remote));
+            if !is_dicom_prefix(location, &names)? {
+                return Err(missing());
             }
             let bytes = entries.iter().map(|entry| entry.version.size).sum();
-            space::check(&[Need { file: copies.path().join(&name), bytes }])?;
-            // Of a bucket itself there is no name.
-            let folder = if name.is_empty() { folder } else { folder.join(&name)? };
-            copy_all(remote, &entries, &folder)?;
-            let Location::Local(path) = folder else { return Err(missing(remote)) };
-            date(&path, &entries)?;
-            (path, entries.into_iter().map(|entry| entry.version).collect())
+            space::check(&[Need { file: copies.path().join("volume"), bytes }])?;
+            copy_all(location, &names, &path)?;
+            date(&path, &names)?;
+            entries.into_iter().map(|entry| entry.version).collect()
         };
-        Ok(Self { location: remote.clone(), path, version: Some(Version::of_all(&versions)), _copies: Some(copies) })
+        Ok(Self { location: location.clone(), path, version: Some(Version::of_all(&versions)), _copies: Some(copies) })
     }
 
     /// Those of a file or folder of this machine.
@@ -83,8 +79,7 @@ impl VolumeFiles {
     }
 
     /// Where the files, or their copies, are.
-    #[must_use]
-    pub fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
@@ -102,55 +97,30 @@ impl VolumeFiles {
     }
 }
 
-fn missing(location: &Location) -> Error {
-    Error::NoVolume { path: location.shown() }
-}
-
 /// The objects of a prefix that may be a volume's: no hidden ones, and none without a byte, as stores have them in the place of folders.
 pub(super) fn objects_of(prefix: &Location) -> Result<Vec<ListEntry>> {
     let is_own = |entry: &ListEntry| entry.version.size > 0 && !entry.name.split('/').any(|part| part.starts_with('.'));
     Ok(prefix.list()?.into_iter().filter(is_own).collect())
 }
 
-/// Copies all objects of a prefix to a folder, several at once; the first error in their order counts.
-fn copy_all(from: &Location, entries: &[ListEntry], to: &Location) -> Result<()> {
-    let next = AtomicUsize::new(0);
-    let failed: Mutex<Option<(usize, Error)>> = Mutex::new(None);
-    let copy = |entry: &ListEntry| -> Result<()> {
-        let Location::Local(path) = to.join(&entry.name)? else { return Err(missing(from)) };
+/// Copies objects of a prefix to a folder, several at once; none is begun after one that fails.
+fn copy_all(from: &Location, names: &[String], to: &Path) -> Result<()> {
+    let copy = |name: &String| {
+        let path = below(to, name)?;
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(|source| Error::File { action: "create", path: folder.to_owned(), source })?;
         }
-        from.join(&entry.name)?.download(&path)
+        from.join(name)?.download(&path)
     };
-    std::thread::scope(|scope| {
-        for _ in 0..COPIES.min(entries.len()) {
-            scope.spawn(|| {
-                while let Some((place, entry)) =
-                    Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|n| Some((n, entries.get(n)?)))
-                {
-                    let Err(error) = copy(entry) else { continue };
-                    // Whoever is not as far ends with the entry in hand.
-                    next.store(entries.len(), Ordering::Relaxed);
-                    let mut failed = failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                    if failed.as_ref().is_none_or(|(first, _)| place < *first) {
-                        *failed = Some((place, error));
-                    }
-                }
-            });
-        }
-    });
-    match failed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
-        Some((_, error)) => Err(error),
-        None => Ok(()),
-    }
+    let pool = ThreadPoolBuilder::new().num_threads(COPIES).build()?;
+    pool.install(|| names.par_iter().try_for_each(copy))
 }
 
 /// Gives a folder the time of the newest file in it: what says when images were written must not say when they were copied.
-fn date(folder: &Path, entries: &[ListEntry]) -> Result<()> {
+fn date(folder: &Path, names: &[String]) -> Result<()> {
     let fail = |source| Error::File { action: "date", path: folder.to_owned(), source };
-    let written = |entry: &ListEntry| fs::metadata(folder.join(&entry.name)).and_then(|file| file.modified());
-    let times = entries.iter().map(written).collect::<io::Result<Vec<_>>>().map_err(fail)?;
+    let written = |name: &String| fs::metadata(folder.join(name)).and_then(|file| file.modified());
+    let times = names.iter().map(written).collect::<io::Result<Vec<_>>>().map_err(fail)?;
     let Some(newest) = times.into_iter().max() else { return Ok(()) };
     File::open(folder).and_then(|folder| folder.set_modified(newest)).map_err(fail)
 }

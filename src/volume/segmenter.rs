@@ -28,7 +28,7 @@ use crate::segment::Origin;
 use crate::sink::space::{self, Need};
 use crate::sink::{Start, Unpublished, colours, prepare_text, scratch_path};
 use crate::source::RasterSource as _;
-use crate::{Error, LayerEncoding, Result, Stage, Target, Timings, heap};
+use crate::{Error, LayerEncoding, Result, Stage, Timings, heap};
 
 /// A model that is ready to label volumes. Unlike for scenes, tiles are stitched as the network gives their scores (logits, if the card says that a
 /// softmax or sigmoid is lacking), as MONAI and nnU-Net do.
@@ -212,21 +212,6 @@ impl VolumeSegmenter {
         let output = VolumeOutput { existing, ..output.clone() };
         output.refuse()?;
         Ok(Admission { output, ledger, run, start })
-    }
-
-    /// The classes of a volume that was labelled before, by the same model with the same options: what says how the labels were made says so, the volume
-    /// has not changed since, and the labels are the bytes that were written then, or in a store are there. None if one of these is not so.
-    ///
-    /// # Errors
-    /// If what is there cannot be read.
-    pub fn finished(
-        &self,
-        volume: &Volume,
-        plan: &Plan,
-        output: &VolumeOutput,
-        target: &Target,
-    ) -> Result<Option<Vec<ClassVolume>>> {
-        self.labelled_before(volume, plan, output, target)
     }
 
     /// Labels a volume. The label volume appears when it is complete.
