@@ -133,6 +133,22 @@ impl Ledger {
         }
     }
 
+    /// Removes what a run left beside a label raster that was killed when all its outputs had their names. One that was not so far, or that another
+    /// process is at, stays.
+    ///
+    /// # Errors
+    /// If something cannot be removed.
+    pub(crate) fn tidy(labels: &Path) -> Result<()> {
+        if !ledger_path(labels).exists() {
+            return Ok(());
+        }
+        match Self::open(labels) {
+            Ok(mut ledger) if ledger.entries().is_some_and(|entries| entries.stage == Stage::Publishing) => ledger.forget(),
+            Ok(_) | Err(Error::Busy { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// What an unfinished run has done; none if there is none.
     pub(crate) fn entries(&self) -> Option<&Entries> {
         self.entries.as_ref()
@@ -315,5 +331,30 @@ mod tests {
         drop(ledger);
         // A run without a finished window leaves no ledger; its scratch file is another's to remove.
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_a_run_left_goes_once_its_outputs_have_their_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let labels = folder.path().join("labels.tif");
+        let run = Run { identity: Value::Null, files: vec![labels.clone()] };
+        for (stage, left) in [(Stage::Labelling, 2), (Stage::Publishing, 0), (Stage::Published, 0)] {
+            let mut ledger = Ledger::open(&labels).unwrap();
+            ledger.begin(run.clone(), Durability::Machine).unwrap();
+            fs::write(scratch_path(&labels), "pixels").unwrap();
+            ledger.record(Window::plane(0, 0, 7, 5), "digest".into()).unwrap();
+            ledger.enter(stage).unwrap();
+            // Whoever is at it is left in peace.
+            Ledger::tidy(&labels).unwrap();
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "{stage:?}");
+            // A kill runs no destructors.
+            let path = ledger.path.clone();
+            let bytes = fs::read(&path).unwrap();
+            drop(ledger);
+            fs::write(&path, bytes).unwrap();
+            Ledger::tidy(&labels).unwrap();
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), left, "{stage:?}");
+        }
+        Ledger::tidy(&labels).unwrap();
     }
 }

@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use servers::{Faults, SECRET, Servers};
 use support::{Linear, Run, files, program, run, write_noise};
 use tempfile::TempDir;
@@ -262,6 +262,22 @@ fn a_killed_batch_goes_on() {
         assert!(place.rasters(folder) == place.rasters("whole"), "round {round}");
         place.assert_no_leftovers(folder);
     }
+}
+
+/// As in the moment when the receipt is written, and the temporary files are still there.
+#[test]
+fn what_a_kill_leaves_of_a_finished_scene_goes_at_the_next_run() {
+    let place = Place::new(1, 100);
+    place.batch("bucket/scenes --output out").succeeds();
+    let before = place.rasters("out");
+    let run = json!({ "identity": {}, "files": [place.path("out/0.tif"), place.path("out/0.json")] });
+    let ledger = format!("{}\n{}\n", json!({ "run": run }), json!({ "stage": "publishing" }));
+    fs::write(place.path("out/0.tif.ledger.part"), ledger).unwrap();
+    fs::write(place.path("out/0.tif.scratch.part"), "pixels").unwrap();
+    let (summary, code) = place.summary("bucket/scenes --output out");
+    assert_eq!((count(&summary, "skipped"), code), (1, Some(0)), "{summary}");
+    place.assert_no_leftovers("out");
+    assert!(place.rasters("out") == before);
 }
 
 #[test]

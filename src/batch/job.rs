@@ -10,6 +10,7 @@ use super::lanes::Run;
 use super::receipt::{ClassPixels, Product, Receipt};
 use super::{Labelling, Outcome};
 use crate::identity::difference;
+use crate::ledger::Ledger;
 use crate::manifest::BatchScene;
 use crate::plan::{PlanRequest, Tiles};
 use crate::source::RasterSource as _;
@@ -38,6 +39,7 @@ impl Run<'_> {
             match (difference(&receipt.identity, &identity), batch.existing) {
                 (same, _) if same.is_empty() && self.is_complete(name, &receipt) => {
                     // The run that wrote it may have been killed right after.
+                    Ledger::tidy(&job.target.made(&job.name(".tif")))?;
                     return job.target.clear().map(|()| Outcome::Skipped);
                 }
                 (difference, Existing::Refuse) if !difference.is_empty() => {

@@ -13,7 +13,7 @@ use super::report::ClassVolume;
 use super::segmenter::VolumeSegmenter;
 use super::source::Volume;
 use crate::digest::Digest;
-use crate::ledger::{Ledger, ledger_path};
+use crate::ledger::Ledger;
 use crate::plan::Plan;
 use crate::source::RasterSource as _;
 use crate::{Error, Location, Result, Target};
@@ -142,9 +142,7 @@ impl VolumeSegmenter {
         let classes = found.get("classes").and_then(|classes| serde_json::from_value(classes.clone()).ok());
         if classes.is_some() {
             // The run that made it may have been killed right after.
-            if ledger_path(&output.path).exists() {
-                Ledger::open(&output.path)?.forget()?;
-            }
+            Ledger::tidy(&output.path)?;
             target.clear()?;
         }
         Ok(classes)
