@@ -12,7 +12,7 @@ use crate::plan::Plan;
 use crate::product::Product;
 use crate::{Error, Existing, Outputs, ProbabilityOutput, Report, Result, write_text};
 
-/// One of several parts of a scene: `K/N`, K from 1 to N.
+/// One of several parts of a scene or batch: `K/N`, K from 1 to N.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Shard {
     index: usize,
@@ -62,6 +62,12 @@ impl Shard {
     #[must_use]
     pub fn count(self) -> usize {
         self.count
+    }
+
+    /// Whether the raster at this place of a batch, from 0, is this shard's: every N-th is, from the K-th on.
+    #[must_use]
+    pub fn has(self, place: usize) -> bool {
+        place % self.count == self.index - 1
     }
 
     /// How this shard's part of a file is called: `labels.tif` becomes `labels.shard-1-of-3.tif`.

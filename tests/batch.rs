@@ -182,6 +182,11 @@ fn shards_share_a_manifest() {
         done += count(&summary, "done");
     }
     assert_eq!(done, 7);
+    // Two scenes with one product: the second is refused, also where the first is another shard's.
+    fs::write(place.path("twins.txt"), "bucket/scenes/0.tif\nbucket/scenes/1.tif\t0_confidence\n").unwrap();
+    let (summary, code) = place.summary("twins.txt --output twins --confidence --shard 2/2");
+    assert_eq!((count(&summary, "done"), code), (0, Some(1)), "{summary}");
+    assert!(summary["failed"][0]["reason"].as_str().unwrap().contains("0_confidence.tif"), "{summary}");
     assert!(place.rasters("out") == place.rasters("whole"));
 }
 

@@ -5,12 +5,13 @@ mod nifti;
 mod real_data;
 mod support;
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
 use nifti::{Labels, Nifti, read_floats, read_labels};
-use serde_json::Value;
-use support::{Linear, swath};
+use serde_json::{Value, json};
+use support::{Linear, counts, swath};
 use swath_models::{Axes, Builder, Conv, Extent, Model, ModelCard, Rank, Scope, ScoreActivation, VolumeInput, Weights};
 use tempfile::{TempDir, tempdir};
 
@@ -424,8 +425,13 @@ fn a_batch_goes_on_where_it_was() {
     neighbour(Rank::Volumetric, [0; 3], input(r#"{ "axes": "ijk" }"#)).write(&path.join("model")).unwrap();
     let batch =
         |options: &str| swath(path, &format!("batch cases --model model --output out --max-memory 1GiB --json {options}"));
-    let counts = |run: &support::Run| ["done", "skipped", "failed"].map(|count| run.json()[0][count].as_u64().unwrap());
-    assert_eq!(counts(&batch("--shard 1/2").succeeds()), [2, 0, 0]);
+    let run = batch("--shard 1/2 --progress json").succeeds();
+    assert_eq!(counts(&run), [2, 0, 0]);
+    let events: Vec<Value> = run.stderr.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let seen: HashSet<&str> = events.iter().filter_map(|event| event["scene"].as_str()).collect();
+    assert_eq!(seen, HashSet::from(["cases/a.nii.gz", "cases/c.nii.gz"]));
+    assert!(events.iter().all(|event| event["scenes_total"] == 2), "{events:?}");
+    assert_eq!((&run.json()[0]["pixels"], &run.json()[0]["km2"]), (&json!(8 * 7 * (4 + 6)), &Value::Null));
     // As it stays where a run is killed at its very end.
     fs::write(path.join("out/a.nii.gz.ledger.part"), "").unwrap();
     assert_eq!(counts(&batch("--csv table.csv").succeeds()), [1, 2, 0]);
@@ -439,6 +445,11 @@ fn a_batch_goes_on_where_it_was() {
     let run = batch("");
     assert_eq!((run.code, counts(&run)), (Some(1), [0, 2, 1]));
     assert!(run.stderr.contains("b.nii.gz") && run.stderr.contains("--overwrite"), "{}", run.stderr);
+    let failure = &run.json()[0]["failed"][0];
+    assert_eq!(failure["scene"], "cases/b.nii", "{failure}");
+    assert!(failure["reason"].as_str().unwrap().contains("out/b.nii.gz"), "{failure}");
+    let run = batch("--fail-fast --jobs 1");
+    assert_eq!((counts(&run), &run.json()[0]["left"]), ([0, 1, 1], &json!(1)));
     assert_eq!(counts(&batch("--overwrite").succeeds()), [1, 2, 0]);
     assert_eq!(counts(&batch("--overwrite --blend flat").succeeds()), [3, 0, 0]);
 }

@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use nifti::Nifti;
 use serde_json::Value;
 use servers::{Faults, Servers};
-use support::{Linear, Run, files, program, run};
+use support::{Linear, Run, counts, files, program, run};
 use swath_models::{Model, ModelCard};
 use tempfile::TempDir;
 
@@ -70,10 +70,6 @@ impl Place {
         assert_eq!(left, Vec::<String>::new());
         assert!(self.servers.unfinished_uploads().is_empty());
     }
-}
-
-fn counts(run: &Run) -> [u64; 3] {
-    ["done", "skipped", "failed"].map(|count| run.json()[0][count].as_u64().unwrap())
 }
 
 #[test]

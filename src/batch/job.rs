@@ -6,15 +6,15 @@ use std::time::Instant;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::lanes::Run;
 use super::receipt::{ClassPixels, Product, Receipt};
-use super::{Labelling, Outcome};
+use super::scenes::Run;
+use super::{Labelling, Outcome, Tally};
 use crate::identity::difference;
 use crate::ledger::Ledger;
 use crate::manifest::BatchScene;
 use crate::plan::{PlanRequest, Tiles};
 use crate::source::RasterSource as _;
-use crate::{Error, Existing, LayerEncoding, Location, Observer, Outputs, ProbabilityOutput, Report, Result, Target};
+use crate::{Error, Existing, LayerEncoding, Location, Outputs, ProbabilityOutput, Report, Result, Target};
 
 /// What a receipt is called, after the scene's name.
 pub(super) const RECEIPT: &str = ".receipt.json";
@@ -83,7 +83,7 @@ impl Run<'_> {
         };
         let plan = batch.segmenter.plan(&scene, &self.request())?;
         self.observer.started(name, &plan);
-        let report = batch.segmenter.run_then(&scene, &plan, outputs, &Tally(self), |report| {
+        let report = batch.segmenter.run_then(&scene, &plan, outputs, &Tally(self.observer), |report| {
             job.target.deliver(&report.files, outputs.existing)?;
             let receipt = self.describe(identity, report, started.elapsed().as_secs_f64())?;
             job.receipt()?.write(&format!("{:#}\n", json!(receipt)), Existing::Overwrite)?;
@@ -223,18 +223,5 @@ impl Job {
 
     fn receipt(&self) -> Result<Location> {
         self.target.delivered(&self.name(RECEIPT))
-    }
-}
-
-/// Passes a scene's progress on to the batch.
-struct Tally<'a>(&'a Run<'a>);
-
-impl Observer for Tally<'_> {
-    fn tile_done(&self, pixels: usize) {
-        self.0.observer.tile_done(pixels);
-    }
-
-    fn is_cancelled(&self) -> bool {
-        self.0.observer.is_cancelled()
     }
 }

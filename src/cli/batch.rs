@@ -10,20 +10,20 @@ use serde_json::json;
 use swath::batch::{Batch, BatchObserver, Outcome, Patience, Summary};
 use swath::manifest::{AssetChoice, Manifest, ManifestOptions};
 use swath::plan::Plan;
-use swath::volume::volumes_of;
-use swath::{Error, Existing, Location, Segmenter};
+use swath::volume::{VolumeBatch, csv, volumes_of};
+use swath::{Error, Existing, Location, Segmenter, write_text};
 
 use super::args::{BatchArgs, ProgressStyle};
 use super::bytes::show_bytes;
 use super::fail::{self, AnyError, Exit};
 use super::progress::{Due, add_bar, suspended};
-use super::{interrupt, print, volume_batch};
+use super::{interrupt, print, volume};
 
 pub(super) fn run(args: &BatchArgs) -> Result<Exit, AnyError> {
     interrupt::watch()?;
     args.remote.set_up();
     if let Some(volumes) = volumes_of(&args.manifest, args.pattern.as_deref())? {
-        return volume_batch::run(args, &volumes);
+        return label_volumes(args, &volumes);
     }
     args.volume.refuse_for_scenes()?;
     let segmenter = args.models.open(args.tiles.computing(), &args.refine)?;
@@ -33,24 +33,55 @@ pub(super) fn run(args: &BatchArgs) -> Result<Exit, AnyError> {
         let is_product = |location: &Location| location.is_within(&args.output);
         scenes.retain(|scene| scene.as_ref().map_or(true, |scene| !scene.input.locations().into_iter().all(is_product)));
     }
-    let is_own = |place: usize| args.shard.is_none_or(|shard| place % shard.count() == shard.index() - 1);
-    let scenes: Vec<_> = scenes.into_iter().enumerate().filter(|(place, _)| is_own(*place)).map(|(_, scene)| scene).collect();
-    let progress = Progress::new(args.progress, scenes.len());
+    let progress = Progress::new(args, "scenes", scenes.len());
     let batch = Batch {
         segmenter: &segmenter,
         output: args.output.clone(),
         scratch: args.remote.scratch(),
         request: args.tiles.request(args.layers.layers())?,
         bands: args.tiles.bands.clone(),
-        existing: if args.overwrite { Existing::Overwrite } else { Existing::Refuse },
+        existing: args.existing(),
         jobs: args.jobs,
         area: args.tiles.area(),
         patience: args.patience(),
+        shard: args.shard,
     };
     let summary = batch.run(scenes, &progress);
     progress.clear();
-    let summary = summary?;
-    let shown = if args.json { print::line(summary.as_json()) } else { show(&summary) };
+    end(args, &summary?)
+}
+
+/// Labels volumes rather than scenes.
+fn label_volumes(args: &BatchArgs, volumes: &[Location]) -> Result<Exit, AnyError> {
+    volume::refuse(&args.tiles, &args.manifest)?;
+    let segmenter = volume::open(&args.models, &args.refine, &args.tiles)?;
+    let progress = Progress::new(args, "volumes", volumes.len());
+    let batch = VolumeBatch {
+        segmenter: &segmenter,
+        output: args.output.clone(),
+        scratch: args.remote.scratch(),
+        request: args.tiles.request(args.layers.layers())?,
+        choice: args.volume.choice(),
+        after: args.volume.after(),
+        existing: args.existing(),
+        jobs: args.jobs,
+        patience: args.patience(),
+        shard: args.shard,
+    };
+    let report = batch.run(volumes, &progress);
+    progress.clear();
+    let report = report?;
+    if let Some(path) = &args.volume.csv {
+        let rows = report.classes.iter().map(|of| (of.volume.shown(), of.classes.as_slice()));
+        // What it says is known anew after each run.
+        write_text(path, &csv(rows), Existing::Overwrite)?;
+    }
+    end(args, &report.summary)
+}
+
+/// Prints what became of a batch, and says so to whoever started it.
+fn end(args: &BatchArgs, summary: &Summary) -> Result<Exit, AnyError> {
+    let shown = if args.json { print::line(summary.as_json()) } else { show(summary) };
     shown.map_err(|source| Error::File { action: "write", path: "standard output".into(), source })?;
     Ok(match () {
         () if interrupt::is_interrupted() => Exit::Interrupted,
@@ -78,7 +109,11 @@ impl BatchArgs {
         }
     }
 
-    pub(super) fn patience(&self) -> Patience {
+    fn existing(&self) -> Existing {
+        if self.overwrite { Existing::Overwrite } else { Existing::Refuse }
+    }
+
+    fn patience(&self) -> Patience {
         match self.max_failures {
             _ if self.fail_fast => Patience::Failures(0),
             Some(most) => Patience::Failures(most),
@@ -90,6 +125,7 @@ impl BatchArgs {
 /// Prints what became of a batch.
 fn show(summary: &Summary) -> io::Result<()> {
     let seconds = summary.elapsed.as_secs_f64();
+    let area = summary.km2_per_second().map(|speed| format!(", {speed:.3} km2/s")).unwrap_or_default();
     let mut facts = vec![
         ("done", summary.done.to_string()),
         ("skipped", format!("{} (done before)", summary.skipped)),
@@ -100,14 +136,14 @@ fn show(summary: &Summary) -> io::Result<()> {
     }
     facts.extend([
         ("time", format!("{seconds:.1} s")),
-        ("speed", format!("{:.2} Mpx/s, {:.3} km2/s", summary.megapixels_per_second(), summary.km2_per_second())),
+        ("speed", format!("{:.2} Mpx/s{area}", summary.megapixels_per_second())),
         ("read", show_bytes(summary.traffic.bytes_read)),
         ("written", show_bytes(summary.traffic.bytes_written)),
         ("requests", format!("{}, {} of them tried again", summary.traffic.requests, summary.traffic.failures)),
     ]);
     print::facts(&facts)?;
     for failure in &summary.failed {
-        print::line(format!("failed: {}: {}", failure.scene, failure.error.with_causes()))?;
+        print::line(format!("failed: {}: {}", failure.name, failure.error.with_causes()))?;
     }
     Ok(())
 }
@@ -115,7 +151,9 @@ fn show(summary: &Summary) -> io::Result<()> {
 /// Shows how far a batch is, and hears of Ctrl-C.
 struct Progress {
     style: ProgressStyle,
-    scenes: usize,
+    /// What it is that is labelled: scenes or volumes.
+    noun: &'static str,
+    all: usize,
     ended: AtomicUsize,
     failed: AtomicUsize,
     pixels: AtomicUsize,
@@ -125,20 +163,23 @@ struct Progress {
 }
 
 impl Progress {
-    fn new(style: ProgressStyle, scenes: usize) -> Self {
-        let style = match style {
+    /// Of so many, of which a shard has a part.
+    fn new(args: &BatchArgs, noun: &'static str, all: usize) -> Self {
+        let all = (0..all).filter(|place| args.shard.is_none_or(|shard| shard.has(*place))).count();
+        let style = match args.progress {
             ProgressStyle::Auto if io::stderr().is_terminal() => ProgressStyle::Bar,
             style => style,
         };
-        let template = "{bar:32} {pos}/{len} scenes  {msg}  {eta} left";
+        let template = format!("{{bar:32}} {{pos}}/{{len}} {noun}  {{msg}}  {{eta}} left");
         Self {
             style,
-            scenes,
+            noun,
+            all,
             ended: AtomicUsize::new(0),
             failed: AtomicUsize::new(0),
             pixels: AtomicUsize::new(0),
             started: Instant::now(),
-            bar: (style == ProgressStyle::Bar).then(|| add_bar(scenes as u64, template, "")),
+            bar: (style == ProgressStyle::Bar).then(|| add_bar(all as u64, &template, "")),
             due: Due::new(Duration::from_secs(5), Duration::from_secs(5)),
         }
     }
@@ -195,14 +236,14 @@ impl BatchObserver for Progress {
                 "scene": scene,
                 "outcome": word,
                 "scenes": ended,
-                "scenes_total": self.scenes,
+                "scenes_total": self.all,
                 "failed": failed,
                 "mpx_per_s": self.rate(),
                 "seconds": self.started.elapsed().as_secs_f64(),
             })),
             ProgressStyle::Auto => {
                 if self.due.lock().is_ok_and(|mut due| due.is_due(2)) {
-                    tracing::info!("{ended} of {} scenes, {failed} failed, {:.2} Mpx/s", self.scenes, self.rate());
+                    tracing::info!("{ended} of {} {}, {failed} failed, {:.2} Mpx/s", self.all, self.noun, self.rate());
                 }
             }
             ProgressStyle::None => {}

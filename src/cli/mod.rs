@@ -22,8 +22,6 @@ mod segment;
 mod timings;
 mod train;
 mod volume;
-mod volume_batch;
-mod volume_place;
 mod words;
 
 use std::process::ExitCode;

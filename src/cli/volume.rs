@@ -5,7 +5,9 @@ use std::path::Path;
 use serde_json::json;
 use swath::plan::Plan;
 use swath::refine::Refinement;
-use swath::volume::{AfterSteps, Kept, Volume, VolumeChoice, VolumeFiles, VolumeReport, VolumeSegmenter, csv, is_volume};
+use swath::volume::{
+    AfterSteps, Kept, Volume, VolumeChoice, VolumeFiles, VolumePlace, VolumeReport, VolumeSegmenter, csv, is_volume, name_of,
+};
 use swath::{Device, Error, Existing, Location, write_text};
 use swath_volumes::Gaps;
 
@@ -14,7 +16,6 @@ use super::bytes::show_bytes;
 use super::fail::{self, AnyError, Exit};
 use super::plan::Looks;
 use super::progress::Progress;
-use super::volume_place::VolumePlace;
 use super::{interrupt, plan, print, timings};
 
 /// Whether what is to be labelled are volumes rather than scenes.
@@ -193,17 +194,7 @@ fn show(args: &SegmentArgs, job: &Job, report: &VolumeReport, seconds: f64) -> s
     if args.timings { timings::show(&report.timings) } else { Ok(()) }
 }
 
-/// What a volume's labels are called, without an ending.
-pub(super) fn name_of(volume: &Location) -> String {
-    let name = volume.file_name();
-    let name = match volume {
-        Location::Local(path) if path.is_dir() => &name,
-        _ => name.trim_end_matches(".gz").trim_end_matches(".nii").trim_end_matches(".dcm"),
-    };
-    if name.is_empty() { "volume".into() } else { name.to_owned() }
-}
-
-pub(super) fn create_folder(folder: &Path) -> swath::Result<()> {
+fn create_folder(folder: &Path) -> swath::Result<()> {
     std::fs::create_dir_all(folder).map_err(|source| Error::File { action: "create", path: folder.into(), source })
 }
 

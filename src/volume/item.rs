@@ -100,12 +100,8 @@ impl VolumeSegmenter {
         })
     }
 
-    /// The classes of a volume that was labelled before, by the same model with the same options: what says how the labels were made says so, the volume
-    /// has not changed since, and the labels are the bytes that were written then, or in a store are there. None if one of these is not so.
-    ///
-    /// # Errors
-    /// If what is there cannot be read.
-    pub fn finished(
+    /// As [`VolumePlace::finished`](super::VolumePlace::finished), of labels that are made as `output` says.
+    pub(super) fn finished(
         &self,
         volume: &Volume,
         plan: &Plan,

@@ -5,6 +5,7 @@
 //! and finished scores go back to its own voxels plane by plane, so that memory does not grow with the number of slices.
 
 mod after;
+mod batch;
 mod cases;
 mod file;
 mod files;
@@ -16,6 +17,7 @@ mod line;
 mod measure;
 mod orientation;
 mod output;
+mod place;
 mod planes;
 mod report;
 mod scratch;
@@ -25,11 +27,13 @@ mod slab;
 mod source;
 
 pub use after::{AfterSteps, Kept};
+pub use batch::{VolumeBatch, VolumeBatchReport, VolumeClasses};
 pub use cases::volumes_of;
 pub use files::VolumeFiles;
 pub(crate) use kind::is_local_volume;
 pub use kind::is_volume;
 pub use output::VolumeOutput;
+pub use place::{VolumePlace, name_of};
 pub use report::{ClassVolume, VolumeReport, csv};
 pub(crate) use scratch_grid::ScratchGrid;
 pub use segmenter::VolumeSegmenter;

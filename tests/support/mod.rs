@@ -72,6 +72,13 @@ impl Run {
     }
 }
 
+/// Of the summary of a batch in JSON: how many were labelled, skipped and failed.
+pub(crate) fn counts(run: &Run) -> [usize; 3] {
+    let summary = &run.json()[0];
+    let count = |what: &str| summary[what].as_u64().unwrap() as usize;
+    [count("done"), count("skipped"), summary["failed"].as_array().unwrap().len()]
+}
+
 /// Names of the files in a folder, sorted.
 pub(crate) fn files(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> =

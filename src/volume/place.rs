@@ -2,15 +2,32 @@
 
 use std::path::{Path, PathBuf};
 
-use swath::plan::Plan;
-use swath::volume::{AfterSteps, ClassVolume, Volume, VolumeOutput, VolumeReport, VolumeSegmenter};
-use swath::{Existing, Location, Observer, Target};
+use super::after::AfterSteps;
+use super::output::VolumeOutput;
+use super::report::{ClassVolume, VolumeReport};
+use super::segmenter::VolumeSegmenter;
+use super::source::Volume;
+use crate::plan::Plan;
+use crate::{Existing, Location, Observer, Result, Target};
+
+/// What a volume's labels are called, without an ending.
+#[must_use]
+pub fn name_of(volume: &Location) -> String {
+    let name = volume.file_name();
+    let name = match volume {
+        Location::Local(path) if path.is_dir() => &name,
+        _ => name.trim_end_matches(".gz").trim_end_matches(".nii").trim_end_matches(".dcm"),
+    };
+    if name.is_empty() { "volume".into() } else { name.to_owned() }
+}
 
 /// Where what is made of a volume goes: to local files, or by way of a staging folder to a store.
-pub(super) struct VolumePlace {
+#[derive(Debug)]
+pub struct VolumePlace {
     /// Where the labels are in the end.
-    pub(super) labels: Location,
-    pub(super) output: VolumeOutput,
+    pub labels: Location,
+    /// What is made here.
+    pub output: VolumeOutput,
     target: Target,
 }
 
@@ -19,13 +36,13 @@ impl VolumePlace {
     ///
     /// # Errors
     /// If probabilities are to go to a store where labels do not, or the other way round, or to another folder of one.
-    pub(super) fn new(
+    pub fn new(
         labels: Location,
         probabilities: Option<&Location>,
         after: AfterSteps,
         existing: Existing,
         scratch: &Path,
-    ) -> swath::Result<Self> {
+    ) -> Result<Self> {
         let target = Target::new(&labels, scratch);
         let path = target.place(&labels, &labels)?;
         let probabilities = probabilities.map(|location| target.place(location, &labels)).transpose()?;
@@ -34,7 +51,10 @@ impl VolumePlace {
     }
 
     /// An error if labelling could not begin.
-    pub(super) fn check(&self, segmenter: &VolumeSegmenter, volume: &Volume, plan: &Plan) -> swath::Result<()> {
+    ///
+    /// # Errors
+    /// As said.
+    pub fn check(&self, segmenter: &VolumeSegmenter, volume: &Volume, plan: &Plan) -> Result<()> {
         self.refuse(volume.location())?;
         if self.target.is_staged() {
             self.target.create()?;
@@ -43,12 +63,15 @@ impl VolumePlace {
     }
 
     /// An error if something is in a store that must stay, or is the volume itself: what can be said before a volume is copied.
-    pub(super) fn refuse(&self, volume: &Location) -> swath::Result<()> {
+    ///
+    /// # Errors
+    /// As said, or if the store cannot be asked.
+    pub fn refuse(&self, volume: &Location) -> Result<()> {
         self.target.refuse(&self.output.products(), &[volume], self.output.existing)
     }
 
     /// The result; the staging folder goes where it was an error that nothing is gone on with.
-    fn cleared<T>(&self, result: swath::Result<T>) -> swath::Result<T> {
+    fn cleared<T>(&self, result: Result<T>) -> Result<T> {
         if result.is_err()
             && !self.output.is_unfinished()
             && !self.target.is_begun()
@@ -59,24 +82,26 @@ impl VolumePlace {
         result
     }
 
-    /// The classes of the volume, if it was labelled so before.
-    pub(super) fn finished(
-        &self,
-        segmenter: &VolumeSegmenter,
-        volume: &Volume,
-        plan: &Plan,
-    ) -> swath::Result<Option<Vec<ClassVolume>>> {
+    /// The classes of the volume, if it was labelled before, by the same model with the same options: what says how the labels were made says so, the
+    /// volume has not changed since, and the labels are the bytes that were written then, or in a store are there. None if one of these is not so.
+    ///
+    /// # Errors
+    /// If what is there cannot be read.
+    pub fn finished(&self, segmenter: &VolumeSegmenter, volume: &Volume, plan: &Plan) -> Result<Option<Vec<ClassVolume>>> {
         segmenter.finished(volume, plan, &self.output, &self.target)
     }
 
     /// Labels the volume and takes what is made to where it goes; the report names it there.
-    pub(super) fn run(
+    ///
+    /// # Errors
+    /// As [`VolumeSegmenter::run`], or if a store does not take what is made.
+    pub fn run(
         &self,
         segmenter: &VolumeSegmenter,
         volume: &Volume,
         plan: &Plan,
         observer: &dyn Observer,
-    ) -> swath::Result<VolumeReport> {
+    ) -> Result<VolumeReport> {
         let report = self.cleared(segmenter.run_then(volume, plan, &self.output, observer, |report| {
             if self.target.is_staged() && self.output.existing == Existing::Overwrite {
                 // While others are replaced, nothing must say that they are complete.
@@ -89,12 +114,12 @@ impl VolumePlace {
             return Ok(report);
         }
         let shown = |path: &PathBuf| Ok(self.delivered(path)?.shown());
-        let files = report.files.iter().map(shown).collect::<swath::Result<_>>()?;
+        let files = report.files.iter().map(shown).collect::<Result<_>>()?;
         Ok(VolumeReport { path: shown(&report.path)?, item: shown(&report.item)?, files, ..report })
     }
 
     /// Where a file goes that is made in the staging folder.
-    fn delivered(&self, made: &Path) -> swath::Result<Location> {
+    fn delivered(&self, made: &Path) -> Result<Location> {
         self.target.delivered(&made.file_name().unwrap_or_default().to_string_lossy())
     }
 }
