@@ -27,6 +27,7 @@ mod cost;
 mod cpu;
 #[cfg(feature = "cuda")]
 mod cuda;
+mod drawn;
 mod ensemble;
 mod error;
 mod executor;

@@ -1,6 +1,6 @@
 //! Weights at the start of training.
 
-use crate::split_mix::SplitMix;
+use crate::drawn::drawn;
 use crate::{Graph, Op, Weights};
 
 /// The deviation of a head's kernel: scores start near 0, and so all classes near the same probability.
@@ -14,30 +14,12 @@ const HEAD: f64 = 0.01;
 /// of a residual network grow from block to block. [`random_weights`](crate::zoo::random_weights) are for such trials.
 #[must_use]
 pub fn initial_weights(graph: &Graph, seed: u64) -> Weights {
-    let mut random = SplitMix::new(seed);
-    let mut weights = Weights::new();
-    let specs = graph.tensors_by_node().flat_map(|(node, specs)| specs.into_iter().map(move |spec| (node, spec)));
-    for (node, spec) in specs {
+    drawn(graph, seed, |node, spec, random| {
+        let (Op::Conv(_) | Op::ConvTranspose(_), "weight") = (&node.op, spec.part()) else { return None };
+        // The first axis and the kernel's, for both kinds of convolution, like PyTorch.
+        let fan_out = spec.shape[0] * spec.shape[2..].iter().product::<usize>();
+        let deviation = if node.is_head() { HEAD } else { (2.0 / fan_out as f64).sqrt() };
         let count: usize = spec.shape.iter().product();
-        let data = match (&node.op, spec.part()) {
-            (Op::Conv(_) | Op::ConvTranspose(_), "weight") => {
-                // The first axis and the kernel's, for both kinds of convolution, like PyTorch.
-                let fan_out = spec.shape[0] * spec.shape[2..].iter().product::<usize>();
-                let deviation = if node.is_head() { HEAD } else { (2.0 / fan_out as f64).sqrt() };
-                (0..count).map(|_| (deviation * random.normal()) as f32).collect()
-            }
-            (Op::PRelu { .. }, "weight") => vec![0.25; count],
-            // Of as many channels, values of the order of 1.
-            (Op::L2Norm { .. }, "weight") => vec![(count as f32).sqrt(); count],
-            (Op::Encoding(_), "codewords") => {
-                let bound = 1.0 / (count as f64).sqrt();
-                (0..count).map(|_| (bound * random.symmetric()) as f32).collect()
-            }
-            (Op::Encoding(_), _) => (0..count).map(|_| (0.5 * random.symmetric() - 0.5) as f32).collect(),
-            (_, "weight" | "running_var") => vec![1.0; count],
-            _ => vec![0.0; count],
-        };
-        weights.insert(spec.name, spec.shape, data);
-    }
-    weights
+        Some((0..count).map(|_| (deviation * random.normal()) as f32).collect())
+    })
 }
