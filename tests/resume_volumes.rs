@@ -55,6 +55,17 @@ fn arguments(name: &str) -> String {
     format!("segment case.nii.gz --model model --output {name}.nii.gz --tile 24 --overlap 12 --max-memory 1GiB --threads 2")
 }
 
+fn with_probabilities(name: &str) -> String {
+    format!("{} --probabilities {name}_probabilities.nii.gz", arguments(name))
+}
+
+/// Removes what was made under that name.
+fn remove(folder: &Path, name: &str) {
+    for made in [".nii.gz", ".json", "_probabilities.nii.gz"] {
+        let _ = fs::remove_file(folder.join(format!("{name}{made}")));
+    }
+}
+
 fn start(folder: &Path, arguments: &str) -> Child {
     program(folder).args(arguments.split(' ')).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
@@ -79,9 +90,7 @@ fn kill_when(folder: &Path, arguments: &str, is_due: impl Fn(&str) -> bool) {
         if !child.wait().unwrap().success() && is_due(&fs::read_to_string(&path).unwrap_or_default()) {
             return;
         }
-        for name in ["labels.nii.gz", "labels.json"] {
-            let _ = fs::remove_file(folder.join(name));
-        }
+        remove(folder, "labels");
     }
     panic!("{TRIES} runs ended before they were killed");
 }
@@ -89,8 +98,10 @@ fn kill_when(folder: &Path, arguments: &str, is_due: impl Fn(&str) -> bool) {
 /// Nothing is left but what was asked for.
 #[track_caller]
 fn assert_same(folder: &Path) {
-    let [one, other] = ["unbroken", "labels"].map(|name| fs::read(folder.join(format!("{name}.nii.gz"))).unwrap());
-    assert!(one == other);
+    for end in [".nii.gz", "_probabilities.nii.gz"] {
+        let [one, other] = ["unbroken", "labels"].map(|name| fs::read(folder.join(format!("{name}{end}"))).ok());
+        assert!(one == other, "{end}");
+    }
     let item = |name: &str| fs::read_to_string(folder.join(format!("{name}.json"))).unwrap().replace(name, "labels");
     assert_eq!(item("unbroken"), item("labels"));
     assert!(files(folder).into_iter().all(|name| !name.contains(".part")), "{:?}", files(folder));
@@ -101,17 +112,17 @@ fn a_killed_run_goes_on_with_the_planes_that_are_done() {
     for card in CARDS {
         let folder = workplace(card);
         let path = folder.path();
-        swath(path, &arguments("unbroken")).succeeds();
-        let labels = read_labels(&path.join("unbroken.nii.gz")).values;
-        let labels: HashSet<u8> = labels.into_iter().collect();
-        assert_eq!(labels.len(), 3, "{card}: {labels:?}");
-        for lines in [2, 5] {
+        for (arguments, lines) in [(arguments as fn(&str) -> String, 2), (with_probabilities, 5)] {
+            swath(path, &arguments("unbroken")).succeeds();
+            let labels = read_labels(&path.join("unbroken.nii.gz")).values;
+            let labels: HashSet<u8> = labels.into_iter().collect();
+            assert_eq!(labels.len(), 3, "{card}: {labels:?}");
             kill_at(path, &arguments("labels"), lines);
             let run = swath(path, &arguments("labels")).succeeds();
             assert!(run.stderr.contains("resuming at plane"), "{card}: {}", run.stderr);
             assert_same(path);
-            fs::remove_file(path.join("labels.nii.gz")).unwrap();
-            fs::remove_file(path.join("labels.json")).unwrap();
+            remove(path, "unbroken");
+            remove(path, "labels");
         }
     }
 }
@@ -138,8 +149,7 @@ fn a_run_that_is_killed_at_any_moment_ends_with_the_same_bytes() {
             run.fails(2, &["exists already"]);
         }
         assert_same(path);
-        fs::remove_file(path.join("labels.nii.gz")).unwrap();
-        fs::remove_file(path.join("labels.json")).unwrap();
+        remove(path, "labels");
     }
 }
 
@@ -147,13 +157,16 @@ fn a_run_that_is_killed_at_any_moment_ends_with_the_same_bytes() {
 fn what_is_not_as_it_was_is_labelled_again() {
     let folder = workplace(CARDS[0]);
     let path = folder.path();
-    swath(path, &arguments("unbroken")).succeeds();
-    kill_at(path, &arguments("labels"), 4);
-    let scratch = OpenOptions::new().write(true).open(path.join("labels.nii.gz.scratch.part")).unwrap();
-    scratch.write_all_at(&[77], 5000).unwrap();
-    let run = swath(path, &arguments("labels")).succeeds();
-    assert!(run.stderr.contains("is not as it was written"), "{}", run.stderr);
-    assert_same(path);
+    swath(path, &with_probabilities("unbroken")).succeeds();
+    for scratch in ["labels.nii.gz.scratch.part", "labels_probabilities.nii.gz.scratch.part"] {
+        kill_at(path, &with_probabilities("labels"), 4);
+        let scratch = OpenOptions::new().write(true).open(path.join(scratch)).unwrap();
+        scratch.write_all_at(&[77], 5000).unwrap();
+        let run = swath(path, &with_probabilities("labels")).succeeds();
+        assert!(run.stderr.contains("is not as it was written"), "{}", run.stderr);
+        assert_same(path);
+        remove(path, "labels");
+    }
 }
 
 #[test]

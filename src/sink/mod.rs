@@ -23,6 +23,6 @@ pub use layer::{LayerEncoding, LayerProduct, LayerSink};
 pub(crate) use palette::colours;
 pub use publish::{Existing, write_text};
 pub(crate) use publish::{Unpublished, part_path, prepare_text, refuse};
-pub(crate) use scratch::{SCRATCH, Start, changed_path, scratch_path};
+pub(crate) use scratch::{SCRATCH, Start, Stored, changed_path, scratch_path};
 pub(crate) use temporary::{Temporary, remove, suffixed};
 pub(crate) use watch::{Heed, watch};

@@ -38,7 +38,7 @@ pub(crate) enum Start {
 }
 
 /// Values that a scratch file holds.
-pub(super) trait Stored: GdalType + Copy + Into<f32> {
+pub(crate) trait Stored: GdalType + Copy + Into<f32> {
     /// Its bytes, the lowest first.
     type Bytes: IntoIterator<Item = u8>;
 

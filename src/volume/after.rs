@@ -4,7 +4,7 @@ use swath_models::{Class, ModelCard};
 use swath_refine::{Connectivity, Labelling};
 use swath_tiling::Size;
 
-use super::scratch::LabelScratch;
+use super::scratch::Scratch;
 use crate::Result;
 
 /// What is done with labels when all are found, in this order. What loses its label gets that of the card's first class, the background, whose own
@@ -37,7 +37,7 @@ impl AfterSteps {
     }
 
     /// Changes the labels of a volume whose voxels have this size, in slabs.
-    pub(super) fn apply(self, labels: &mut LabelScratch, size: Size, voxel_mm3: f64, card: &ModelCard) -> Result<()> {
+    pub(super) fn apply(self, labels: &mut Scratch<u8>, size: Size, voxel_mm3: f64, card: &ModelCard) -> Result<()> {
         let Some(Class { value: background, .. }) = card.classes.first() else { return Ok(()) };
         let background = *background;
         if self.kept == Kept::Largest || self.smallest > 0.0 {
@@ -64,7 +64,7 @@ impl AfterSteps {
     }
 }
 
-fn components(labels: &LabelScratch, size: Size, connectivity: Connectivity) -> Result<swath_refine::Components> {
+fn components(labels: &Scratch<u8>, size: Size, connectivity: Connectivity) -> Result<swath_refine::Components> {
     let mut labelling = Labelling::new(size, connectivity)?;
     labels.read(|_, planes| Ok(labelling.feed(planes)?))?;
     Ok(labelling.finish()?)

@@ -7,9 +7,9 @@ use swath_models::ModelCard;
 use swath_volumes::{Encoding, LabelClass, NiftiLabelWriter, NiftiProbabilityWriter, SegmentationNotes, SegmentationWriter};
 
 use super::kind::{is_dicom_name, is_nifti_name};
+use super::scratch::Scratch;
 use super::source::Volume;
-use crate::sink::Unpublished;
-use crate::{Error, Existing, Result};
+use crate::{Error, Result};
 
 /// Names that a label volume may have.
 const ENDINGS: &str = ".nii, .nii.gz, or .dcm for a DICOM series";
@@ -83,11 +83,8 @@ impl LabelFile {
     }
 }
 
-/// A volume of probabilities on its way, one of each class: it has its name when all is said of it.
-pub(super) struct ProbabilityFile {
-    file: Unpublished,
-    writer: NiftiProbabilityWriter,
-}
+/// A volume of probabilities, one of each class.
+pub(super) struct ProbabilityFile;
 
 impl ProbabilityFile {
     /// An error if this name does not say how probabilities are written.
@@ -99,23 +96,11 @@ impl ProbabilityFile {
         Err(Error::VolumeOutput { volume, expected: PROBABILITY_ENDINGS, path: name.to_owned() })
     }
 
-    /// Begins the file that will be called `name`.
-    pub(super) fn create(name: &Path, volume: &Volume, classes: &[LabelClass], existing: Existing) -> Result<Self> {
-        let file = Unpublished::create(name, existing)?;
-        let (part, encoding) = (file.part(), Encoding::of(name));
-        let writer = NiftiProbabilityWriter::create(part, volume.stored_profile(), classes, encoding, folder_of(part))?;
-        Ok(Self { file, writer })
-    }
-
-    /// Writes the next planes, `(classes, planes, height, width)`.
-    pub(super) fn write(&mut self, probabilities: &[f32]) -> Result<()> {
-        Ok(self.writer.write(probabilities)?)
-    }
-
-    /// Ends the file, which has no name yet.
-    pub(super) fn finish(self) -> Result<Unpublished> {
-        self.writer.finish()?;
-        Ok(self.file)
+    /// Writes the file `part`, which will be called `name`, of all that is found.
+    pub(super) fn write(part: &Path, name: &Path, volume: &Volume, classes: &[LabelClass], found: &Scratch<f32>) -> Result<()> {
+        let mut writer = NiftiProbabilityWriter::create(part, volume.stored_profile(), classes, Encoding::of(name))?;
+        found.read(|probabilities| Ok(writer.write(probabilities)?))?;
+        Ok(writer.finish()?)
     }
 }
 

@@ -18,7 +18,7 @@ use super::labels::{Finished, LabelPlanes, PlaneSink, Wanted};
 use super::output::VolumeOutput;
 use super::planes::Planes;
 use super::report::{ClassVolume, VolumeReport};
-use super::scratch::{LabelScratch, SLAB};
+use super::scratch::{SLAB, Scratch, Scratches};
 use super::source::{ReaderClocks, Volume, VolumeChoice};
 use crate::labelled::{say_kept, sync_folders};
 use crate::ledger::{self, Durability, Ledger};
@@ -50,27 +50,24 @@ struct Admission {
 
 /// Planes that are found, and on the disk.
 struct Found<'r> {
-    labels: LabelScratch,
-    probabilities: Option<ProbabilityFile>,
+    scratches: Scratches,
     /// None where a run begins anew anyway.
     ledger: Option<&'r mut Ledger>,
 }
 
 impl PlaneSink for Found<'_> {
     fn take(&mut self, finished: Finished<'_>) -> Result<()> {
-        self.labels.append(finished.labels)?;
-        self.probabilities.as_mut().map_or(Ok(()), |file| file.write(finished.probabilities))
+        self.scratches.append(finished)
     }
 
     fn settle(&mut self) -> Result<()> {
-        self.ledger.as_mut().map_or(Ok(()), |ledger| self.labels.record(ledger))
+        self.ledger.as_mut().map_or(Ok(()), |ledger| self.scratches.record(ledger))
     }
 }
 
 /// A volume whose planes are all labelled.
 struct Labelled {
-    labels: LabelScratch,
-    probabilities: Option<ProbabilityFile>,
+    scratches: Scratches,
     timings: Timings,
 }
 
@@ -217,7 +214,7 @@ impl VolumeSegmenter {
     /// Labels a volume. The label volume appears when it is complete.
     ///
     /// A run that was killed, interrupted or failed is gone on with, if it was the same: of the same model, volume and options. The planes that it had
-    /// labelled are checked and kept, and the labels are those of a run without a break, byte for byte. With probabilities, it begins anew.
+    /// labelled are checked and kept, and the outputs are those of a run without a break, byte for byte.
     ///
     /// # Errors
     /// If something exists already, there is an unfinished run of another model, volume or option, something cannot be read or written, a score is not a
@@ -261,13 +258,13 @@ impl VolumeSegmenter {
         observer: &dyn Observer,
     ) -> Result<Labelled> {
         let wanted = if output.probabilities.is_some() { Wanted::Probabilities } else { Wanted::Labels };
-        // What is done within one layer of tiles is not worth a ledger, and probabilities are compressed as they come.
-        let is_long = wanted == Wanted::Labels && plan.layout.grid.size().depth > plan.layout.grid.tile_size().depth;
+        // What is done within one layer of tiles is not worth a ledger.
+        let is_long = plan.layout.grid.size().depth > plan.layout.grid.tile_size().depth;
         let found = ledger.entries().map(|entries| entries.windows.clone()).filter(|_| *start == Start::Continue && is_long);
         if found.is_some() {
             ledger.go_on();
         } else {
-            // The scratch file of an earlier run goes, too.
+            // The scratch files of an earlier run go, too.
             ledger.forget()?;
             check_space(volume, output, self.card.classes.len())?;
             if is_long {
@@ -275,25 +272,22 @@ impl VolumeSegmenter {
             }
         }
         let old = if found.is_some() { Start::Continue } else { Start::Anew };
-        let mut labels = LabelScratch::open(&output.path, volume.size(), old)?;
-        let next = found.map_or(Ok(0), |windows| labels.recover(&windows))?;
+        let mut scratches = Scratches::open(output, volume.size(), self.card.classes.len(), old)?;
+        let next = found.map_or(Ok(0), |windows| scratches.recover(&windows))?;
         let rest = rest(volume, plan, wanted, next);
         if next > 0 {
             let left = rest.swaths.iter().map(|swath| swath.owned().area()).sum::<usize>();
             observer.resumed(plan.tiles().saturating_sub(rest.tiles()), plan.layout.window.area() - left);
             tracing::info!("{}: resuming at plane {next} of {}", output.path.display(), volume.size().depth);
         }
-        let classes = self.classes();
-        let create = |path: &PathBuf| ProbabilityFile::create(path, volume, &classes, output.existing);
-        let probabilities = output.probabilities.as_ref().map(create).transpose()?;
-        let mut found = Found { labels, probabilities, ledger: is_long.then_some(&mut *ledger) };
+        let mut found = Found { scratches, ledger: is_long.then_some(&mut *ledger) };
         let planes = self.planes(volume, wanted, next, pool);
         let timings = self.find(volume, &rest, planes, observer, &mut found)?;
-        let Found { labels, probabilities, .. } = found;
-        if !labels.is_complete() {
+        let Found { scratches, .. } = found;
+        if !scratches.is_complete() {
             return Err(Error::Incomplete { path: volume.location().shown() });
         }
-        Ok(Labelled { labels, probabilities, timings })
+        Ok(Labelled { scratches, timings })
     }
 
     /// Makes files of labelled planes and gives them their names.
@@ -302,7 +296,7 @@ impl VolumeSegmenter {
         volume: &Volume,
         plan: &Plan,
         Admission { output, ledger, run, .. }: &mut Admission,
-        Labelled { mut labels, probabilities, timings }: Labelled,
+        Labelled { mut scratches, timings }: Labelled,
         pool: &ThreadPool,
         then: impl FnOnce(&VolumeReport) -> Result<()>,
     ) -> Result<VolumeReport> {
@@ -311,10 +305,15 @@ impl VolumeSegmenter {
         heap::trim();
         let classes = self.classes();
         let voxel = volume.stored_profile().affine.voxel_volume();
-        output.after.apply(&mut labels, volume.size(), voxel, &self.card)?;
+        output.after.apply(&mut scratches.labels, volume.size(), voxel, &self.card)?;
         let file = Unpublished::create(&output.path, output.existing)?;
-        let Written { counts, picture } = pool.install(|| self.write(volume, &labels, &classes, file.part(), output))?;
-        let probabilities = pool.install(|| probabilities.map(ProbabilityFile::finish).transpose())?;
+        let Written { counts, picture } =
+            pool.install(|| self.write(volume, &scratches.labels, &classes, file.part(), output))?;
+        let write = |(path, found): (&PathBuf, &Scratch<f32>)| {
+            let file = Unpublished::create(path, output.existing)?;
+            pool.install(|| ProbabilityFile::write(file.part(), path, volume, &classes, found)).map(|()| file)
+        };
+        let probabilities = output.probabilities.as_ref().zip(scratches.probabilities.as_ref()).map(write).transpose()?;
         let class = |class: &swath_models::Class| {
             let voxels = counts[usize::from(class.value)];
             ClassVolume { value: class.value, name: class.name.clone(), voxels, ml: voxels as f64 * voxel / 1000.0 }
@@ -343,7 +342,7 @@ impl VolumeSegmenter {
         let report = VolumeReport { path, item, files, classes, nodata, timings: Timings { finishing, ..timings } };
         then(&report)?;
         ledger.enter(ledger::Stage::Published)?;
-        labels.remove()?;
+        scratches.remove()?;
         ledger.forget()?;
         Ok(report)
     }
@@ -395,7 +394,7 @@ impl VolumeSegmenter {
     fn write(
         &self,
         volume: &Volume,
-        labels: &LabelScratch,
+        labels: &Scratch<u8>,
         classes: &[LabelClass],
         part: &Path,
         output: &VolumeOutput,
@@ -430,15 +429,17 @@ impl VolumeSegmenter {
     }
 }
 
-/// An error if the disks have no room for planes of labels, and for what is not compressed.
+/// An error if the disks have no room for the planes that are found, and for what is made of them uncompressed.
 fn check_space(volume: &Volume, output: &VolumeOutput, classes: usize) -> Result<()> {
     let labels = volume.size().area() as u64;
-    let scratch = Need { file: scratch_path(&output.path), bytes: labels };
-    let plain = |path: &PathBuf| path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("nii"));
-    let written = |path: &PathBuf, bytes: u64| plain(path).then(|| Need { file: path.clone(), bytes });
+    let needs = |path: &PathBuf, bytes: u64| {
+        let is_plain = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("nii"));
+        let written = is_plain.then(|| Need { file: path.clone(), bytes });
+        [Need { file: scratch_path(path), bytes }].into_iter().chain(written)
+    };
     let probabilities = labels * (classes * size_of::<f32>()) as u64;
-    let written = [written(&output.path, labels), output.probabilities.as_ref().and_then(|path| written(path, probabilities))];
-    space::check(&written.into_iter().flatten().chain([scratch]).collect::<Vec<_>>())
+    let probabilities = output.probabilities.iter().flat_map(|path| needs(path, probabilities));
+    space::check(&needs(&output.path, labels).chain(probabilities).collect::<Vec<_>>())
 }
 
 /// The plan of what is left where the volume's own planes before `next` are labelled.

@@ -82,14 +82,14 @@ pub enum Error {
         /// What was asked for.
         planes: Range<usize>,
     },
-    /// More or fewer labels than voxels.
-    #[error("expected {expected} labels for {}, got {got}", path.display())]
-    Labels {
+    /// More or fewer labels, or probabilities, than a file is to have.
+    #[error("expected {expected} values for {}, got {got}", path.display())]
+    Values {
         /// The file that is written.
         path: PathBuf,
-        /// How many voxels there are.
+        /// How many it is to have.
         expected: u64,
-        /// How many labels were given.
+        /// How many were given.
         got: u64,
     },
     /// A label that is no class's value.

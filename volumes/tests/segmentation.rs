@@ -205,13 +205,13 @@ fn what_cannot_be_a_segmentation_is_refused() {
 
     let mut writer = create(&golden("dicom/explicit"), &classes()).unwrap();
     let error = writer.write(&[300_u16; 577]).unwrap_err().to_string();
-    assert_eq!(error, format!("expected 576 labels for {}, got 577", path.display()));
+    assert_eq!(error, format!("expected 576 values for {}, got 577", path.display()));
     writer.write(&[300_u16; 191]).unwrap();
     let error = writer.write(&[5_u16]).unwrap_err().to_string();
     assert_eq!(error, format!("expected labels of the classes for {}, got 5", path.display()));
     let mut writer = create(&golden("dicom/explicit"), &classes()).unwrap();
     writer.write(&[2_u8; 100]).unwrap();
     let error = writer.finish().unwrap_err().to_string();
-    assert_eq!(error, format!("expected 576 labels for {}, got 100", path.display()));
+    assert_eq!(error, format!("expected 576 values for {}, got 100", path.display()));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left of what was not finished");
 }

@@ -1,29 +1,10 @@
 //! Label volumes, written plane by plane.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::gzip::ParallelGzip;
 use super::header::NiftiHeader;
+use super::stream::{Encoding, ValueStream};
 use crate::{ByteOrder, Error, LabelClass, Result, SampleType, VolumeProfile};
-
-/// Whether a file is compressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Encoding {
-    /// As it is: `.nii`.
-    Plain,
-    /// With gzip, by all threads of rayon's current pool: `.nii.gz`.
-    Gzip,
-}
-
-impl Encoding {
-    /// What a file's name asks for: gzip if it ends in `.gz`.
-    #[must_use]
-    pub fn of(path: &Path) -> Self {
-        if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gz")) { Self::Gzip } else { Self::Plain }
-    }
-}
 
 /// Writes labels on the voxels of a volume as a NIfTI file, a few planes at a time.
 ///
@@ -36,35 +17,9 @@ impl Encoding {
 /// renames it after [`finish`](Self::finish). Dropped unfinished, it is left to the caller.
 #[derive(Debug)]
 pub struct NiftiLabelWriter {
-    file: Output,
-    path: PathBuf,
+    file: ValueStream,
     sample: SampleType,
     order: ByteOrder,
-    expected: u64,
-    written: u64,
-}
-
-enum Output {
-    Plain(BufWriter<File>),
-    Gzip(ParallelGzip<BufWriter<File>>),
-}
-
-impl std::fmt::Debug for Output {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Plain(_) => "Plain",
-            Self::Gzip(_) => "Gzip",
-        })
-    }
-}
-
-impl Output {
-    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        match self {
-            Self::Plain(file) => file.write_all(bytes),
-            Self::Gzip(file) => file.write_all(bytes),
-        }
-    }
 }
 
 impl NiftiLabelWriter {
@@ -75,24 +30,9 @@ impl NiftiLabelWriter {
     pub fn create(path: &Path, profile: &VolumeProfile, classes: &[LabelClass], encoding: Encoding) -> Result<Self> {
         let sample = if classes.iter().any(|class| class.value > 255) { SampleType::U16 } else { SampleType::U8 };
         let header = NiftiHeader::on(profile, path, 1, sample)?;
-        let start = header.start(profile, classes);
-        let begin = || {
-            let mut file = BufWriter::with_capacity(1 << 16, File::create(path)?);
-            Ok(match encoding {
-                Encoding::Plain => {
-                    file.write_all(&start)?;
-                    Output::Plain(file)
-                }
-                Encoding::Gzip => {
-                    let mut gzip = ParallelGzip::new(file)?;
-                    gzip.write_all(&start)?;
-                    Output::Gzip(gzip)
-                }
-            })
-        };
-        let file = begin().map_err(|source| Error::File { action: "create", path: path.into(), source })?;
-        let expected = profile.size.voxels() as u64;
-        Ok(Self { file, path: path.into(), sample, order: header.order(), expected, written: 0 })
+        let (start, expected) = (header.start(profile, classes), profile.size.voxels() as u64);
+        let file = ValueStream::create(path, encoding, &start, sample, expected)?;
+        Ok(Self { file, sample, order: header.order() })
     }
 
     /// Writes the next voxels, in storage order: x fastest, then y, then z.
@@ -100,10 +40,7 @@ impl NiftiLabelWriter {
     /// # Errors
     /// If there are more than the volume has, one is no class's value that fits the file, or the file cannot be written.
     pub fn write<T: Copy + Into<u16>>(&mut self, labels: &[T]) -> Result<()> {
-        let total = self.written + labels.len() as u64;
-        if total > self.expected {
-            return Err(Error::Labels { path: self.path.clone(), expected: self.expected, got: total });
-        }
+        self.file.check(labels.len())?;
         let mut bytes = Vec::with_capacity(labels.len() * self.sample.bytes());
         match (self.sample, self.order) {
             (SampleType::U16, ByteOrder::Little) => bytes.extend(labels.iter().flat_map(|&label| label.into().to_le_bytes())),
@@ -112,13 +49,11 @@ impl NiftiLabelWriter {
                 for &label in labels {
                     let label: u16 = label.into();
                     let byte = u8::try_from(label);
-                    bytes.push(byte.map_err(|source| Error::Label { path: self.path.clone(), label, source })?);
+                    bytes.push(byte.map_err(|source| Error::Label { path: self.file.path().to_owned(), label, source })?);
                 }
             }
         }
-        self.file.write_all(&bytes).map_err(|source| Error::File { action: "write", path: self.path.clone(), source })?;
-        self.written = total;
-        Ok(())
+        self.file.write(&bytes)
     }
 
     /// Ends the file and brings it to the disk.
@@ -126,16 +61,6 @@ impl NiftiLabelWriter {
     /// # Errors
     /// If voxels are missing, or the file cannot be written.
     pub fn finish(self) -> Result<()> {
-        if self.written != self.expected {
-            return Err(Error::Labels { path: self.path, expected: self.expected, got: self.written });
-        }
-        let finish = || {
-            let file = match self.file {
-                Output::Plain(file) => file,
-                Output::Gzip(gzip) => gzip.finish()?,
-            };
-            file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
-        };
-        finish().map_err(|source| Error::File { action: "write", path: self.path.clone(), source })
+        self.file.finish()
     }
 }

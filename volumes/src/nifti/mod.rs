@@ -14,9 +14,11 @@ mod labels;
 mod made;
 mod probabilities;
 mod source;
+mod stream;
 
 pub use fields::NiftiVersion;
 pub use header::{Extension, NiftiHeader};
-pub use labels::{Encoding, NiftiLabelWriter};
+pub use labels::NiftiLabelWriter;
 pub use probabilities::NiftiProbabilityWriter;
 pub(crate) use source::NiftiSource;
+pub use stream::Encoding;

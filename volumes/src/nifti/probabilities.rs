@@ -1,112 +1,51 @@
-//! Volumes of probabilities, written plane by plane.
+//! Volumes of probabilities.
 
-use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Seek as _, SeekFrom, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::gzip::ParallelGzip;
 use super::header::NiftiHeader;
-use super::labels::Encoding;
-use crate::{ByteOrder, Error, LabelClass, Result, SampleType, VolumeProfile};
+use super::stream::{Encoding, ValueStream};
+use crate::{ByteOrder, LabelClass, Result, SampleType, VolumeProfile};
 
-/// Writes the probabilities of classes on the voxels of a volume as a 4-D NIfTI file of `f32`, a few planes at a time: a volume for each
-/// class, in the order of the classes.
+/// Writes the probabilities of classes on the voxels of a volume as a 4-D NIfTI file of `f32`: a volume for each class, one after the other, in
+/// the order of the classes.
 ///
-/// The header is that of [`NiftiLabelWriter`](crate::NiftiLabelWriter), with as many volumes (`dim[4]`) as there are classes. In a file,
-/// volumes follow each other, and so what belongs to one plane is written to many places. A compressed file is therefore made from a
-/// plain one in the scratch folder, of 4 bytes a voxel and class, which is never seen there.
+/// The header is that of [`NiftiLabelWriter`](crate::NiftiLabelWriter), with as many volumes (`dim[4]`) as there are classes. What is said there of bytes
+/// and of the file's name holds here, too.
 #[derive(Debug)]
 pub struct NiftiProbabilityWriter {
-    /// The file itself, or what it is compressed from.
-    file: File,
-    path: PathBuf,
-    encoding: Encoding,
+    file: ValueStream,
     order: ByteOrder,
-    /// Where the first voxel is.
-    offset: u64,
-    classes: usize,
-    expected: u64,
-    written: u64,
 }
 
 impl NiftiProbabilityWriter {
     /// Begins a file, in place of an earlier one.
     ///
     /// # Errors
-    /// If it or the scratch file cannot be written, or the volume is too large for a NIfTI-1 file.
-    pub fn create(
-        path: &Path,
-        profile: &VolumeProfile,
-        classes: &[LabelClass],
-        encoding: Encoding,
-        scratch: &Path,
-    ) -> Result<Self> {
+    /// If it cannot be written, or the volume is too large for a NIfTI-1 file.
+    pub fn create(path: &Path, profile: &VolumeProfile, classes: &[LabelClass], encoding: Encoding) -> Result<Self> {
         let header = NiftiHeader::on(profile, path, classes.len(), SampleType::F32)?;
-        let start = header.start(profile, classes);
-        let begin = || {
-            let mut file = match encoding {
-                Encoding::Plain => File::create(path)?,
-                Encoding::Gzip => tempfile::tempfile_in(scratch)?,
-            };
-            file.write_all(&start)?;
-            Ok(file)
-        };
-        let file = begin().map_err(|source| Error::File { action: "create", path: path.into(), source })?;
-        Ok(Self {
-            file,
-            path: path.into(),
-            encoding,
-            order: header.order(),
-            offset: start.len() as u64,
-            classes: classes.len(),
-            expected: profile.size.voxels() as u64,
-            written: 0,
-        })
+        let (start, expected) = (header.start(profile, classes), (classes.len() * profile.size.voxels()) as u64);
+        let file = ValueStream::create(path, encoding, &start, SampleType::F32, expected)?;
+        Ok(Self { file, order: header.order() })
     }
 
-    /// Writes the probabilities of the next voxels, in storage order, `(classes, voxels)`.
+    /// Writes the next probabilities, `(classes, depth, height, width)` in storage order.
     ///
     /// # Errors
-    /// If there are more than the volume has, not as many for each class, or the file cannot be written.
+    /// If there are more than the classes have voxels, or the file cannot be written.
     pub fn write(&mut self, probabilities: &[f32]) -> Result<()> {
-        let voxels = (probabilities.len() / self.classes.max(1)) as u64;
-        let total = self.written + voxels;
-        if total > self.expected || !probabilities.len().is_multiple_of(self.classes.max(1)) {
-            return Err(Error::Labels { path: self.path.clone(), expected: self.expected, got: total });
-        }
-        let mut write = || {
-            for (class, values) in (0..).zip(probabilities.chunks(voxels.max(1) as usize)) {
-                let bytes: Vec<u8> = match self.order {
-                    ByteOrder::Little => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
-                    ByteOrder::Big => values.iter().flat_map(|value| value.to_be_bytes()).collect(),
-                };
-                self.file.seek(SeekFrom::Start(self.offset + 4 * (class * self.expected + self.written)))?;
-                self.file.write_all(&bytes)?;
-            }
-            Ok(())
+        let bytes: Vec<u8> = match self.order {
+            ByteOrder::Little => probabilities.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            ByteOrder::Big => probabilities.iter().flat_map(|value| value.to_be_bytes()).collect(),
         };
-        write().map_err(|source| Error::File { action: "write", path: self.path.clone(), source })?;
-        self.written = total;
-        Ok(())
+        self.file.write(&bytes)
     }
 
     /// Ends the file and brings it to the disk.
     ///
     /// # Errors
-    /// If voxels are missing, or the file cannot be written.
-    pub fn finish(mut self) -> Result<()> {
-        if self.written != self.expected {
-            return Err(Error::Labels { path: self.path, expected: self.expected, got: self.written });
-        }
-        let mut finish = || match self.encoding {
-            Encoding::Plain => self.file.sync_all(),
-            Encoding::Gzip => {
-                self.file.seek(SeekFrom::Start(0))?;
-                let mut gzip = ParallelGzip::new(BufWriter::with_capacity(1 << 16, File::create(&self.path)?))?;
-                io::copy(&mut BufReader::with_capacity(1 << 18, &self.file), &mut gzip)?;
-                gzip.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
-            }
-        };
-        finish().map_err(|source| Error::File { action: "write", path: self.path.clone(), source })
+    /// If some are missing, or the file cannot be written.
+    pub fn finish(self) -> Result<()> {
+        self.file.finish()
     }
 }

@@ -167,7 +167,7 @@ impl SegmentationWriter {
     pub fn write<T: Copy + Into<u16>>(&mut self, labels: &[T]) -> Result<()> {
         let (expected, got) = (self.size.voxels() as u64, self.written() + labels.len() as u64);
         if got > expected {
-            return Err(Error::Labels { path: self.path.clone(), expected, got });
+            return Err(Error::Values { path: self.path.clone(), expected, got });
         }
         for &label in labels {
             self.pending.push(label.into());
@@ -210,7 +210,7 @@ impl SegmentationWriter {
     pub fn finish(mut self) -> Result<()> {
         let (expected, got) = (self.size.voxels() as u64, self.written());
         if got != expected {
-            return Err(Error::Labels { path: self.path, expected, got });
+            return Err(Error::Values { path: self.path, expected, got });
         }
         if self.frames.is_empty() {
             // A file has a frame: that of a class which is nowhere.
