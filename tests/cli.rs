@@ -604,6 +604,11 @@ fn networks_are_made_inspected_and_checked() {
     let fact = |name: &str| text.lines().find_map(|line| line.trim().strip_prefix(name)).map(str::trim);
     assert_eq!(fact("never a label"), Some("land"), "{text}");
     assert_eq!(fact("made for"), Some("0.1 to 0.5 m per pixel"), "{text}");
+    swath(folder.path(), "model new unet_3d --widths 4,8,16 --bands ct --classes 2 --output volumes").succeeds();
+    let text = swath(folder.path(), "model inspect volumes").succeeds().stdout;
+    assert!(text.contains("4 x 4 x 4") && text.contains("a tile of 64 x 64 x 64"), "{text}");
+    let facts = &swath(folder.path(), "model inspect volumes --json").succeeds().json()[0];
+    assert_eq!(facts["stride"], json!({ "depth": 4, "height": 4, "width": 4 }));
     let layers = swath(folder.path(), "model inspect model --layers").succeeds().stdout;
     assert!(layers.contains("layer4.2.conv3"), "{layers}");
     let facts = &swath(folder.path(), "model inspect model --json").succeeds().json()[0];

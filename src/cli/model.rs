@@ -5,14 +5,15 @@ use std::path::Path;
 use serde_json::json;
 use swath::Segmenter;
 use swath::refine::Refine;
-use swath_models::{Arithmetic, Class, Extent, Fused, Golden, Model, ModelCard, Reach, Scaling, ScoreActivation, zoo};
+use swath_models::{Arithmetic, Axes, Class, Fused, Golden, Model, ModelCard, Reach, Scaling, ScoreActivation, zoo};
 
 use super::args::{CheckArgs, ImportArgs, InspectArgs, ModelArgs, ModelCommand, NewArgs, ScoreKind};
 use super::bytes::{show_bytes, show_count};
 use super::fail::{AnyError, Exit};
 use super::import::{self, Network};
+use super::model_list::{self, usual_extent};
 use super::parse::parse_class;
-use super::{model_list, print, words};
+use super::{print, words};
 
 /// The label of pixels without data in new models.
 const NODATA: u8 = 255;
@@ -143,12 +144,9 @@ fn print_golden(folder: &Path, difference: Option<f32>) -> Result<(), AnyError> 
 
 fn inspect(args: &InspectArgs) -> Result<(), AnyError> {
     let model = Model::read(&args.model)?;
-    let (card, graph) = (&model.card, &model.graph);
+    let (card, graph, rank) = (&model.card, &model.graph, model.graph.rank());
     let geometry = graph.geometry()?;
-    let extent = graph.fixed_extent().unwrap_or_else(|| {
-        let side = 512usize.next_multiple_of(geometry.stride.x.max(geometry.stride.y));
-        Extent::planar(side, side)
-    });
+    let extent = graph.fixed_extent().unwrap_or_else(|| usual_extent(graph, &geometry));
     let cost = graph.cost(extent)?;
     let per_pixel = cost.flops as f64 / graph.output_shape(extent)?.extent.product() as f64;
     if args.json {
@@ -159,25 +157,27 @@ fn inspect(args: &InspectArgs) -> Result<(), AnyError> {
         return Ok(print::line(json!({
             "name": card.name,
             "architecture": card.architecture,
+            "rank": rank,
+            "volume": card.volume,
             "bands": card.bands,
             "scaling": card.scaling,
             "classes": card.classes,
             "nodata": card.nodata,
             "dropped": card.dropped,
             "gsd": card.gsd.map(|gsd| json!({ "minimum": gsd.minimum, "maximum": gsd.maximum })),
-            "fixed_extent": graph.fixed_extent().map(|extent| json!({ "height": extent.y, "width": extent.x })),
+            "fixed_extent": graph.fixed_extent().map(|extent| words::axes_json(rank, extent)),
             "activation": card.activation,
             "parameters": cost.parameters,
             "flops_per_pixel": per_pixel,
-            "stride": { "height": geometry.stride.y, "width": geometry.stride.x },
-            "halo": geometry.halo().map(|halo| json!({ "height": halo.y, "width": halo.x })),
-            "receptive_field": geometry.receptive_field().map(|field| json!({ "height": field.y, "width": field.x })),
+            "stride": words::axes_json(rank, geometry.stride),
+            "halo": geometry.halo().map(|halo| words::axes_json(rank, halo)),
+            "receptive_field": geometry.receptive_field().map(|field| words::axes_json(rank, field)),
             "layers": layers,
         }))?);
     }
-    let pair = |axes: Option<swath_models::Axes<usize>>| axes.map_or("the whole tile".into(), |a| format!("{} x {}", a.x, a.y));
+    let lengths = |axes: Option<Axes<usize>>| axes.map_or("the whole tile".into(), |axes| words::axes(rank, axes));
     let reach = match &geometry.reach {
-        Reach::Halo(_) => pair(geometry.halo()),
+        Reach::Halo(_) => lengths(geometry.halo()),
         Reach::WholeTile { node } => format!("none: node `{node}` sees the whole tile"),
     };
     let bands = card.bands.iter().zip(&card.scaling).map(|(band, scaling)| format!("{band} ({})", words::scaling(*scaling)));
@@ -197,10 +197,10 @@ fn inspect(args: &InspectArgs) -> Result<(), AnyError> {
         ("operations", format!("{}FLOP per pixel", show_count(per_pixel))),
         (
             "activations",
-            format!("{} at most for a tile of {} x {}", show_bytes(cost.activation_bytes as u64), extent.x, extent.y),
+            format!("{} at most for a tile of {}", show_bytes(cost.activation_bytes as u64), words::axes(rank, extent)),
         ),
-        ("stride", format!("{} x {}", geometry.stride.x, geometry.stride.y)),
-        ("receptive field", pair(geometry.receptive_field())),
+        ("stride", words::axes(rank, geometry.stride)),
+        ("receptive field", lengths(geometry.receptive_field())),
         ("halo", reach),
     ];
     if !card.dropped.is_empty() {
@@ -211,7 +211,7 @@ fn inspect(args: &InspectArgs) -> Result<(), AnyError> {
         facts.push(("made for", format!("{} to {} m per pixel", gsd.minimum, gsd.maximum)));
     }
     if let Some(extent) = graph.fixed_extent() {
-        facts.push(("only for tiles of", format!("{} x {}", extent.x, extent.y)));
+        facts.push(("only for tiles of", words::axes(rank, extent)));
     }
     print::facts(&facts)?;
     if args.layers {

@@ -1,12 +1,12 @@
 //! `swath model list`.
 
 use serde_json::{Value, json};
-use swath_models::{Axes, Extent, Geometry, Graph, Rank, Reach, zoo};
+use swath_models::{Extent, Geometry, Graph, Rank, Reach, zoo};
 
 use super::args::ListArgs;
 use super::bytes::show_count;
 use super::fail::AnyError;
-use super::print;
+use super::{print, words};
 
 /// Bands and classes that figures are for.
 const BANDS: usize = 3;
@@ -40,10 +40,7 @@ impl Facts {
     }
 
     fn json(&self) -> Value {
-        let axes = |axes: Axes<usize>| match self.rank {
-            Rank::Planar => json!({ "height": axes.y, "width": axes.x }),
-            Rank::Volumetric => json!({ "depth": axes.z, "height": axes.y, "width": axes.x }),
-        };
+        let axes = |axes| words::axes_json(self.rank, axes);
         json!({
             "name": self.network.name,
             "paper": self.network.paper,
@@ -77,7 +74,7 @@ impl Facts {
 }
 
 /// What operations are counted for: 512 pixels a side, or 64 of a volume, or the next multiple of the stride.
-fn usual_extent(graph: &Graph, geometry: &Geometry) -> Extent {
+pub(super) fn usual_extent(graph: &Graph, geometry: &Geometry) -> Extent {
     match graph.rank() {
         Rank::Planar => {
             let side = 512usize.next_multiple_of(geometry.stride.x.max(geometry.stride.y));

@@ -1,6 +1,7 @@
-//! What a model card says, in words.
+//! What a model card and its graph say, in words.
 
-use swath_models::{Scaling, ScoreActivation};
+use serde_json::{Value, json};
+use swath_models::{Axes, Rank, Scaling, ScoreActivation};
 
 /// What becomes of a band's stored value x: `x / 255`.
 pub(super) fn scaling(scaling: Scaling) -> String {
@@ -33,6 +34,22 @@ fn quotient(dividend: &str, divisor: f64) -> String {
         format!("({dividend}) / {divisor}")
     } else {
         format!("{dividend} / {divisor}")
+    }
+}
+
+/// Lengths along a network's axes, x first: `512 x 512`, of volumes with the depth.
+pub(super) fn axes(rank: Rank, Axes { z, y, x }: Axes<usize>) -> String {
+    match rank {
+        Rank::Planar => format!("{x} x {y}"),
+        Rank::Volumetric => format!("{x} x {y} x {z}"),
+    }
+}
+
+/// The same as JSON.
+pub(super) fn axes_json(rank: Rank, Axes { z, y, x }: Axes<usize>) -> Value {
+    match rank {
+        Rank::Planar => json!({ "height": y, "width": x }),
+        Rank::Volumetric => json!({ "depth": z, "height": y, "width": x }),
     }
 }
 
