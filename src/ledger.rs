@@ -26,6 +26,14 @@ pub(crate) struct Ledger {
     durability: Durability,
 }
 
+/// What is left of runs where the outputs are complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tidied {
+    Nothing,
+    /// An unfinished run that is none of theirs.
+    OtherRun,
+}
+
 /// What a ledger outlives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Durability {
@@ -133,19 +141,23 @@ impl Ledger {
         }
     }
 
-    /// Removes what a run left beside a label raster that was killed when all its outputs had their names. One that was not so far, or that another
-    /// process is at, stays.
+    /// Removes what a run left beside outputs that are known to be complete: it was killed when it was about to say so itself. A run that is still
+    /// labelling, for which they are to make room, or that another process is at, stays.
     ///
     /// # Errors
     /// If something cannot be removed.
-    pub(crate) fn tidy(labels: &Path) -> Result<()> {
+    pub(crate) fn tidy(labels: &Path) -> Result<Tidied> {
         if !ledger_path(labels).exists() {
-            return Ok(());
+            return Ok(Tidied::Nothing);
         }
-        match Self::open(labels) {
-            Ok(mut ledger) if ledger.entries().is_some_and(|entries| entries.stage == Stage::Publishing) => ledger.forget(),
-            Ok(_) | Err(Error::Busy { .. }) => Ok(()),
-            Err(error) => Err(error),
+        let mut ledger = match Self::open(labels) {
+            Ok(ledger) => ledger,
+            Err(Error::Busy { .. }) => return Ok(Tidied::OtherRun),
+            Err(error) => return Err(error),
+        };
+        match ledger.entries().map(|entries| entries.stage) {
+            Some(Stage::Labelling) => Ok(Tidied::OtherRun),
+            _ => ledger.forget().map(|()| Tidied::Nothing),
         }
     }
 
@@ -345,16 +357,17 @@ mod tests {
             ledger.record(Window::plane(0, 0, 7, 5), "digest".into()).unwrap();
             ledger.enter(stage).unwrap();
             // Whoever is at it is left in peace.
-            Ledger::tidy(&labels).unwrap();
+            assert_eq!(Ledger::tidy(&labels).unwrap(), Tidied::OtherRun);
             assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "{stage:?}");
             // A kill runs no destructors.
             let path = ledger.path.clone();
             let bytes = fs::read(&path).unwrap();
             drop(ledger);
             fs::write(&path, bytes).unwrap();
-            Ledger::tidy(&labels).unwrap();
+            let tidied = if stage == Stage::Labelling { Tidied::OtherRun } else { Tidied::Nothing };
+            assert_eq!(Ledger::tidy(&labels).unwrap(), tidied);
             assert_eq!(fs::read_dir(folder.path()).unwrap().count(), left, "{stage:?}");
         }
-        Ledger::tidy(&labels).unwrap();
+        assert_eq!(Ledger::tidy(&labels).unwrap(), Tidied::Nothing);
     }
 }

@@ -6,6 +6,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::digest::Digest;
+use crate::ledger::{Ledger, Tidied};
 use crate::{Error, Existing, Location, RemoteError, Result, Scheme, remote};
 
 /// In the staging folder: a line for each product that is being delivered or was, `+NAME`, and one for each that was not taken as another object was
@@ -168,6 +169,18 @@ impl Target {
         unless_missing("remove", &gone, fs::remove_dir_all(&gone))
     }
 
+    /// Removes what a run left that was killed right after the products were complete, of which `labels` is where the label raster is made. An unfinished
+    /// run of others stays.
+    ///
+    /// # Errors
+    /// If something cannot be removed.
+    pub(crate) fn tidy(&self, labels: &Path) -> Result<()> {
+        match Ledger::tidy(labels)? {
+            Tidied::Nothing => self.clear(),
+            Tidied::OtherRun => Ok(()),
+        }
+    }
+
     /// Whether products are made elsewhere than they go.
     #[must_use]
     pub fn is_staged(&self) -> bool {
@@ -191,4 +204,33 @@ fn unless_missing(action: &'static str, path: &Path, result: io::Result<()>) -> 
 
 fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+    use swath_tiling::Window;
+
+    use super::*;
+    use crate::ledger::{Durability, Run, Stage};
+
+    #[test]
+    fn a_staged_run_that_is_still_labelling_stays() {
+        let scratch = tempfile::tempdir().unwrap();
+        let target = Target::new(&"s3://bucket/labels.tif".parse().unwrap(), scratch.path());
+        let labels = target.made("labels.tif");
+        for (stage, left) in [(Stage::Labelling, 1), (Stage::Publishing, 0)] {
+            target.create().unwrap();
+            let mut ledger = Ledger::open(&labels).unwrap();
+            ledger.begin(Run { identity: Value::Null, files: vec![labels.clone()] }, Durability::Process).unwrap();
+            ledger.record(Window::plane(0, 0, 7, 5), "digest".into()).unwrap();
+            ledger.enter(stage).unwrap();
+            // Another process is at it.
+            target.tidy(&labels).unwrap();
+            assert!(labels.parent().unwrap().exists(), "{stage:?}");
+            drop(ledger);
+            target.tidy(&labels).unwrap();
+            assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), left, "{stage:?}");
+        }
+    }
 }

@@ -77,3 +77,21 @@ fn other_voxels_are_refused() {
         swath(folder.path(), &format!("evaluate own.nii {other}")).fails(2, &words);
     }
 }
+
+/// Where Swath gave no label, the reference's is missed, and there is no class of voxels without one.
+#[test]
+fn voxels_without_a_label_are_background() {
+    let folder = tempdir().unwrap();
+    let path = folder.path();
+    let class = |x: usize| if x < 3 { 1.0 } else { 2.0 };
+    Nifti::new([8, 6, 5], |x, _, _| class(x)).write(&path.join("reference.nii.gz"));
+    let prediction = |none: f32| Nifti::new([8, 6, 5], move |x, y, _| if y == 0 { none } else { class(x) });
+    let evaluate =
+        |name: &str| swath(path, &format!("evaluate {name} reference.nii.gz --json -")).succeeds().json().swap_remove(0);
+    prediction(255.0).write(&path.join("labels.nii.gz"));
+    assert_eq!(evaluate("labels.nii.gz")["classes"].as_array().unwrap().len(), 3);
+    fs::write(path.join("labels.json"), r#"{ "swath": "0.1.0", "labels": "labels.nii.gz", "nodata": 255 }"#).unwrap();
+    prediction(0.0).write(&path.join("other.nii.gz"));
+    let [own, other] = ["labels.nii.gz", "other.nii.gz"].map(|name| evaluate(name)["classes"].clone());
+    assert_eq!((own.as_array().unwrap().len(), &own), (2, &other));
+}

@@ -13,7 +13,7 @@ use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::tags;
 use dicom_object::{DefaultDicomObject, InMemDicomObject, open_file};
 use nifti::read_labels;
-use support::{Linear, swath};
+use support::{Linear, counts, swath};
 use swath_models::{Model, ModelCard};
 use tempfile::{TempDir, tempdir};
 
@@ -200,4 +200,26 @@ fn labels_of_another_series_are_not_its_own() {
     assert!(run.code == Some(1) && run.stderr.contains("case.nii.gz exists already"), "{run:?}");
     assert_eq!(batch(1, "--overwrite").succeeds().json()[0]["done"], 1);
     assert!(read_labels(&folder.path().join("out/case.nii.gz")).values != first);
+}
+
+/// Not what lies beside the images, such as the labels themselves, but every image, in whatever folder of the case.
+#[test]
+fn a_series_is_what_its_images_are() {
+    let folder = tempdir().unwrap();
+    write_model(folder.path());
+    let series = folder.path().join("cases/case/study/series");
+    fs::create_dir_all(&series).unwrap();
+    for number in 1..=4 {
+        write_slice(&series, number, number as f64 * 2.5, |x, _| x as i32);
+    }
+    let batch = |options: &str| {
+        swath(folder.path(), &format!("batch cases --model model --output cases/case --max-memory 1GiB --json {options}"))
+    };
+    assert_eq!(counts(&batch("").succeeds()), [1, 0, 0]);
+    fs::write(folder.path().join("cases/case/.DS_Store"), "of another system").unwrap();
+    fs::write(folder.path().join("cases/case/notes.txt"), "seen").unwrap();
+    assert_eq!(counts(&batch("").succeeds()), [0, 1, 0]);
+    write_slice(&series, 2, 5.0, |x, _| 2 * x as i32);
+    assert_eq!(counts(&batch("")), [0, 0, 1]);
+    assert_eq!(counts(&batch("--overwrite").succeeds()), [1, 0, 0]);
 }

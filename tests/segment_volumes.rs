@@ -454,6 +454,56 @@ fn a_batch_goes_on_where_it_was() {
     assert_eq!(counts(&batch("--overwrite --blend flat").succeeds()), [3, 0, 0]);
 }
 
+/// What cannot end well is said before anything is labelled.
+#[test]
+fn what_would_fail_at_the_end_is_refused_at_the_start() {
+    let folder = tempdir().unwrap();
+    let path = folder.path();
+    noise([6, 5, 4]).write(&path.join("case.nii"));
+    soft().model().write(&path.join("scenes")).unwrap();
+    neighbour(Rank::Volumetric, [0; 3], input(r#"{ "axes": "ijk" }"#)).write(&path.join("model")).unwrap();
+    let segment =
+        |options: &str| swath(path, &format!("segment case.nii --model model --max-memory 1GiB --output out.nii.gz {options}"));
+    segment("--probabilities ./out.nii.gz").fails(2, &["a file of its own", "out.nii.gz twice"]);
+    fs::write(path.join("table.csv"), "mine").unwrap();
+    segment("--csv table.csv").fails(2, &["table.csv", "exists already"]);
+    segment("--csv none/table.csv").fails(2, &["none/table.csv"]);
+    fs::create_dir(path.join("cases")).unwrap();
+    fs::copy(path.join("case.nii"), path.join("cases/case.nii")).unwrap();
+    let batch = |options: &str| swath(path, &format!("batch cases --model model --output out --max-memory 1GiB {options}"));
+    batch("--confidence").fails(2, &["confidence", "cases/case.nii"]);
+    batch("--window 0,0,2,2").fails(2, &["a window"]);
+    batch("--csv none/table.csv").fails(2, &["none/table.csv"]);
+    batch("--asset labels").fails(2, &["--asset", "got volumes"]);
+    assert!(!path.join("out.nii.gz").exists() && (!path.join("out").exists() || support::files(&path.join("out")).is_empty()));
+}
+
+/// What a run made is no volume for the next one, hidden files are none, and no two volumes have one product.
+#[test]
+fn products_of_volumes_are_neither_volumes_nor_each_others() {
+    let folder = tempdir().unwrap();
+    let path = folder.path();
+    fs::create_dir(path.join("cases")).unwrap();
+    neighbour(Rank::Volumetric, [0; 3], input(r#"{ "axes": "ijk" }"#)).write(&path.join("model")).unwrap();
+    noise([6, 5, 4]).write(&path.join("cases/a.nii"));
+    fs::write(path.join("cases/._a.nii"), "of another system").unwrap();
+    // As BIDS has it beside an image.
+    fs::write(path.join("cases/a.json"), r#"{ "EchoTime": 0.03 }"#).unwrap();
+    let batch =
+        |options: &str| swath(path, &format!("batch cases --model model --max-memory 1GiB --json --probabilities {options}"));
+    assert_eq!(counts(&batch("--output out").succeeds()), [1, 0, 0]);
+    fs::remove_file(path.join("cases/a.json")).unwrap();
+    assert_eq!(counts(&batch("--output cases").succeeds()), [1, 0, 0]);
+    assert_eq!(counts(&batch("--output cases").succeeds()), [0, 1, 0]);
+    noise([6, 5, 4]).write(&path.join("cases/b.nii"));
+    noise([6, 5, 4]).write(&path.join("cases/b_probabilities.nii"));
+    let run = batch("--output twins --shard 2/3");
+    assert_eq!(counts(&run), [1, 0, 0]);
+    let run = batch("--output twins --shard 3/3");
+    assert_eq!((run.code, counts(&run)), (Some(1), [0, 0, 1]));
+    assert!(run.json()[0]["failed"][0]["reason"].as_str().unwrap().contains("twins/b_probabilities.nii.gz"), "{}", run.stdout);
+}
+
 /// A trained network on a corner of a magnetic resonance image of a head, in tiles, against ONNX Runtime's labels of the whole; nearer to where it is
 /// cut off than the network sees, labels are others.
 #[test]

@@ -10,7 +10,6 @@ use super::receipt::{ClassPixels, Product, Receipt};
 use super::scenes::Run;
 use super::{Labelling, Outcome, Tally};
 use crate::identity::difference;
-use crate::ledger::Ledger;
 use crate::manifest::BatchScene;
 use crate::plan::{PlanRequest, Tiles};
 use crate::source::RasterSource as _;
@@ -39,8 +38,8 @@ impl Run<'_> {
             match (difference(&receipt.identity, &identity), batch.existing) {
                 (same, _) if same.is_empty() && self.is_complete(name, &receipt) => {
                     // The run that wrote it may have been killed right after.
-                    Ledger::tidy(&job.target.made(&job.name(".tif")))?;
-                    return job.target.clear().map(|()| Outcome::Skipped);
+                    job.target.tidy(&job.target.made(&job.name(".tif")))?;
+                    return Ok(Outcome::Skipped);
                 }
                 (difference, Existing::Refuse) if !difference.is_empty() => {
                     return Err(Error::OtherRun { path: job.labels.shown(), difference });

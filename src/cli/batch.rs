@@ -11,7 +11,7 @@ use swath::batch::{Batch, BatchObserver, Outcome, Patience, Summary};
 use swath::manifest::{AssetChoice, Manifest, ManifestOptions};
 use swath::plan::Plan;
 use swath::volume::{VolumeBatch, csv, volumes_of};
-use swath::{Error, Existing, Location, Segmenter, write_text};
+use swath::{Error, Existing, Location, Segmenter, check_files, write_text};
 
 use super::args::{BatchArgs, ProgressStyle};
 use super::bytes::show_bytes;
@@ -54,6 +54,12 @@ pub(super) fn run(args: &BatchArgs) -> Result<Exit, AnyError> {
 /// Labels volumes rather than scenes.
 fn label_volumes(args: &BatchArgs, volumes: &[Location]) -> Result<Exit, AnyError> {
     volume::refuse(&args.tiles, &args.manifest)?;
+    if !args.asset.is_empty() || args.asset_role.is_some() {
+        return Err("expected STAC items for --asset and --asset-role, got volumes".into());
+    }
+    if let Some(path) = &args.volume.csv {
+        check_files(std::slice::from_ref(path), Existing::Overwrite)?;
+    }
     let segmenter = volume::open(&args.models, &args.refine, &args.tiles)?;
     let progress = Progress::new(args, "volumes", volumes.len());
     let batch = VolumeBatch {
@@ -71,12 +77,13 @@ fn label_volumes(args: &BatchArgs, volumes: &[Location]) -> Result<Exit, AnyErro
     let report = batch.run(volumes, &progress);
     progress.clear();
     let report = report?;
+    let exit = end(args, &report.summary)?;
     if let Some(path) = &args.volume.csv {
         let rows = report.classes.iter().map(|of| (of.volume.shown(), of.classes.as_slice()));
         // What it says is known anew after each run.
         write_text(path, &csv(rows), Existing::Overwrite)?;
     }
-    end(args, &report.summary)
+    Ok(exit)
 }
 
 /// Prints what became of a batch, and says so to whoever started it.

@@ -8,7 +8,7 @@ use swath::refine::Refinement;
 use swath::volume::{
     AfterSteps, Kept, Volume, VolumeChoice, VolumeFiles, VolumePlace, VolumeReport, VolumeSegmenter, csv, is_volume, name_of,
 };
-use swath::{Device, Error, Existing, Location, write_text};
+use swath::{Device, Error, Existing, Location, check_files, write_text};
 use swath_volumes::Gaps;
 
 use super::args::{GapsChoice, ModelArg, PlanArgs, RefineArgs, SegmentArgs, TileArgs, VolumeArgs};
@@ -37,6 +37,10 @@ pub(super) fn open(models: &ModelArg, refine: &RefineArgs, tiles: &TileArgs) -> 
 /// Labels volumes, all of which are planned before the first is read.
 pub(super) fn segment(args: &SegmentArgs) -> Result<Exit, AnyError> {
     let segmenter = open(&args.models, &args.refine, &args.tiles)?;
+    let existing = if args.overwrite { Existing::Overwrite } else { Existing::Refuse };
+    if let Some(path) = &args.volume.csv {
+        check_files(std::slice::from_ref(path), existing)?;
+    }
     let (mut failures, mut jobs) = (0, Vec::<Job>::new());
     for input in &args.scenes {
         match Job::prepare(args, &segmenter, input, &jobs) {
@@ -64,7 +68,6 @@ pub(super) fn segment(args: &SegmentArgs) -> Result<Exit, AnyError> {
         }
     }
     if let Some(path) = &args.volume.csv {
-        let existing = if args.overwrite { Existing::Overwrite } else { Existing::Refuse };
         let rows = tables.iter().map(|(volume, report)| (volume.clone(), report.classes.as_slice()));
         write_text(path, &csv(rows), existing)?;
     }

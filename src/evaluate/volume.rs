@@ -8,6 +8,7 @@ use swath_tiling::{Size, Span, Window};
 use swath_volumes::{PlaneReader, VolumeOptions, VolumeProfile, VolumeSource};
 
 use super::surface::{distances, quantile};
+use crate::volume::nodata_of;
 use crate::{Error, Result};
 
 /// How far two affines may put a voxel apart, in voxels.
@@ -35,17 +36,25 @@ pub struct ClassAgreement {
 struct Labels {
     source: Box<dyn VolumeSource>,
     size: Size,
+    /// What voxels without a label have.
+    nodata: Option<u16>,
 }
 
 impl Labels {
     fn open(path: &Path) -> Result<Self> {
         let source = swath_volumes::open(path, &VolumeOptions::default())?;
         let size = source.profile().size;
-        Ok(Self { size: Size { depth: size.z, height: size.y, width: size.x }, source })
+        Ok(Self { size: Size { depth: size.z, height: size.y, width: size.x }, source, nodata: None })
+    }
+
+    /// Those that Swath made: voxels to which it gave no label have none, and so are missed where the reference has one.
+    fn open_own(path: &Path) -> Result<Self> {
+        Ok(Self { nodata: nodata_of(path).map(u16::from), ..Self::open(path)? })
     }
 
     fn reader(&self) -> Result<LabelReader<'_>> {
-        Ok(LabelReader { path: &self.source.profile().path, planes: self.source.reader(self.source.profile().frame(None)?)? })
+        let profile = self.source.profile();
+        Ok(LabelReader { path: &profile.path, planes: self.source.reader(profile.frame(None)?)?, nodata: self.nodata })
     }
 
     /// The surfaces of some classes, each as places in its box: voxels of which a neighbour across a face is not of the class; beyond the volume none is.
@@ -82,6 +91,7 @@ impl Labels {
 struct LabelReader<'l> {
     path: &'l Path,
     planes: Box<dyn PlaneReader>,
+    nodata: Option<u16>,
 }
 
 impl LabelReader<'_> {
@@ -90,7 +100,11 @@ impl LabelReader<'_> {
             let label = value as u16;
             // Adding 0 makes 0 of -0.
             let is_label = f32::from(label).total_cmp(&(value + 0.0)).is_eq();
-            if is_label { Ok(label) } else { Err(Error::NotLabel { path: self.path.into(), got: value, plane: z }) }
+            match is_label {
+                true if Some(label) == self.nodata => Ok(0),
+                true => Ok(label),
+                false => Err(Error::NotLabel { path: self.path.into(), got: value, plane: z }),
+            }
         };
         self.planes.read(z..z + 1)?.into_iter().map(label).collect()
     }
@@ -115,6 +129,7 @@ impl Found {
 const SURFACES: u64 = 16 << 20;
 
 /// How each class but 0, the background, of a label volume agrees with a reference on the same voxels. `tolerance` is that of the surface Dice, in mm.
+/// Where the prediction has no label, as the JSON file beside it says, it counts as background.
 ///
 /// Both volumes are read plane by plane, once for what is counted and once or more for the surfaces: held are these, of as many classes as have 16 million
 /// voxels together, and the distances in the box of one class at a time, four bytes a voxel.
@@ -122,7 +137,7 @@ const SURFACES: u64 = 16 << 20;
 /// # Errors
 /// If a volume cannot be read or holds what is no label, or they do not have the same voxels.
 pub fn compare_volumes(prediction: &Path, reference: &Path, tolerance: f64) -> Result<Vec<ClassAgreement>> {
-    let (prediction, reference) = (Labels::open(prediction)?, Labels::open(reference)?);
+    let (prediction, reference) = (Labels::open_own(prediction)?, Labels::open(reference)?);
     check_voxels(prediction.source.profile(), reference.source.profile())?;
     let [x, y, z] = reference.source.profile().affine.spacing();
     let found: Vec<(u16, Found)> = find(&prediction, &reference)?.into_iter().collect();

@@ -10,7 +10,7 @@ use super::after::AfterSteps;
 use super::files::VolumeFiles;
 use super::place::{VolumePlace, name_of};
 use super::report::ClassVolume;
-use super::segmenter::VolumeSegmenter;
+use super::segmenter::{VolumeSegmenter, refuse};
 use super::source::VolumeChoice;
 use crate::batch::{BatchObserver, Entry, Labelling, Lanes, Outcome, Patience, Summary, Tally};
 use crate::plan::PlanRequest;
@@ -63,12 +63,15 @@ impl VolumeBatch<'_> {
     /// Labels the volumes. Those that fail are in the summary.
     ///
     /// # Errors
-    /// If the output folder cannot be created.
+    /// If something is asked for that volumes do not have, or the output folder cannot be created.
     pub fn run(&self, volumes: &[Location], observer: &dyn BatchObserver) -> Result<VolumeBatchReport> {
         if let Location::Local(folder) = &self.output {
             fs::create_dir_all(folder).map_err(|source| Error::File { action: "create", path: folder.clone(), source })?;
         }
-        let run = Run { batch: self, observer, volumes, owners: self.owners(volumes)?, classes: Mutex::default() };
+        if let Some(first) = volumes.first() {
+            refuse(&self.request, first)?;
+        }
+        let run = Run { batch: self, observer, volumes, twins: self.twins(volumes), classes: Mutex::default() };
         let own = (0..volumes.len()).filter(|place| self.shard.is_none_or(|shard| shard.has(*place)));
         let entries = own.map(|place| Entry { name: volumes[place].to_string(), raster: place }).collect();
         let lanes = Lanes { jobs: self.jobs, patience: self.patience, observer };
@@ -78,19 +81,36 @@ impl VolumeBatch<'_> {
         Ok(VolumeBatchReport { summary, classes: classes.collect() })
     }
 
-    /// Where the labels of a volume go: under its own name, without its ending.
-    fn labels_of(&self, volume: &Location) -> Result<Location> {
-        self.output.join(&format!("{}.nii.gz", name_of(volume)))
-    }
-
-    /// The first volume of those whose labels go to each place: also where it is another shard's.
-    fn owners(&self, volumes: &[Location]) -> Result<HashMap<PathBuf, usize>> {
-        let mut owners = HashMap::new();
+    /// Volumes with a product that an earlier one has, too, be it another shard's: `a.nii` and `a.nii.gz`, or `a_probabilities.nii` where probabilities
+    /// are wanted.
+    fn twins(&self, volumes: &[Location]) -> HashMap<usize, Twin> {
+        let (mut owners, mut twins) = (HashMap::<String, usize>::new(), HashMap::new());
         for (place, volume) in volumes.iter().enumerate() {
-            owners.entry(self.labels_of(volume)?.shown()).or_insert(place);
+            let name = name_of(volume);
+            let probabilities = self.request.layers.probabilities.map(|_| PROBABILITIES);
+            let products = [LABELS, ITEM].into_iter().chain(probabilities).map(|suffix| format!("{name}{suffix}"));
+            let products: Vec<String> = products.collect();
+            if let Some((first, product)) = products.iter().find_map(|name| Some((*owners.get(name)?, name.clone()))) {
+                twins.insert(place, Twin { first, product });
+            } else {
+                owners.extend(products.into_iter().map(|product| (product, place)));
+            }
         }
-        Ok(owners)
+        twins
     }
+}
+
+/// What products are called, after the volume's name.
+const LABELS: &str = ".nii.gz";
+const ITEM: &str = ".json";
+const PROBABILITIES: &str = "_probabilities.nii.gz";
+
+/// What a volume has in common with an earlier one.
+struct Twin {
+    /// The earlier one's place in the batch.
+    first: usize,
+    /// The product of both.
+    product: String,
 }
 
 /// A batch that is under way.
@@ -98,7 +118,7 @@ struct Run<'a> {
     batch: &'a VolumeBatch<'a>,
     observer: &'a dyn BatchObserver,
     volumes: &'a [Location],
-    owners: HashMap<PathBuf, usize>,
+    twins: HashMap<usize, Twin>,
     /// By the volume's place in the batch.
     classes: Mutex<BTreeMap<usize, Vec<ClassVolume>>>,
 }
@@ -108,14 +128,13 @@ impl Run<'_> {
     fn label(&self, name: &str, number: usize) -> Result<Outcome> {
         let batch = self.batch;
         let location = &self.volumes[number];
-        let labels = batch.labels_of(location)?;
-        if let Some(first) = self.owners.get(&labels.shown()).filter(|first| **first != number) {
-            let (first, second) = (self.volumes[*first].shown(), location.shown());
-            return Err(Error::SameOutput { first, second, output: labels.shown() });
+        let product = |suffix: &str| batch.output.join(&format!("{}{suffix}", name_of(location)));
+        if let Some(Twin { first, product }) = self.twins.get(&number) {
+            let (first, output) = (self.volumes[*first].shown(), batch.output.join(product)?.shown());
+            return Err(Error::SameOutput { first, second: location.shown(), output });
         }
-        let beside = |_| batch.output.join(&format!("{}_probabilities.nii.gz", name_of(location)));
-        let probabilities = batch.request.layers.probabilities.map(beside).transpose()?;
-        let place = VolumePlace::new(labels, probabilities.as_ref(), batch.after, batch.existing, &batch.scratch)?;
+        let probabilities = batch.request.layers.probabilities.map(|_| product(PROBABILITIES)).transpose()?;
+        let place = VolumePlace::new(product(LABELS)?, probabilities.as_ref(), batch.after, batch.existing, &batch.scratch)?;
         let volume = batch.segmenter.volume(VolumeFiles::fetch(location, &batch.scratch)?, &batch.choice)?;
         // Of what the batch may hold, an equal share.
         let request = PlanRequest { max_memory: batch.request.max_memory / batch.jobs, ..batch.request.clone() };

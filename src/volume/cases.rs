@@ -1,13 +1,14 @@
 //! Many volumes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use glob::Pattern;
 
 use super::files::objects_of;
-use super::kind::{has_dicom, is_dicom_prefix, is_nifti_name, is_volume};
+use super::item::is_product;
+use super::kind::{has_dicom, is_dicom_prefix, is_hidden, is_nifti_name, is_volume};
 use crate::manifest::{ManifestError, resolve};
 use crate::{Error, Location, Result};
 
@@ -15,7 +16,8 @@ use crate::{Error, Location, Result};
 const LIST_BYTES: u64 = 64 << 20;
 
 /// The volumes that a folder or prefix has, or a text file names, one a line: those whose names fit the pattern, if there is one. Of a folder these are its
-/// `NIfTI` files and its folders with DICOM files, sorted by name; paths in a text file are relative to it, URIs are not. None if it has scenes instead.
+/// `NIfTI` files and its folders with DICOM files, sorted by name, but for hidden ones and what an earlier run made there; paths in a text file are relative to
+/// it, URIs are not. None if it has scenes instead.
 ///
 /// # Errors
 /// If it cannot be read, or the pattern is none.
@@ -58,18 +60,31 @@ fn in_folder(folder: &Path) -> Result<Vec<Location>> {
     let entries = fs::read_dir(folder).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
     let entries = entries.map_err(|source| Error::File { action: "read", path: folder.to_owned(), source })?;
     let paths: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
-    let is_own = |path: &PathBuf| if path.is_dir() { has_dicom(path) } else { is_nifti_name(path) };
-    Ok(paths.into_iter().filter(is_own).map(Location::from).collect())
+    let is_own = |path: &PathBuf| {
+        let is_volume = if path.is_dir() { has_dicom(path) } else { is_nifti_name(path) };
+        is_volume && !is_hidden(path)
+    };
+    let mut volumes = Vec::new();
+    for volume in paths.iter().filter(|path| is_own(path)).map(|path| Location::from(path.clone())) {
+        let there = |name: &str| Ok(folder.join(name).is_file().then(|| folder.join(name).into()));
+        if !is_product(&volume.file_name(), there)? {
+            volumes.push(volume);
+        }
+    }
+    Ok(volumes)
 }
 
 /// What of a prefix are volumes: `NIfTI` objects, and prefixes of DICOM files.
 fn in_store(prefix: &Location) -> Result<Vec<Location>> {
     let mut volumes = Vec::new();
     let mut folders: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for entry in objects_of(prefix)? {
-        match entry.name.split_once('/') {
-            Some((folder, _)) => folders.entry(folder.to_owned()).or_default().push(entry.name),
-            None if is_nifti_name(Path::new(&entry.name)) => volumes.push(prefix.join(&entry.name)?),
+    let entries = objects_of(prefix)?;
+    let names: BTreeSet<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
+    let there = |name: &str| names.contains(name).then(|| prefix.join(name)).transpose();
+    for name in &names {
+        match name.split_once('/') {
+            Some((folder, _)) => folders.entry(folder.to_owned()).or_default().push((*name).to_owned()),
+            None if is_nifti_name(Path::new(name)) && !is_product(name, there)? => volumes.push(prefix.join(name)?),
             None => {}
         }
     }

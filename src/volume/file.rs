@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use swath_models::ModelCard;
 use swath_volumes::{Encoding, LabelClass, NiftiLabelWriter, NiftiProbabilityWriter, SegmentationNotes, SegmentationWriter};
 
+use super::files::images;
 use super::kind::{is_dicom_name, is_nifti_name};
 use super::scratch::Scratch;
 use super::source::Volume;
@@ -46,8 +47,9 @@ impl LabelFile {
             Writer::Nifti(NiftiLabelWriter::create(part, profile, classes, Encoding::of(name))?)
         } else {
             // When the images were last written: the same run gives the same bytes tomorrow.
-            let written = std::fs::metadata(&profile.path).and_then(|file| file.modified()).ok();
-            let written = written.and_then(|time| Timestamp::try_from(time).ok()).unwrap_or_default();
+            let times =
+                images(profile).into_iter().filter_map(|file| std::fs::metadata(file).and_then(|file| file.modified()).ok());
+            let written = times.max().and_then(|time| Timestamp::try_from(time).ok()).unwrap_or_default();
             let notes = SegmentationNotes {
                 description: card.name.clone(),
                 algorithm: card.name.clone(),

@@ -1,11 +1,12 @@
 //! A volume's files on this machine.
 
-use std::fs::{self, File};
-use std::io;
+use std::collections::BTreeSet;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use rayon::ThreadPoolBuilder;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+use swath_volumes::{Origin, VolumeProfile};
 use tempfile::TempDir;
 
 use super::kind::{is_dicom_prefix, is_volume_file_name};
@@ -22,7 +23,8 @@ pub struct VolumeFiles {
     /// As the user names it.
     location: Location,
     path: PathBuf,
-    version: Option<Version>,
+    /// Which content the objects had that were copied.
+    copied: Option<Version>,
     /// Holds the copies.
     _copies: Option<TempDir>,
 }
@@ -60,16 +62,15 @@ impl VolumeFiles {
             let bytes = entries.iter().map(|entry| entry.version.size).sum();
             space::check(&[Need { file: copies.path().join("volume"), bytes }])?;
             copy_all(location, &names, &path)?;
-            date(&path, &names)?;
             entries.into_iter().map(|entry| entry.version).collect()
         };
-        Ok(Self { location: location.clone(), path, version: Some(Version::of_all(&versions)), _copies: Some(copies) })
+        Ok(Self { location: location.clone(), path, copied: Some(Version::of_all(&versions)), _copies: Some(copies) })
     }
 
     /// Those of a file or folder of this machine.
     #[must_use]
     pub fn local(path: &Path) -> Self {
-        Self { location: path.into(), path: path.to_owned(), version: version(path), _copies: None }
+        Self { location: path.into(), path: path.to_owned(), copied: None, _copies: None }
     }
 
     /// The volume, as the user names it.
@@ -91,9 +92,13 @@ impl VolumeFiles {
         }
     }
 
-    /// Which content they had when they were looked at.
-    pub(super) fn version(&self) -> Option<&Version> {
-        self.version.as_ref()
+    /// Which content those have that the volume `stored` is made of; where it is copied, the objects.
+    pub(super) fn version(&self, stored: &VolumeProfile) -> Option<Version> {
+        let of_files = || {
+            let versions = images(stored).into_iter().map(|file| fs::metadata(file).ok().map(|file| Version::from(&file)));
+            versions.collect::<Option<Vec<_>>>().map(|versions| Version::of_all(&versions))
+        };
+        self.copied.clone().or_else(of_files)
     }
 }
 
@@ -116,23 +121,10 @@ fn copy_all(from: &Location, names: &[String], to: &Path) -> Result<()> {
     pool.install(|| names.par_iter().try_for_each(copy))
 }
 
-/// Gives a folder the time of the newest file in it: what says when images were written must not say when they were copied.
-fn date(folder: &Path, names: &[String]) -> Result<()> {
-    let fail = |source| Error::File { action: "date", path: folder.to_owned(), source };
-    let written = |name: &String| fs::metadata(folder.join(name)).and_then(|file| file.modified());
-    let times = names.iter().map(written).collect::<io::Result<Vec<_>>>().map_err(fail)?;
-    let Some(newest) = times.into_iter().max() else { return Ok(()) };
-    File::open(folder).and_then(|folder| folder.set_modified(newest)).map_err(fail)
-}
-
-/// Which content a file has, or a folder's files.
-fn version(path: &Path) -> Option<Version> {
-    if path.is_file() {
-        return fs::metadata(path).ok().map(|file| Version::from(&file));
+/// The files that a volume is made of, sorted: of a folder, those of its series alone.
+pub(super) fn images(stored: &VolumeProfile) -> BTreeSet<&Path> {
+    match &stored.origin {
+        Origin::Dicom(series) => series.planes.iter().flatten().flatten().map(|plane| plane.path.as_path()).collect(),
+        _ => BTreeSet::from([stored.path.as_path()]),
     }
-    let mut files: Vec<PathBuf> = fs::read_dir(path).ok()?.flatten().map(|entry| entry.path()).collect();
-    files.sort();
-    let versions: Vec<Version> =
-        files.iter().filter_map(|file| fs::metadata(file).ok()).map(|file| Version::from(&file)).collect();
-    Some(Version::of_all(&versions))
 }

@@ -8,12 +8,11 @@ use serde_json::{Value, json};
 use swath_models::Extent;
 
 use super::after::Kept;
-use super::output::VolumeOutput;
+use super::output::{VolumeOutput, item_of};
 use super::report::ClassVolume;
 use super::segmenter::VolumeSegmenter;
 use super::source::Volume;
 use crate::digest::Digest;
-use crate::ledger::Ledger;
 use crate::plan::Plan;
 use crate::source::RasterSource as _;
 use crate::{Error, Location, Result, Target};
@@ -30,6 +29,29 @@ pub(super) const PROBABILITY_DIGEST: &str = "probabilities_sha256";
 /// Most bytes of such a file.
 const ITEM_BYTES: u64 = 1 << 20;
 
+/// Whether this is the name of a volume that an earlier run made: what says how lies beside it, as `beside` finds it by its name. Others have JSON files
+/// beside their volumes, too.
+pub(super) fn is_product(name: &str, beside: impl Fn(&str) -> Result<Option<Location>>) -> Result<bool> {
+    let stem = name.trim_end_matches(".gz").trim_end_matches(".nii");
+    for (stem, field) in [(Some(stem), "labels"), (stem.strip_suffix("_probabilities"), "probabilities")] {
+        let Some(item) = stem.map(|stem| beside(&format!("{stem}.json"))).transpose()?.flatten() else { continue };
+        // One that is too long, or cannot be read, is none of ours.
+        let found = item.read(ITEM_BYTES).ok().and_then(|text| serde_json::from_slice::<Value>(&text).ok());
+        if found.is_some_and(|found| found["swath"].is_string() && found[field] == name) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The value of voxels without a label, if what lies beside a label volume says so.
+pub(crate) fn nodata_of(labels: &Path) -> Option<u8> {
+    let text = fs::read(item_of(labels)).ok()?;
+    let found: Value = serde_json::from_slice(&text).ok()?;
+    let is_own = labels.file_name().is_some_and(|name| found["labels"] == name.to_string_lossy().as_ref());
+    is_own.then(|| found["nodata"].as_u64()).flatten().and_then(|value| value.try_into().ok())
+}
+
 impl VolumeSegmenter {
     /// What the labels depend on, in groups that [`difference`](crate::identity::difference) names.
     pub(super) fn identity(&self, volume: &Volume, plan: &Plan, output: &VolumeOutput) -> Value {
@@ -38,7 +60,7 @@ impl VolumeSegmenter {
         json!({
             "version of swath": env!("CARGO_PKG_VERSION"),
             "model": self.model(),
-            "volume": { "path": source(volume), "version": volume.files().version(), "frame": volume.frame() },
+            "volume": { "path": source(volume), "version": volume.version(), "frame": volume.frame() },
             "options": options,
         })
     }
@@ -60,7 +82,7 @@ impl VolumeSegmenter {
             "labels": output.path.file_name().map(|name| name.to_string_lossy()),
             "probabilities": output.probabilities.as_ref().and_then(|path| path.file_name()).map(|name| name.to_string_lossy()),
             "source": source(volume),
-            "source_version": volume.files().version(),
+            "source_version": volume.version(),
             "frame": volume.frame(),
             "size": [stored.size.x, stored.size.y, stored.size.z],
             "spacing_mm": stored.affine.spacing(),
@@ -69,6 +91,7 @@ impl VolumeSegmenter {
             "model": self.model(),
             "parameters": self.parameters(volume, plan, output),
             "classes": classes,
+            "nodata": self.card.nodata,
             "nodata_voxels": nodata,
         })
     }
@@ -138,8 +161,7 @@ impl VolumeSegmenter {
         let classes = found.get("classes").and_then(|classes| serde_json::from_value(classes.clone()).ok());
         if classes.is_some() {
             // The run that made it may have been killed right after.
-            Ledger::tidy(&output.path)?;
-            target.clear()?;
+            target.tidy(&output.path)?;
         }
         Ok(classes)
     }

@@ -48,9 +48,31 @@ fn is_plain_name(name: &str) -> bool {
     }
 }
 
-/// Whether one of a folder's first files is a DICOM file: GDAL has formats that are folders, too, each with an ending of its own.
+/// Whether one of the first files in a folder, or in those within it, is a DICOM file: GDAL has formats that are folders, too, each with an ending of its
+/// own.
 pub(super) fn has_dicom(folder: &Path) -> bool {
-    fs::read_dir(folder).is_ok_and(|entries| entries.flatten().take(64).any(|entry| is_dicom(&entry.path())))
+    // Not the whole of a large archive of something else, nor a link that leads back.
+    let (mut entries, mut folders) = (256, vec![folder.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
+            if is_dicom(&path) {
+                return true;
+            }
+            if entries == 0 {
+                return false;
+            }
+            entries -= 1;
+            if path.is_dir() && !is_hidden(&path) {
+                folders.push(path);
+            }
+        }
+    }
+    false
+}
+
+/// Whether a file is hidden, as those are that systems leave beside others.
+pub(super) fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
 }
 
 /// Whether a file's name is that of a `NIfTI` file.

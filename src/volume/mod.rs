@@ -30,6 +30,7 @@ pub use after::{AfterSteps, Kept};
 pub use batch::{VolumeBatch, VolumeBatchReport, VolumeClasses};
 pub use cases::volumes_of;
 pub use files::VolumeFiles;
+pub(crate) use item::nodata_of;
 pub(crate) use kind::is_local_volume;
 pub use kind::is_volume;
 pub use output::VolumeOutput;

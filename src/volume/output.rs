@@ -28,13 +28,18 @@ pub struct VolumeOutput {
     pub existing: Existing,
 }
 
+/// What says how a label volume was made.
+pub(super) fn item_of(labels: &Path) -> PathBuf {
+    // As beside a scene's labels, but for two endings.
+    let gzip = labels.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gz"));
+    if gzip { item_path(&labels.with_extension("")) } else { item_path(labels) }
+}
+
 impl VolumeOutput {
     /// What says how the labels were made.
     #[must_use]
     pub fn item(&self) -> PathBuf {
-        // As beside a scene's labels, but for two endings.
-        let gzip = self.path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gz"));
-        if gzip { item_path(&self.path.with_extension("")) } else { item_path(&self.path) }
+        item_of(&self.path)
     }
 
     /// The volumes that are made, and what says how, which comes last: where that is, all are.
@@ -63,6 +68,11 @@ impl VolumeOutput {
     pub(super) fn check(&self, volume: &Volume) -> Result<()> {
         LabelFile::check(&self.path, volume)?;
         self.probabilities.iter().try_for_each(|path| ProbabilityFile::check(path, volume))?;
+        let mut files: Vec<PathBuf> = self.files().into_iter().map(|file| std::path::absolute(&file).unwrap_or(file)).collect();
+        files.sort();
+        if let Some(twice) = files.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(Error::OutputTwice { scene: volume.location().shown(), output: twice[0].clone() });
+        }
         if let Location::Local(input) = volume.location() {
             let canonical = |path: &Path| fs::canonicalize(path).ok();
             let is_input = |path: &&PathBuf| canonical(path).is_some_and(|output| canonical(input) == Some(output));

@@ -23,12 +23,12 @@ use super::source::{ReaderClocks, Volume, VolumeChoice};
 use crate::labelled::{say_kept, sync_folders};
 use crate::ledger::{self, Durability, Ledger};
 use crate::pipeline::{self, Observer};
-use crate::plan::{Plan, PlanRequest, Storage, Stored, VolumeMemory};
+use crate::plan::{Layers, Plan, PlanRequest, Storage, Stored, VolumeMemory};
 use crate::segment::Origin;
 use crate::sink::space::{self, Need};
 use crate::sink::{Start, Unpublished, colours, prepare_text, scratch_path};
 use crate::source::RasterSource as _;
-use crate::{Error, LayerEncoding, Result, Stage, Timings, heap};
+use crate::{Error, LayerEncoding, Location, Result, Stage, Timings, heap};
 
 /// A model that is ready to label volumes. Unlike for scenes, tiles are stitched as the network gives their scores (logits, if the card says that a
 /// softmax or sigmoid is lacking), as MONAI and nnU-Net do.
@@ -151,17 +151,7 @@ impl VolumeSegmenter {
     /// # Errors
     /// If the request does not fit the network, or no tiling fits in memory; the error says what would do.
     pub fn plan(&self, volume: &Volume, request: &PlanRequest, after: AfterSteps) -> Result<Plan> {
-        let path = || volume.location().shown();
-        let not = |what| Err(Error::NotForVolumes { what, path: path() });
-        if request.window.is_some() {
-            return not("a window");
-        }
-        if request.layers.probabilities == Some(LayerEncoding::U8) {
-            return not("probabilities in 8 bits");
-        }
-        if request.layers.confidence.is_some() {
-            return not("confidence");
-        }
+        refuse(request, volume.location())?;
         let executor = Oriented::new(self.executor.as_ref(), volume.orientation());
         let tile = self.input.tile.filter(|_| request.tile.is_none());
         let executor = tile.into_iter().fold(executor, |executor, tile| executor.with_tile(Axes::from_array(tile)));
@@ -427,6 +417,17 @@ impl VolumeSegmenter {
         let picture = picture.map(|(file, picture, _)| picture.write(file.part()).map(|()| file)).transpose()?;
         Ok(Written { counts, picture })
     }
+}
+
+/// An error for what is asked for of a volume and only scenes have.
+pub(super) fn refuse(request: &PlanRequest, volume: &Location) -> Result<()> {
+    let what = match request.layers {
+        _ if request.window.is_some() => "a window",
+        Layers { probabilities: Some(LayerEncoding::U8), .. } => "probabilities in 8 bits",
+        Layers { confidence: Some(_), .. } => "confidence",
+        _ => return Ok(()),
+    };
+    Err(Error::NotForVolumes { what, path: volume.shown() })
 }
 
 /// An error if the disks have no room for the planes that are found, and for what is made of them uncompressed.

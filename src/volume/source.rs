@@ -18,7 +18,7 @@ use super::planes::Planes;
 use super::scratch_grid::ScratchGrid;
 use crate::clocks::Clock;
 use crate::source::{BandProfile, Patch, RasterProfile, RasterSource, WindowReader};
-use crate::{Error, Georeference, Location, Result};
+use crate::{Error, Georeference, Location, Result, Version};
 
 /// How much farther apart along one axis voxels lie before scores are no longer interpolated along it, as in nnU-Net.
 const ANISOTROPY: f64 = 3.0;
@@ -39,6 +39,8 @@ pub struct VolumeChoice {
 #[derive(Debug)]
 pub struct Volume {
     files: VolumeFiles,
+    /// Which content the files had when they were looked at.
+    version: Option<Version>,
     stored: Box<dyn VolumeSource>,
     frame: usize,
     gaps: Gaps,
@@ -114,6 +116,7 @@ impl Volume {
         };
         let (slices, intensity, labels) = (input.slices.unwrap_or(1), input.intensity.clone(), input.labels);
         Ok(Self {
+            version: files.version(stored.profile()),
             files,
             stored,
             frame,
@@ -154,6 +157,11 @@ impl Volume {
     /// The volume's files.
     pub(super) fn files(&self) -> &VolumeFiles {
         &self.files
+    }
+
+    /// Which content they had when they were looked at; none if one could not be.
+    pub(super) fn version(&self) -> Option<&Version> {
+        self.version.as_ref()
     }
 
     /// The volume, as the user names it.
