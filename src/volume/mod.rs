@@ -20,6 +20,7 @@ mod output;
 mod place;
 mod planes;
 mod report;
+mod run;
 mod scratch;
 mod scratch_grid;
 mod segmenter;
