@@ -168,7 +168,7 @@ fn read(image: &Instance, frame: usize) -> Result<Vec<f32>> {
             let samples = decode(compression, &bytes, expected);
             let samples =
                 samples.map_err(|source| Error::Decode { path: image.path.clone(), frame, source: Box::new(source) })?;
-            image.stored.compressed(&samples.values, samples.precision, rescale, &mut values);
+            image.stored.compressed(samples, rescale, &mut values);
         }
     }
     Ok(values)

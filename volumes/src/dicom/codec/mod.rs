@@ -41,11 +41,16 @@ pub(crate) struct Expected {
     pub(crate) bytes: usize,
 }
 
-/// Samples as they were compressed: the bits that count are the lowest.
-pub(crate) struct Samples {
-    pub(crate) values: Vec<u32>,
-    /// How many bits the compressed data has, if it says so.
-    pub(crate) precision: Option<u32>,
+/// Samples as they were compressed.
+pub(crate) enum Samples {
+    /// The cells that they are stored in, with what is above and below them.
+    Cells(Vec<u32>),
+    /// The bits that count are the lowest.
+    Lowest {
+        values: Vec<u32>,
+        /// How many bits the compressed data has, if it says so.
+        precision: Option<u32>,
+    },
 }
 
 /// Decodes a frame of one sample per pixel.
@@ -58,11 +63,11 @@ pub(crate) fn decode(compression: Compression, data: &[u8], expected: Expected) 
         if same { Ok(()) } else { Err(error) }
     };
     match compression {
-        Compression::Rle => Ok(Samples { values: rle::decode(data, pixels, bytes)?, precision: None }),
+        Compression::Rle => Ok(Samples::Cells(rle::decode(data, pixels, bytes)?)),
         Compression::JpegLs => {
             let image = jpeg_ls::decode(data, pixels)?;
             check(image.width, image.height)?;
-            Ok(Samples { values: image.samples.into_iter().map(u32::from).collect(), precision: None })
+            samples(image.samples.into_iter().map(u32::from).collect(), pixels, None)
         }
         Compression::Jpeg => {
             let mut decoder = jpeg_decoder::Decoder::new(data);
@@ -91,7 +96,7 @@ pub(crate) fn decode(compression: Compression, data: &[u8], expected: Expected) 
 
 fn samples(values: Vec<u32>, expected: usize, precision: Option<u32>) -> Result<Samples, Damage> {
     if values.len() == expected {
-        Ok(Samples { values, precision })
+        Ok(Samples::Lowest { values, precision })
     } else {
         Err(Damage::Count { what: "pixels", expected, got: values.len() })
     }
