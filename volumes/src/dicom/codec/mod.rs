@@ -5,6 +5,7 @@
 //! HTJ2K and video are not decoded.
 
 mod bits;
+mod jpeg_2000;
 mod jpeg_ls;
 mod rle;
 
@@ -83,6 +84,11 @@ pub(crate) fn decode(compression: Compression, data: &[u8], expected: Expected) 
             samples(values, pixels, None)
         }
         Compression::Jpeg2000 => {
+            let header = jpeg_2000::Header::read(data)?;
+            if header.components != 1 {
+                return Err(Damage::Count { what: "components", expected: 1, got: header.components });
+            }
+            check(header.width, header.height)?;
             let image = Image::from_bytes_with(data, DecodeParameters::new().strict(true))?;
             let [component] = image.components() else {
                 return Err(Damage::Count { what: "components", expected: 1, got: image.components().len() });
