@@ -116,6 +116,8 @@ fn hint(error: &Error) -> Option<String> {
         Error::Volume(error) | Error::Copied { source: error, .. } => match **error {
             swath_volumes::Error::Gap { .. } => "--gaps fill makes up what is missing, --gaps resample all slices at equal distances".into(),
             swath_volumes::Error::Several { .. } => "--series chooses one".into(),
+            swath_volumes::Error::NoUnit { .. } => "--assume-hounsfield takes what is stored for Hounsfield units".into(),
+            swath_volumes::Error::NoPlace { .. } => "--assume-place takes them for a stack in the order of their numbers".into(),
             swath_volumes::Error::Frame { .. } => "--frame chooses one".into(),
             _ => return None,
         },

@@ -164,6 +164,18 @@ pub enum Error {
         /// Each volume: its series, how many images of which size, and one of its files.
         volumes: Vec<String>,
     },
+    /// Several DICOM images that do not say where they lie.
+    #[error("expected the place of each image (ImagePositionPatient and ImageOrientationPatient), got none in {}", path.display())]
+    NoPlace {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A CT image without slope and intercept.
+    #[error("expected RescaleSlope and RescaleIntercept, without which CT values are in no known unit, got none in {}", path.display())]
+    NoUnit {
+        /// The file.
+        path: PathBuf,
+    },
     /// Slices with a gap between them.
     #[error(
         "expected slices {expected:.3} mm apart, got {got:.3} mm ({:.2} times as much) between {} and {}",

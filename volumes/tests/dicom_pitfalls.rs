@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::tags;
-use dicom_object::DefaultDicomObject;
 use swath_volumes::{Gaps, Origin, Rescale, VolumeOptions, Warning, open};
 
 use common::{failure, golden, volume, voxels};
@@ -312,32 +311,6 @@ fn one_slice_is_as_thick_as_its_header_says() {
 }
 
 #[test]
-fn ct_without_a_rescale_is_refused_unless_it_is_assumed() {
-    let folder = temporary();
-    let without = |object: &mut DefaultDicomObject| {
-        for tag in [tags::RESCALE_SLOPE, tags::RESCALE_INTERCEPT] {
-            object.remove_element(tag);
-        }
-    };
-    let path = slice(folder.path(), 1, [0.0; 3], without);
-    refused(
-        folder.path(),
-        &[
-            "expected numbers, without which CT values are in no known unit, as RescaleSlope and RescaleIntercept in ",
-            "1.dcm, got nothing",
-        ],
-    );
-    let options = VolumeOptions::default().with_assumed_hounsfield();
-    assert!(open(&path, &options).unwrap().profile().warnings.contains(&Warning::NotHounsfield));
-    // Of MR nothing of the kind is known.
-    slice(folder.path(), 1, [0.0; 3], |object| {
-        without(object);
-        set(object, tags::MODALITY, "MR");
-    });
-    assert_eq!(volume(&path).profile().rescale, Rescale::None);
-}
-
-#[test]
 fn a_slope_that_is_no_number_is_refused() {
     let folder = temporary();
     for (tag, value, name) in [
@@ -380,18 +353,6 @@ fn white_that_is_low_is_said_and_left() {
     let source = volume(&path);
     assert_eq!(voxels(source.as_ref()), plain);
     assert!(source.profile().warnings.contains(&Warning::Inverted));
-}
-
-#[test]
-fn several_frames_without_places_are_refused_unless_they_are_made_up() {
-    let folder = temporary();
-    let path = slice(folder.path(), 1, [0.0; 3], |object| {
-        object.put(DataElement::new(tags::NUMBER_OF_FRAMES, VR::IS, PrimitiveValue::from("2")));
-        object.put(DataElement::new(tags::ROWS, VR::US, PrimitiveValue::from(6_u16)));
-    });
-    refused(&path, &["expected the place of each image as ImagePositionPatient or ImageOrientationPatient in ", "got nothing"]);
-    let source = open(&path, &VolumeOptions::default().with_made_up_place()).unwrap();
-    assert_eq!((source.profile().size.z, &source.profile().warnings[..]), (2, &[Warning::NoOrientation][..]));
 }
 
 #[test]
