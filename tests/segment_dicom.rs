@@ -175,6 +175,24 @@ fn gaps_are_refused_or_filled() {
     assert_eq!(of_each, [0, 25, 50, 75, 100]);
 }
 
+/// Of two series one can be chosen; two volumes of one series need folders of their own.
+#[test]
+fn what_is_said_of_several_volumes_is_what_helps() {
+    let folder = slices(&[0.0, 2.5, 5.0], |number, _, _| number as i32);
+    let change = |tag, vr, value: &str| {
+        let file = folder.path().join("case/3.dcm");
+        let mut object = open_file(&file).unwrap();
+        object.put(DataElement::new(tag, vr, PrimitiveValue::from(value)));
+        object.write_to_file(&file).unwrap();
+    };
+    let run = "segment case --model model --output labels.nii.gz --max-memory 1GiB";
+    change(tags::IMAGE_ORIENTATION_PATIENT, VR::DS, "-0.36\\0.48\\0.8\\0.8\\0.6\\0");
+    swath(folder.path(), run).fails(2, &["got 2: ", "each needs a folder of its own"]);
+    change(tags::SERIES_INSTANCE_UID, VR::UI, "1.2.3.4");
+    swath(folder.path(), run).fails(2, &["got 2: ", "--series chooses one"]);
+    swath(folder.path(), &format!("{run} --series 1.2.826.0.1.3680043.8.498.8.1")).succeeds();
+}
+
 /// What images do not say can be assumed, and labels say that it was.
 #[test]
 fn units_and_places_are_assumed_if_that_is_asked_for() {

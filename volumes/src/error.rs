@@ -163,6 +163,8 @@ pub enum Error {
         path: PathBuf,
         /// Each volume: its series, how many images of which size, and one of its files.
         volumes: Vec<String>,
+        /// The `SeriesInstanceUID` of each.
+        series: Vec<String>,
     },
     /// Several DICOM images that do not say where they lie.
     #[error("expected the place of each image (ImagePositionPatient and ImageOrientationPatient), got none in {}", path.display())]

@@ -1,19 +1,20 @@
-//! Folders of DICOM files of which something has to be assumed: units and places.
+//! Folders of DICOM files of which something has to be chosen or assumed: series, units and places.
 #![expect(clippy::unwrap_used, reason = "a helper that fails is a failed test")]
 
 mod common;
 #[path = "common/slices.rs"]
 mod slices;
 
+use std::fs;
 use std::path::Path;
 
 use dicom_core::{DataElement, PrimitiveValue, VR};
 use dicom_dictionary_std::tags;
 use dicom_object::DefaultDicomObject;
-use swath_volumes::{Missing, Rescale, VolumeOptions, Warning, open};
+use swath_volumes::{Error, Missing, Rescale, VolumeOptions, Warning, open};
 
 use common::{failure, volume, voxels};
-use slices::{set, slice};
+use slices::{COLUMN, ROW, numbers, set, slice, slices};
 
 #[track_caller]
 fn refused(path: &Path, options: &VolumeOptions, words: &[&str]) {
@@ -25,6 +26,73 @@ fn refused(path: &Path, options: &VolumeOptions, words: &[&str]) {
 
 fn temporary() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()
+}
+
+#[test]
+fn of_several_series_one_has_to_be_chosen() {
+    let folder = temporary();
+    slices(folder.path(), &[0.0, 2.5]);
+    for number in 3..6 {
+        slice(folder.path(), number, [0.0, 0.0, 3.0 * number as f64], |object| {
+            set(object, tags::SERIES_INSTANCE_UID, "1.2.3.4");
+            set(object, tags::SERIES_DESCRIPTION, "thorax 3 mm");
+        });
+    }
+    let words =
+        ["expected one volume in ", "got 2: series ", "2 images of 16 x 12", "series 1.2.3.4 (thorax 3 mm), 3 images", "3.dcm"];
+    refused(folder.path(), &VolumeOptions::default(), &words);
+    let source = open(folder.path(), &VolumeOptions::default().with_series("1.2.3.4")).unwrap();
+    assert_eq!(source.profile().size.z, 3);
+    let error = failure(folder.path(), &VolumeOptions::default().with_series("9.9"));
+    assert!(error.contains("got no series 9.9, but series ") && error.contains("1.2.3.4 (thorax 3 mm)"), "{error}");
+}
+
+/// What is wrong with a series is no matter to those who ask for another.
+#[test]
+fn a_series_that_cannot_be_read_is_in_the_way_of_none_but_itself() {
+    let folder = temporary();
+    slices(folder.path(), &[0.0, 2.5]);
+    let other = "1.2.3.4";
+    let odd = |number, change: &dyn Fn(&mut DefaultDicomObject)| {
+        slice(folder.path(), number, [0.0; 3], |object| {
+            set(object, tags::SERIES_INSTANCE_UID, other);
+            change(object);
+        })
+    };
+    // An encoding that is not read, floating-point pixels, a file cut off in its pixels, and one cut off in its header.
+    odd(3, &|object| object.meta_mut().transfer_syntax = "1.2.840.10008.1.2.4.201".into());
+    odd(4, &|object| drop(object.take_element(tags::PIXEL_DATA)));
+    for (number, lost) in [(5, 10), (6, 384 + 12 + 40)] {
+        let path = odd(number, &|_| ());
+        let whole = fs::read(&path).unwrap();
+        fs::write(&path, &whole[..whole.len() - lost]).unwrap();
+    }
+    refused(folder.path(), &VolumeOptions::default(), &["TransferSyntaxUID in ", "3.dcm, got "]);
+    let own = "1.2.826.0.1.3680043.8.498.8.1";
+    let source = open(folder.path(), &VolumeOptions::default().with_series(own)).unwrap();
+    assert_eq!((source.profile().size.z, &source.profile().warnings[..]), (2, &[][..]));
+    refused(folder.path(), &VolumeOptions::default().with_series(other), &["TransferSyntaxUID in ", "3.dcm, got "]);
+    let unknown = VolumeOptions::default().with_series("9.9");
+    let words = ["got no series 9.9, but series ", own, "series 1.2.3.4, which cannot be read: expected ", "3.dcm, got "];
+    refused(folder.path(), &unknown, &words);
+    // Of a file that does not say which series it is of, nobody knows that it is not wanted.
+    let path = slice(folder.path(), 7, [0.0; 3], |_| ());
+    let whole = fs::read(&path).unwrap();
+    fs::write(&path, &whole[..500]).unwrap();
+    refused(folder.path(), &VolumeOptions::default().with_series(own), &["cannot parse ", "7.dcm as DICOM"]);
+}
+
+#[test]
+fn volumes_of_one_series_are_told_from_several_series() {
+    let folder = temporary();
+    slices(folder.path(), &[0.0, 2.5]);
+    let own = "1.2.826.0.1.3680043.8.498.8.1";
+    slice(folder.path(), 3, [0.0; 3], |object| set(object, tags::IMAGE_ORIENTATION_PATIENT, &numbers(&[COLUMN, ROW].concat())));
+    let Err(Error::Several { series, .. }) = open(folder.path(), &VolumeOptions::default()) else { panic!("it is one volume") };
+    assert_eq!(series, [own, own]);
+    slice(folder.path(), 3, [0.0; 3], |object| set(object, tags::SERIES_INSTANCE_UID, "1.2.3.4"));
+    let Err(Error::Several { series, .. }) = open(folder.path(), &VolumeOptions::default()) else { panic!("it is one volume") };
+    assert_eq!(series, [own, "1.2.3.4"]);
 }
 
 #[test]

@@ -157,25 +157,6 @@ fn a_file_that_was_sent_twice_counts_once() {
 }
 
 #[test]
-fn of_several_series_one_has_to_be_chosen() {
-    let folder = temporary();
-    slices(folder.path(), &[0.0, 2.5]);
-    for number in 3..6 {
-        slice(folder.path(), number, [0.0, 0.0, 3.0 * number as f64], |object| {
-            set(object, tags::SERIES_INSTANCE_UID, "1.2.3.4");
-            set(object, tags::SERIES_DESCRIPTION, "thorax 3 mm");
-        });
-    }
-    let words =
-        ["expected one volume in ", "got 2: series ", "2 images of 16 x 12", "series 1.2.3.4 (thorax 3 mm), 3 images", "3.dcm"];
-    refused(folder.path(), &words);
-    let source = open(folder.path(), &VolumeOptions::default().with_series("1.2.3.4")).unwrap();
-    assert_eq!(source.profile().size.z, 3);
-    let error = failure(folder.path(), &VolumeOptions::default().with_series("9.9"));
-    assert!(error.contains("got no series 9.9, but series ") && error.contains("1.2.3.4 (thorax 3 mm)"), "{error}");
-}
-
-#[test]
 fn mixed_orientations_sizes_and_spacings_are_not_one_volume() {
     let turned = numbers(&[COLUMN, ROW].concat());
     let changes: [(&str, Tag, &str); 2] =

@@ -22,14 +22,21 @@ pub(crate) fn collect(path: &Path, options: &VolumeOptions, warnings: &mut Vec<W
     let found: Vec<Result<Found>> = files.par_iter().map(|file| Instance::read(file)).collect();
     let mut images = Vec::new();
     let mut others: BTreeMap<&'static str, Vec<PathBuf>> = BTreeMap::new();
+    // Series that are not asked for, with what is wrong with the first file at fault: no matter, unless that asked for is missing.
+    let mut unreadable: BTreeMap<String, Error> = BTreeMap::new();
     for (file, found) in files.into_iter().zip(found) {
-        match found? {
-            Found::Image(image) => images.push(*image),
-            Found::Other(what) => others.entry(what).or_default().push(file),
+        match found {
+            Ok(Found::Image(image)) => images.push(*image),
+            Ok(Found::Other(what)) => others.entry(what).or_default().push(file),
+            Err(error) => match another_series(&file, options) {
+                Some(series) => drop(unreadable.entry(series).or_insert(error)),
+                None => return Err(error),
+            },
         }
     }
     if let Some(series) = &options.series {
-        let listed = listed(&grouped(images.clone()));
+        let mut listed = listed(&grouped(images.clone()));
+        listed.extend(unreadable.iter().map(|(series, error)| format!("series {series}, which cannot be read: {error}")));
         images.retain(|image| image.series == *series);
         if images.is_empty() && !listed.is_empty() {
             let found = format!("no series {series}, but {}", listed.join("; "));
@@ -57,10 +64,17 @@ pub(crate) fn collect(path: &Path, options: &VolumeOptions, warnings: &mut Vec<W
         Some(group) if groups.is_empty() => Ok(group),
         Some(group) => {
             groups.push(group);
-            Err(Error::Several { path: path.into(), volumes: listed(&groups) })
+            let series = groups.iter().filter_map(|group| Some(group.first()?.series.clone())).collect();
+            Err(Error::Several { path: path.into(), volumes: listed(&groups), series })
         }
         None => Err(Error::NoImage { path: path.into(), found: "no file".into() }),
     }
+}
+
+/// The series of a file, if it is not the one that is asked for.
+fn another_series(file: &Path, options: &VolumeOptions) -> Option<String> {
+    let wanted = options.series.as_ref()?;
+    Instance::series_of(file).filter(|own| own != wanted)
 }
 
 /// Files in a folder and in those within it, wherever links lead, each folder once; hidden ones are left out.
