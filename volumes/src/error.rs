@@ -178,6 +178,16 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// An image with another one's identifier that is not the same image: its place or number is another.
+    #[error("expected an SOPInstanceUID of its own for each image, got {uid} for {} and, elsewhere, {}", same.display(), path.display())]
+    Identifier {
+        /// The file.
+        path: PathBuf,
+        /// The file with the same identifier.
+        same: PathBuf,
+        /// The identifier.
+        uid: String,
+    },
     /// Slices with a gap between them.
     #[error(
         "expected slices {expected:.3} mm apart, got {got:.3} mm ({:.2} times as much) between {} and {}",

@@ -1,4 +1,4 @@
-//! Folders of DICOM files of which something has to be chosen or assumed: series, units and places.
+//! Folders of DICOM files of which something has to be chosen or assumed: series, identifiers, units and places.
 #![expect(clippy::unwrap_used, reason = "a helper that fails is a failed test")]
 
 mod common;
@@ -95,6 +95,26 @@ fn volumes_of_one_series_are_told_from_several_series() {
     assert_eq!(series, [own, "1.2.3.4"]);
 }
 
+/// As careless anonymisation leaves them.
+#[test]
+fn one_identifier_of_different_images_is_refused_by_name() {
+    let folder = temporary();
+    let alike = |object: &mut DefaultDicomObject| set(object, tags::SOP_INSTANCE_UID, "1.2.3");
+    for number in 1..=3 {
+        slice(folder.path(), number, [0.0, 0.0, 2.5 * number as f64], alike);
+    }
+    let words = ["expected an SOPInstanceUID of its own for each image, got 1.2.3 for ", "1.dcm and, elsewhere, ", "2.dcm"];
+    refused(folder.path(), &VolumeOptions::default(), &words);
+    // Without places, numbers tell images apart.
+    for number in 1..=3 {
+        slice(folder.path(), number, [0.0; 3], |object| {
+            alike(object);
+            object.remove_element(tags::IMAGE_POSITION_PATIENT);
+        });
+    }
+    refused(folder.path(), &VolumeOptions::default().with_place(Missing::Assume), &words);
+}
+
 #[test]
 fn images_without_places_are_a_stack_by_their_numbers_if_that_is_assumed() {
     let folder = temporary();
@@ -113,6 +133,15 @@ fn images_without_places_are_a_stack_by_their_numbers_if_that_is_assumed() {
     let [x, y, z] = source.profile().affine.spacing();
     assert!((x - 1.25).abs() < 1e-12 && (y - 0.75).abs() < 1e-12 && (z - 3.0).abs() < 1e-12, "{x} {y} {z}");
     assert_eq!(source.profile().warnings, [Warning::NoOrientation]);
+}
+
+#[test]
+fn a_file_that_was_sent_twice_counts_once() {
+    let folder = temporary();
+    let paths = slices(folder.path(), &[0.0, 2.5, 5.0]);
+    let again = folder.path().join("again.dcm");
+    fs::copy(&paths[1], &again).unwrap();
+    assert_eq!(volume(folder.path()).profile().warnings, [Warning::Twice { path: again, same: paths[1].clone() }]);
 }
 
 #[test]

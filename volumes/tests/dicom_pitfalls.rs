@@ -148,15 +148,6 @@ fn acquisitions_of_the_same_places_are_the_frames_of_a_volume() {
 }
 
 #[test]
-fn a_file_that_was_sent_twice_counts_once() {
-    let folder = temporary();
-    let paths = slices(folder.path(), &[0.0, 2.5, 5.0]);
-    let again = folder.path().join("again.dcm");
-    fs::copy(&paths[1], &again).unwrap();
-    assert_eq!(warnings(folder.path()), [Warning::Twice { path: again, same: paths[1].clone() }]);
-}
-
-#[test]
 fn mixed_orientations_sizes_and_spacings_are_not_one_volume() {
     let turned = numbers(&[COLUMN, ROW].concat());
     let changes: [(&str, Tag, &str); 2] =
