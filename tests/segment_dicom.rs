@@ -175,6 +175,70 @@ fn gaps_are_refused_or_filled() {
     assert_eq!(of_each, [0, 25, 50, 75, 100]);
 }
 
+/// Of two series one can be chosen; two volumes of one series need folders of their own.
+#[test]
+fn what_is_said_of_several_volumes_is_what_helps() {
+    let folder = slices(&[0.0, 2.5, 5.0], |number, _, _| number as i32);
+    let change = |tag, vr, value: &str| {
+        let file = folder.path().join("case/3.dcm");
+        let mut object = open_file(&file).unwrap();
+        object.put(DataElement::new(tag, vr, PrimitiveValue::from(value)));
+        object.write_to_file(&file).unwrap();
+    };
+    let run = "segment case --model model --output labels.nii.gz --max-memory 1GiB";
+    change(tags::IMAGE_ORIENTATION_PATIENT, VR::DS, "-0.36\\0.48\\0.8\\0.8\\0.6\\0");
+    swath(folder.path(), run).fails(2, &["got 2: ", "each needs a folder of its own"]);
+    change(tags::SERIES_INSTANCE_UID, VR::UI, "1.2.3.4");
+    swath(folder.path(), run).fails(2, &["got 2: ", "--series chooses one"]);
+    swath(folder.path(), &format!("{run} --series 1.2.826.0.1.3680043.8.498.8.1")).succeeds();
+}
+
+/// What images do not say can be assumed, and labels say that it was.
+#[test]
+fn units_and_places_are_assumed_if_that_is_asked_for() {
+    // A value of -1024 is stored as 0.
+    let folder = slices(&[0.0; 11], |number, _, _| AIR + 10 * number as i32);
+    let remove = |tag| {
+        for number in 1..=11 {
+            let file = folder.path().join(format!("case/{number}.dcm"));
+            let mut object = open_file(&file).unwrap();
+            object.remove_element(tag);
+            object.write_to_file(&file).unwrap();
+        }
+    };
+    let segment = |options: &str| {
+        swath(
+            folder.path(),
+            &format!("segment case --model model --output labels.nii.gz --max-memory 1GiB --overwrite {options}"),
+        )
+    };
+    remove(tags::IMAGE_POSITION_PATIENT);
+    segment("").fails(2, &["expected the place of each image ", "--assume-place takes them for a stack"]);
+    remove(tags::RESCALE_SLOPE);
+    remove(tags::RESCALE_INTERCEPT);
+    segment("--assume-place")
+        .fails(2, &["expected RescaleSlope and RescaleIntercept", "--assume-hounsfield takes what is stored"]);
+    segment("--assume-place --assume-hounsfield").succeeds();
+    let labels = read_labels(&folder.path().join("labels.nii.gz")).values;
+    let of_each: Vec<u8> = labels.iter().step_by(SIZE[0] * SIZE[1]).copied().collect();
+    assert_eq!(of_each, [10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 110]);
+    let item = fs::read_to_string(folder.path().join("labels.json")).unwrap();
+    assert!(item.contains("\"assume_hounsfield\": true") && item.contains("\"assume_place\": true"), "{item}");
+    // Labels of images that say everything, made with another assumption, are other labels.
+    let whole = slices(&[0.0, 2.5], |number, _, _| 10 * number as i32);
+    fs::create_dir(whole.path().join("cases")).unwrap();
+    fs::rename(whole.path().join("case"), whole.path().join("cases/case")).unwrap();
+    let batch = |options: &str| {
+        swath(whole.path(), &format!("batch cases --model model --output out --max-memory 1GiB --threads 2 --json {options}"))
+    };
+    assert_eq!(batch("").succeeds().json()[0]["done"], 1);
+    assert_eq!(batch("").succeeds().json()[0]["skipped"], 1);
+    for options in ["--assume-hounsfield", "--assume-place"] {
+        let run = batch(options);
+        assert!(run.code == Some(1) && run.stderr.contains("case.nii.gz exists already"), "{run:?}");
+    }
+}
+
 /// Two series of a folder are two volumes, though they have the same files.
 #[test]
 fn labels_of_another_series_are_not_its_own() {

@@ -115,7 +115,12 @@ fn hint(error: &Error) -> Option<String> {
         Error::Model(error) => return model_hint(error).map(Into::into),
         Error::Volume(error) | Error::Copied { source: error, .. } => match **error {
             swath_volumes::Error::Gap { .. } => "--gaps fill makes up what is missing, --gaps resample all slices at equal distances".into(),
+            swath_volumes::Error::Several { ref series, .. } if series.windows(2).all(|pair| pair[0] == pair[1]) => {
+                "they are of one series, which --series does not take apart: each needs a folder of its own".into()
+            }
             swath_volumes::Error::Several { .. } => "--series chooses one".into(),
+            swath_volumes::Error::NoUnit { .. } => "--assume-hounsfield takes what is stored for Hounsfield units".into(),
+            swath_volumes::Error::NoPlace { .. } => "--assume-place takes them for a stack in the order of their numbers".into(),
             swath_volumes::Error::Frame { .. } => "--frame chooses one".into(),
             _ => return None,
         },

@@ -9,7 +9,7 @@ use swath::volume::{
     AfterSteps, Kept, Volume, VolumeChoice, VolumeFiles, VolumePlace, VolumeReport, VolumeSegmenter, csv, is_volume, name_of,
 };
 use swath::{Device, Error, Existing, Location, check_files, write_text};
-use swath_volumes::Gaps;
+use swath_volumes::{Gaps, Missing};
 
 use super::args::{GapsChoice, ModelArg, PlanArgs, RefineArgs, SegmentArgs, TileArgs, VolumeArgs};
 use super::bytes::show_bytes;
@@ -219,6 +219,8 @@ impl VolumeArgs {
             ("--series", self.series.is_some()),
             ("--frame", self.frame.is_some()),
             ("--gaps", self.gaps != GapsChoice::Refuse),
+            ("--assume-hounsfield", self.assume_hounsfield),
+            ("--assume-place", self.assume_place),
             ("--keep", self.keep != Kept::All),
             ("--min-size", self.min_size.is_some()),
             ("--fill-cavities", self.fill_cavities),
@@ -236,7 +238,14 @@ impl VolumeArgs {
             GapsChoice::Fill => Gaps::Fill,
             GapsChoice::Resample => Gaps::Resample,
         };
-        VolumeChoice { series: self.series.clone(), frame: self.frame, gaps }
+        let missing = |assume| if assume { Missing::Assume } else { Missing::Refuse };
+        VolumeChoice {
+            series: self.series.clone(),
+            frame: self.frame,
+            gaps,
+            hounsfield: missing(self.assume_hounsfield),
+            place: missing(self.assume_place),
+        }
     }
 
     pub(super) fn after(&self) -> AfterSteps {

@@ -112,6 +112,8 @@ impl VolumeSegmenter {
             "overlap": [overlap.width, overlap.height, overlap.depth],
             "series": volume.series(),
             "gaps": volume.gaps(),
+            "assume_hounsfield": volume.assumes_hounsfield(),
+            "assume_place": volume.assumes_place(),
             "blend": plan.blend.name(),
             "tta": self.augmentation.to_string(),
             "device": "cpu",

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use gdal::raster::GdalDataType;
 use swath_models::{Axes, Intensity, LabelResampling, Orientation, VolumeInput};
 use swath_tiling::{Size, Window};
-use swath_volumes::{Gaps, Origin, VolumeOptions, VolumeProfile, VolumeSource};
+use swath_volumes::{Gaps, Missing, Origin, VolumeOptions, VolumeProfile, VolumeSource};
 
 use super::files::VolumeFiles;
 use super::intensity::Step;
@@ -32,6 +32,10 @@ pub struct VolumeChoice {
     pub frame: Option<usize>,
     /// What is done about DICOM slices that are missing, or not equally far apart.
     pub gaps: Gaps,
+    /// What is done about CT images without slope and intercept: what they store may be taken for Hounsfield units.
+    pub hounsfield: Missing,
+    /// What is done about several DICOM images that do not say where they lie: they may be taken for a stack.
+    pub place: Missing,
 }
 
 /// A volume on the grid that a network sees: its values prepared, resampled to the network's spacing, in the order in which they are stored. Its
@@ -44,6 +48,8 @@ pub struct Volume {
     stored: Box<dyn VolumeSource>,
     frame: usize,
     gaps: Gaps,
+    hounsfield: Missing,
+    place: Missing,
     orientation: Orientation,
     /// From stored voxels to the grid's, along the volume's z, y and x.
     lines: Axes<Line>,
@@ -75,7 +81,8 @@ impl Volume {
     /// # Errors
     /// If there is none, it is damaged, or the file has several and none is chosen.
     pub(crate) fn open(files: VolumeFiles, choice: &VolumeChoice, input: &VolumeInput) -> Result<Self> {
-        let mut options = VolumeOptions::default().with_gaps(choice.gaps);
+        let VolumeChoice { gaps, hounsfield, place, .. } = *choice;
+        let mut options = VolumeOptions::default().with_gaps(gaps).with_hounsfield(hounsfield).with_place(place);
         if let Some(series) = &choice.series {
             options = options.with_series(series);
         }
@@ -120,7 +127,9 @@ impl Volume {
             files,
             stored,
             frame,
-            gaps: choice.gaps,
+            gaps,
+            hounsfield,
+            place,
             orientation,
             lines,
             intensity,
@@ -223,6 +232,17 @@ impl Volume {
             Gaps::Resample => "resample",
         }
     }
+
+    /// Whether values of CT images without slope and intercept were taken for Hounsfield units.
+    pub(super) fn assumes_hounsfield(&self) -> bool {
+        self.hounsfield == Missing::Assume
+    }
+
+    /// Whether DICOM images that do not say where they lie were taken for a stack.
+    pub(super) fn assumes_place(&self) -> bool {
+        self.place == Missing::Assume
+    }
+
     pub(crate) fn lines(&self) -> Axes<Line> {
         self.lines
     }

@@ -10,7 +10,8 @@ use std::error::Error;
 use std::path::Path;
 
 use swath_volumes::{
-    Encoding, LabelClass, NiftiLabelWriter, Origin, QuickLook, SegmentationNotes, SegmentationWriter, VolumeOptions, open,
+    Encoding, LabelClass, Missing, NiftiLabelWriter, Origin, QuickLook, SegmentationNotes, SegmentationWriter, VolumeOptions,
+    open,
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -20,7 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let limits = limits.iter().map(|limit| limit.parse()).collect::<Result<Vec<f32>, _>>()?;
     let output = Path::new(output);
-    let source = open(Path::new(volume), &VolumeOptions::default().with_made_up_place())?;
+    let source = open(Path::new(volume), &VolumeOptions::default().with_place(Missing::Assume))?;
     let profile = source.profile();
     let colours = [[200, 80, 60], [90, 160, 220], [250, 220, 120]];
     let mut classes = vec![LabelClass { value: 0, name: "background".into(), colour: None }];

@@ -94,6 +94,15 @@ impl Affine {
         })
     }
 
+    /// Distance between neighbouring planes of the third storage axis along their normal, in mm: less than the way from voxel to voxel where the
+    /// volume is sheared.
+    #[must_use]
+    pub fn plane_distance(&self) -> f64 {
+        let (x, y) = (self.column(0), self.column(1));
+        let normal = [(1, 2), (2, 0), (0, 1)].map(|(u, v)| x[u] * y[v] - x[v] * y[u]);
+        self.voxel_volume() / normal.iter().map(|part| part * part).sum::<f64>().sqrt()
+    }
+
     /// Volume of a voxel in mm3.
     #[must_use]
     pub fn voxel_volume(&self) -> f64 {

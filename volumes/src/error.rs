@@ -163,6 +163,30 @@ pub enum Error {
         path: PathBuf,
         /// Each volume: its series, how many images of which size, and one of its files.
         volumes: Vec<String>,
+        /// The `SeriesInstanceUID` of each.
+        series: Vec<String>,
+    },
+    /// Several DICOM images that do not say where they lie.
+    #[error("expected the place of each image (ImagePositionPatient and ImageOrientationPatient), got none in {}", path.display())]
+    NoPlace {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A CT image without slope and intercept.
+    #[error("expected RescaleSlope and RescaleIntercept, without which CT values are in no known unit, got none in {}", path.display())]
+    NoUnit {
+        /// The file.
+        path: PathBuf,
+    },
+    /// An image with another one's identifier that is not the same image: its place or number is another.
+    #[error("expected an SOPInstanceUID of its own for each image, got {uid} for {} and, elsewhere, {}", same.display(), path.display())]
+    Identifier {
+        /// The file.
+        path: PathBuf,
+        /// The file with the same identifier.
+        same: PathBuf,
+        /// The identifier.
+        uid: String,
     },
     /// Slices with a gap between them.
     #[error(

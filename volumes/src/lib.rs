@@ -55,7 +55,7 @@ pub use class::LabelClass;
 pub use dicom::{DicomOrientation, DicomPlane, DicomSeries, SegmentationNotes, SegmentationWriter};
 pub use error::{Error, Result};
 pub use nifti::{Encoding, Extension, NiftiHeader, NiftiLabelWriter, NiftiProbabilityWriter, NiftiVersion};
-pub use options::{Gaps, VolumeOptions};
+pub use options::{Gaps, Missing, VolumeOptions};
 pub use picture::QuickLook;
 pub use profile::{Origin, Rescale, VolumeProfile};
 pub use sample::{ByteOrder, SampleType};

@@ -15,6 +15,16 @@ pub enum Gaps {
     Resample,
 }
 
+/// What is done about what DICOM headers have to say, and do not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Missing {
+    /// It is an error.
+    #[default]
+    Refuse,
+    /// It is assumed.
+    Assume,
+}
+
 /// How a volume is opened.
 ///
 /// ```
@@ -27,8 +37,8 @@ pub struct VolumeOptions {
     pub(crate) series: Option<String>,
     pub(crate) scratch: Option<PathBuf>,
     pub(crate) gaps: Gaps,
-    pub(crate) made_up_place: bool,
-    pub(crate) assume_hounsfield: bool,
+    pub(crate) hounsfield: Missing,
+    pub(crate) place: Missing,
 }
 
 impl VolumeOptions {
@@ -46,17 +56,20 @@ impl VolumeOptions {
         self
     }
 
-    /// Takes several DICOM frames that do not say where they lie, in the order in which they are stored. Without it they are refused.
+    /// What is done about CT images without slope and intercept. [Assumed](Missing::Assume) is that what they store are Hounsfield units;
+    /// without it they are refused.
     #[must_use]
-    pub fn with_made_up_place(mut self) -> Self {
-        self.made_up_place = true;
+    pub fn with_hounsfield(mut self, missing: Missing) -> Self {
+        self.hounsfield = missing;
         self
     }
 
-    /// Takes the stored values of CT images without slope and intercept for Hounsfield units. Without it they are refused.
+    /// What is done about several DICOM images that do not say where they lie. [Assumed](Missing::Assume) is that they are a stack in the order
+    /// of their numbers (`InstanceNumber`), or else of their files' names, the first pixel at 0, rows towards the left and columns towards the back,
+    /// 1 mm apart where nothing else is said; without it they are refused.
     #[must_use]
-    pub fn with_assumed_hounsfield(mut self) -> Self {
-        self.assume_hounsfield = true;
+    pub fn with_place(mut self, missing: Missing) -> Self {
+        self.place = missing;
         self
     }
 

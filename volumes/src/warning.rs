@@ -43,7 +43,7 @@ pub enum Warning {
         /// The next one by its place.
         next: PathBuf,
     },
-    /// DICOM slices whose distances differ, but by no more than 0.1 mm; their mean counts.
+    /// DICOM slices whose distances differ, but by no more than 0.1 mm and a quarter of the distance; their mean counts.
     Uneven {
         /// The least distance, in mm.
         least: f64,

@@ -2,53 +2,18 @@
 #![expect(clippy::unwrap_used, reason = "a helper that fails is a failed test")]
 
 mod common;
+#[path = "common/slices.rs"]
+mod slices;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::tags;
-use dicom_object::{DefaultDicomObject, open_file};
 use swath_volumes::{Gaps, Origin, Rescale, VolumeOptions, Warning, open};
 
 use common::{failure, golden, volume, voxels};
-
-/// Directions of rows and columns of the slices, their normal, and the place of the first.
-const ROW: [f64; 3] = [0.8, 0.6, 0.0];
-const COLUMN: [f64; 3] = [-0.36, 0.48, 0.8];
-const NORMAL: [f64; 3] = [0.48, -0.64, 0.6];
-const PLACE: [f64; 3] = [-30.5, 12.25, 100.0];
-
-/// A place so many mm along row, column and normal from the first.
-fn place([row, column, normal]: [f64; 3]) -> [f64; 3] {
-    [0, 1, 2].map(|axis| PLACE[axis] + row * ROW[axis] + column * COLUMN[axis] + normal * NORMAL[axis])
-}
-
-fn set(object: &mut DefaultDicomObject, tag: Tag, value: &str) {
-    let vr = object.get(tag).map_or(VR::LO, DataElement::vr);
-    object.put(DataElement::new(tag, vr, PrimitiveValue::from(value)));
-}
-
-fn numbers(values: &[f64]) -> String {
-    values.iter().map(|value| format!("{value:.6}")).collect::<Vec<_>>().join("\\")
-}
-
-/// Writes a slice with a number and a place, after what else is changed.
-fn slice(folder: &Path, number: usize, along: [f64; 3], change: impl FnOnce(&mut DefaultDicomObject)) -> PathBuf {
-    let mut object = open_file(golden("dicom/explicit/2.dcm")).unwrap();
-    set(&mut object, tags::SOP_INSTANCE_UID, &format!("1.2.826.0.1.3680043.8.498.77.{number}"));
-    set(&mut object, tags::INSTANCE_NUMBER, &number.to_string());
-    set(&mut object, tags::IMAGE_POSITION_PATIENT, &numbers(&place(along)));
-    change(&mut object);
-    let path = folder.join(format!("{number}.dcm"));
-    object.write_to_file(&path).unwrap();
-    path
-}
-
-/// Slices at these distances along the normal, numbered from 1.
-fn slices(folder: &Path, distances: &[f64]) -> Vec<PathBuf> {
-    (1..).zip(distances).map(|(number, &along)| slice(folder, number, [0.0, 0.0, along], |_| ())).collect()
-}
+use slices::{COLUMN, NORMAL, ROW, numbers, set, slice, slices};
 
 #[track_caller]
 fn refused(folder: &Path, words: &[&str]) {
@@ -180,34 +145,6 @@ fn acquisitions_of_the_same_places_are_the_frames_of_a_volume() {
         let [first, second] = [0, 1].map(|frame| source.reader(frame).unwrap().read(0..3).unwrap());
         assert!(first.iter().zip(&second).all(|(a, b)| (b - a - 100.0).abs() < 1e-3));
     }
-}
-
-#[test]
-fn a_file_that_was_sent_twice_counts_once() {
-    let folder = temporary();
-    let paths = slices(folder.path(), &[0.0, 2.5, 5.0]);
-    let again = folder.path().join("again.dcm");
-    fs::copy(&paths[1], &again).unwrap();
-    assert_eq!(warnings(folder.path()), [Warning::Twice { path: again, same: paths[1].clone() }]);
-}
-
-#[test]
-fn of_several_series_one_has_to_be_chosen() {
-    let folder = temporary();
-    slices(folder.path(), &[0.0, 2.5]);
-    for number in 3..6 {
-        slice(folder.path(), number, [0.0, 0.0, 3.0 * number as f64], |object| {
-            set(object, tags::SERIES_INSTANCE_UID, "1.2.3.4");
-            set(object, tags::SERIES_DESCRIPTION, "thorax 3 mm");
-        });
-    }
-    let words =
-        ["expected one volume in ", "got 2: series ", "2 images of 16 x 12", "series 1.2.3.4 (thorax 3 mm), 3 images", "3.dcm"];
-    refused(folder.path(), &words);
-    let source = open(folder.path(), &VolumeOptions::default().with_series("1.2.3.4")).unwrap();
-    assert_eq!(source.profile().size.z, 3);
-    let error = failure(folder.path(), &VolumeOptions::default().with_series("9.9"));
-    assert!(error.contains("got no series 9.9, but series ") && error.contains("1.2.3.4 (thorax 3 mm)"), "{error}");
 }
 
 #[test]
@@ -346,32 +283,6 @@ fn one_slice_is_as_thick_as_its_header_says() {
 }
 
 #[test]
-fn ct_without_a_rescale_is_refused_unless_it_is_assumed() {
-    let folder = temporary();
-    let without = |object: &mut DefaultDicomObject| {
-        for tag in [tags::RESCALE_SLOPE, tags::RESCALE_INTERCEPT] {
-            object.remove_element(tag);
-        }
-    };
-    let path = slice(folder.path(), 1, [0.0; 3], without);
-    refused(
-        folder.path(),
-        &[
-            "expected numbers, without which CT values are in no known unit, as RescaleSlope and RescaleIntercept in ",
-            "1.dcm, got nothing",
-        ],
-    );
-    let options = VolumeOptions::default().with_assumed_hounsfield();
-    assert!(open(&path, &options).unwrap().profile().warnings.contains(&Warning::NotHounsfield));
-    // Of MR nothing of the kind is known.
-    slice(folder.path(), 1, [0.0; 3], |object| {
-        without(object);
-        set(object, tags::MODALITY, "MR");
-    });
-    assert_eq!(volume(&path).profile().rescale, Rescale::None);
-}
-
-#[test]
 fn a_slope_that_is_no_number_is_refused() {
     let folder = temporary();
     for (tag, value, name) in [
@@ -414,18 +325,6 @@ fn white_that_is_low_is_said_and_left() {
     let source = volume(&path);
     assert_eq!(voxels(source.as_ref()), plain);
     assert!(source.profile().warnings.contains(&Warning::Inverted));
-}
-
-#[test]
-fn several_frames_without_places_are_refused_unless_they_are_made_up() {
-    let folder = temporary();
-    let path = slice(folder.path(), 1, [0.0; 3], |object| {
-        object.put(DataElement::new(tags::NUMBER_OF_FRAMES, VR::IS, PrimitiveValue::from("2")));
-        object.put(DataElement::new(tags::ROWS, VR::US, PrimitiveValue::from(6_u16)));
-    });
-    refused(&path, &["expected the place of each image as ImagePositionPatient or ImageOrientationPatient in ", "got nothing"]);
-    let source = open(&path, &VolumeOptions::default().with_made_up_place()).unwrap();
-    assert_eq!((source.profile().size.z, &source.profile().warnings[..]), (2, &[Warning::NoOrientation][..]));
 }
 
 #[test]

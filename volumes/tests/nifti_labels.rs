@@ -145,6 +145,26 @@ fn probabilities_are_a_volume_for_each_class() {
     }
 }
 
+/// A plane whose header leaves the third length at 0, which is one it does not count.
+#[test]
+fn probabilities_of_a_plane_can_be_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let plane = folder.path().join("plane.nii");
+    let mut bytes = fs::read(golden("nifti/two_dimensions.nii")).unwrap();
+    assert_eq!(bytes[40..42], [2, 0]);
+    bytes[46..48].fill(0);
+    fs::write(&plane, bytes).unwrap();
+    let source = volume(&plane);
+    let size = source.profile().size;
+    let path = folder.path().join("probabilities.nii");
+    let mut writer = NiftiProbabilityWriter::create(&path, source.profile(), &classes(2), Encoding::Plain).unwrap();
+    writer.write(&vec![0.5; 3 * size.voxels()]).unwrap();
+    writer.finish().unwrap();
+    let written = volume(&path);
+    assert_eq!((written.profile().size, written.profile().frames), (size, 3));
+    assert_eq!(written.profile().affine, source.profile().affine);
+}
+
 #[test]
 fn labels_that_do_not_fit_are_refused() {
     let folder = tempfile::tempdir().unwrap();

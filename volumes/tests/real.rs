@@ -4,7 +4,7 @@ mod common;
 
 use flate2::Crc;
 use serde_json::Value;
-use swath_volumes::{VolumeOptions, VolumeSource, open};
+use swath_volumes::{Missing, VolumeOptions, VolumeSource, open};
 
 use common::{expected, medical, volume, voxels};
 
@@ -20,7 +20,7 @@ fn crc32(values: &[f32]) -> u32 {
 fn every_volume_is_what_others_read() {
     let Some(folder) = medical() else { return };
     for (name, expected) in expected("real.json").as_object().unwrap() {
-        let options = VolumeOptions::default().with_made_up_place();
+        let options = VolumeOptions::default().with_place(Missing::Assume);
         let source = open(&folder.join(name), &options).unwrap_or_else(|error| panic!("{name}: {error}"));
         let profile = source.profile();
         assert_eq!(Value::from(vec![profile.size.x, profile.size.y, profile.size.z]), expected["size"], "{name}");

@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a helper that fails is a failed test")]
 
 mod common;
+#[path = "common/slices.rs"]
+mod slices;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,6 +14,7 @@ use dicom_object::{InMemDicomObject, open_file};
 use swath_volumes::{Gaps, LabelClass, Origin, SegmentationNotes, SegmentationWriter, VolumeOptions, VolumeSource};
 
 use common::{golden, volume};
+use slices::slice;
 
 fn classes() -> Vec<LabelClass> {
     let class = |value, name: &str, colour| LabelClass { value, name: name.into(), colour };
@@ -189,6 +192,23 @@ fn planes_that_were_filled_in_have_no_frame() {
     let error =
         SegmentationWriter::create(&path, open(Gaps::Resample).profile(), None, &classes(), notes(), folder.path()).unwrap_err();
     assert!(error.to_string().ends_with("got planes that were resampled"), "{error}");
+}
+
+/// A gantry tilt of 20 degrees: slices are as far apart as their planes are, not as their first pixels.
+#[test]
+fn slices_of_a_stack_that_leans_are_measured_along_their_normal() {
+    let (folder, images) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for number in 0..3 {
+        let along = number as f64;
+        slice(images.path(), number + 1, [0.0, 2.5 * 20_f64.to_radians().tan() * along, 2.5 * along], |_| ());
+    }
+    let source = volume(images.path());
+    assert!(source.profile().affine.spacing()[2] > 2.65);
+    let object = open_file(write(folder.path(), source.as_ref(), &labels(source.as_ref()), 192)).unwrap();
+    let measures = &items(&items(&object, tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE)[0], tags::PIXEL_MEASURES_SEQUENCE)[0];
+    for tag in [tags::SPACING_BETWEEN_SLICES, tags::SLICE_THICKNESS] {
+        assert!((numbers(measures, tag)[0] - 2.5).abs() < 1e-5, "{:?}", numbers(measures, tag));
+    }
 }
 
 #[test]

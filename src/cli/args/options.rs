@@ -143,6 +143,12 @@ pub(crate) struct VolumeArgs {
     /// What is done about DICOM slices that are missing, or not equally far apart
     #[arg(long, value_enum, value_name = "WHAT", default_value_t)]
     pub(crate) gaps: GapsChoice,
+    /// Take what CT images without slope and intercept store for Hounsfield units; without it they are an error
+    #[arg(long)]
+    pub(crate) assume_hounsfield: bool,
+    /// Take DICOM images that do not say where they lie for a stack in the order of their numbers (or of their files' names): the first pixel at 0, rows towards the left, columns towards the back, 1 mm apart where nothing else is said; without it they are an error
+    #[arg(long)]
+    pub(crate) assume_place: bool,
     /// Which connected components of each class but the first, the background, keep their label
     #[arg(long, value_enum, value_name = "WHICH", default_value_t)]
     pub(crate) keep: Kept,

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
+use super::distances::SAME_PLACE;
+use super::frames::Frame;
 use super::instance::{Found, Instance};
 use crate::{Error, Result, VolumeOptions, Warning};
 
@@ -22,14 +24,21 @@ pub(crate) fn collect(path: &Path, options: &VolumeOptions, warnings: &mut Vec<W
     let found: Vec<Result<Found>> = files.par_iter().map(|file| Instance::read(file)).collect();
     let mut images = Vec::new();
     let mut others: BTreeMap<&'static str, Vec<PathBuf>> = BTreeMap::new();
+    // Series that are not asked for, with what is wrong with the first file at fault: no matter, unless that asked for is missing.
+    let mut unreadable: BTreeMap<String, Error> = BTreeMap::new();
     for (file, found) in files.into_iter().zip(found) {
-        match found? {
-            Found::Image(image) => images.push(*image),
-            Found::Other(what) => others.entry(what).or_default().push(file),
+        match found {
+            Ok(Found::Image(image)) => images.push(*image),
+            Ok(Found::Other(what)) => others.entry(what).or_default().push(file),
+            Err(error) => match another_series(&file, options) {
+                Some(series) => drop(unreadable.entry(series).or_insert(error)),
+                None => return Err(error),
+            },
         }
     }
     if let Some(series) = &options.series {
-        let listed = listed(&grouped(images.clone()));
+        let mut listed = listed(&grouped(images.clone()));
+        listed.extend(unreadable.iter().map(|(series, error)| format!("series {series}, which cannot be read: {error}")));
         images.retain(|image| image.series == *series);
         if images.is_empty() && !listed.is_empty() {
             let found = format!("no series {series}, but {}", listed.join("; "));
@@ -52,15 +61,22 @@ pub(crate) fn collect(path: &Path, options: &VolumeOptions, warnings: &mut Vec<W
     for (what, files) in others {
         warnings.extend(files.first().map(|example| Warning::LeftOut { what, count: files.len(), example: example.clone() }));
     }
-    let mut groups = grouped(unique(images, warnings));
+    let mut groups = grouped(unique(images, warnings)?);
     match groups.pop() {
         Some(group) if groups.is_empty() => Ok(group),
         Some(group) => {
             groups.push(group);
-            Err(Error::Several { path: path.into(), volumes: listed(&groups) })
+            let series = groups.iter().filter_map(|group| Some(group.first()?.series.clone())).collect();
+            Err(Error::Several { path: path.into(), volumes: listed(&groups), series })
         }
         None => Err(Error::NoImage { path: path.into(), found: "no file".into() }),
     }
+}
+
+/// The series of a file, if it is not the one that is asked for.
+fn another_series(file: &Path, options: &VolumeOptions) -> Option<String> {
+    let wanted = options.series.as_ref()?;
+    Instance::series_of(file).filter(|own| own != wanted)
 }
 
 /// Files in a folder and in those within it, wherever links lead, each folder once; hidden ones are left out.
@@ -83,20 +99,36 @@ fn walk(folder: &Path, visited: &mut BTreeSet<PathBuf>, files: &mut Vec<PathBuf>
     Ok(())
 }
 
-/// Each instance once.
-fn unique(images: Vec<Instance>, warnings: &mut Vec<Warning>) -> Vec<Instance> {
-    let mut seen: BTreeMap<String, PathBuf> = BTreeMap::new();
-    let mut kept = Vec::new();
+/// Each instance once. One identifier of images that are not the same is an error: all but the first would be lost.
+fn unique(images: Vec<Instance>, warnings: &mut Vec<Warning>) -> Result<Vec<Instance>> {
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    let mut kept: Vec<Instance> = Vec::new();
     for image in images {
-        match seen.get(&image.uid) {
-            Some(same) if !image.uid.is_empty() => warnings.push(Warning::Twice { path: image.path, same: same.clone() }),
+        match seen.get(&image.uid).map(|&at| &kept[at]) {
+            Some(first) if !image.uid.is_empty() => {
+                let same = first.path.clone();
+                if !is_same(first, &image) {
+                    return Err(Error::Identifier { path: image.path, same, uid: image.uid });
+                }
+                warnings.push(Warning::Twice { path: image.path, same });
+            }
             _ => {
-                seen.insert(image.uid.clone(), image.path.clone());
+                seen.insert(image.uid.clone(), kept.len());
                 kept.push(image);
             }
         }
     }
-    kept
+    Ok(kept)
+}
+
+/// Whether images with one identifier are the same: in the same place or, where they say none, with the same number.
+fn is_same(a: &Instance, b: &Instance) -> bool {
+    let alike = |(a_frame, b_frame): (&Frame, &Frame)| match (a_frame.place, b_frame.place) {
+        (Some(u), Some(v)) => u.position.iter().zip(v.position).all(|(u, v)| (u - v).abs() < SAME_PLACE),
+        (None, None) => a.number == b.number,
+        _ => false,
+    };
+    a.frames.len() == b.frames.len() && a.frames.iter().zip(&b.frames).all(alike)
 }
 
 /// Images that could make a volume together: of one series, size, spacing and orientation.

@@ -5,6 +5,8 @@ use crate::{Gaps, Warning};
 /// Differences between slice distances that are nobody's mistake: of the distance, and in mm.
 pub(super) const UNEVEN_SHARE: f64 = 0.01;
 pub(super) const UNEVEN_MM: f64 = 0.1;
+/// The share of a distance that is somebody's mistake, however short it is: among slices 0.08 mm apart one may be missing within 0.1 mm.
+const MISSING_SHARE: f64 = 0.25;
 /// How far apart two slices in one place may be, in mm.
 pub(super) const SAME_PLACE: f64 = 1e-3;
 
@@ -45,7 +47,7 @@ pub(super) fn recipes(along: &[f64], gaps: Gaps, warnings: &mut Vec<Warning>) ->
     let step = |at: usize| distances[at] / steps(distances[at]);
     let off = |at: usize| (step(at) - usual).abs();
     let worst = (0..distances.len()).max_by(|&a, &b| off(a).total_cmp(&off(b))).unwrap_or(0);
-    if off(worst) > (UNEVEN_SHARE * usual).max(UNEVEN_MM) {
+    if off(worst) > (UNEVEN_SHARE * usual).max(UNEVEN_MM.min(MISSING_SHARE * usual)) {
         return Err(Uneven { at: worst, expected: usual, got: distances[worst] });
     }
     if off(worst) > UNEVEN_SHARE * usual {
@@ -89,5 +91,25 @@ fn made_up(recipes: &[Recipe], warnings: &mut Vec<Warning>) {
     let planes = recipes.iter().filter(|recipe| matches!(recipe, Recipe::After { .. })).count();
     if planes > 0 {
         warnings.push(Warning::MadeUp { planes });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thin_slice_that_is_missing_is_no_unevenness() {
+        let along = [0.0, 0.08, 0.16, 0.32, 0.4, 0.48];
+        let mut warnings = Vec::new();
+        let uneven = recipes(&along, Gaps::Refuse, &mut warnings).unwrap_err();
+        assert_eq!(uneven.at, 2);
+        assert!((uneven.expected - 0.08).abs() < 1e-9 && (uneven.got - 0.16).abs() < 1e-9, "{uneven:?}");
+        let filled = recipes(&along, Gaps::Fill, &mut warnings).unwrap();
+        assert_eq!((filled.len(), &warnings[..]), (7, &[Warning::MadeUp { planes: 1 }][..]));
+        // Rounded places of thin slices are nobody's mistake.
+        let rounded = [0.0, 0.08, 0.17, 0.25, 0.33, 0.42];
+        recipes(&rounded, Gaps::Refuse, &mut warnings).unwrap();
+        assert!(matches!(warnings[..], [_, Warning::Uneven { .. }]), "{warnings:?}");
     }
 }

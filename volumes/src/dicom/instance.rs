@@ -122,6 +122,12 @@ impl Instance {
         })))
     }
 
+    /// The `SeriesInstanceUID` of a file that may not be readable beyond it.
+    pub(crate) fn series_of(path: &Path) -> Option<String> {
+        let header = Header::up_to(path, Tag(0x0020, 0x000f)).ok()?;
+        Attributes::new(&header.object, path).text(tags::SERIES_INSTANCE_UID)
+    }
+
     /// Whether it only shows where the others lie.
     pub(crate) fn is_localizer(&self) -> bool {
         self.image_type.iter().any(|value| value.eq_ignore_ascii_case("LOCALIZER") || value.eq_ignore_ascii_case("SCOUT"))
@@ -141,6 +147,12 @@ pub(crate) struct Header {
 impl Header {
     /// Reads a DICOM file up to its pixels.
     pub(crate) fn read(path: &Path) -> Result<Self> {
+        // Floating-point pixels come right before the others.
+        Self::up_to(path, Tag(0x7fe0, 0x0008))
+    }
+
+    /// Reads a DICOM file up to the first attribute that is this one or comes after it.
+    fn up_to(path: &Path, stop: Tag) -> Result<Self> {
         let open = |source| Error::File { action: "open", path: path.into(), source };
         let damage = |source: Box<dyn std::error::Error + Send + Sync>| Error::Dicom { path: path.into(), source };
         let consumed = Arc::new(AtomicU64::new(0));
@@ -153,8 +165,6 @@ impl Header {
         let syntax = trimmed(meta.transfer_syntax());
         let (class, instance) = (trimmed(meta.media_storage_sop_class_uid()), trimmed(meta.media_storage_sop_instance_uid()));
         let mut object = InMemDicomObject::new_empty();
-        // Floating-point pixels come right before the others.
-        let stop = Tag(0x7fe0, 0x0008);
         collector.read_dataset_up_to(stop, &mut object).map_err(|error| damage(Box::new(error)))?;
         with_known_types(&mut object);
         Ok(Self { object, syntax, class, instance, end: consumed.load(Ordering::Relaxed) })

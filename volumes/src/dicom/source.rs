@@ -13,7 +13,9 @@ use super::instance::Instance;
 use super::series::{DicomOrientation, DicomPlane, DicomSeries};
 use super::stack::{Plane, PlaneId, Stack};
 use super::syntax::Syntax;
-use crate::{Error, Origin, PlaneReader, Rescale, Result, VolumeOptions, VolumeProfile, VolumeSize, VolumeSource, Warning};
+use crate::{
+    Error, Missing, Origin, PlaneReader, Rescale, Result, VolumeOptions, VolumeProfile, VolumeSize, VolumeSource, Warning,
+};
 
 /// A volume of DICOM images.
 #[derive(Debug)]
@@ -81,13 +83,8 @@ fn rescale(images: &mut [Instance], options: &VolumeOptions, warnings: &mut Vec<
     let mut all = Vec::new();
     for image in images.iter_mut() {
         for frame in &mut image.frames {
-            if frame.rescale.is_none() && image.modality == "CT" && !options.assume_hounsfield {
-                return Err(Error::Field {
-                    path: image.path.clone(),
-                    field: "RescaleSlope and RescaleIntercept",
-                    expected: "numbers, without which CT values are in no known unit,",
-                    got: "nothing".into(),
-                });
+            if frame.rescale.is_none() && image.modality == "CT" && options.hounsfield == Missing::Refuse {
+                return Err(Error::NoUnit { path: image.path.clone() });
             }
             all.push(*frame.rescale.get_or_insert([1.0, 0.0]));
         }
@@ -168,7 +165,7 @@ fn read(image: &Instance, frame: usize) -> Result<Vec<f32>> {
             let samples = decode(compression, &bytes, expected);
             let samples =
                 samples.map_err(|source| Error::Decode { path: image.path.clone(), frame, source: Box::new(source) })?;
-            image.stored.compressed(&samples.values, samples.precision, rescale, &mut values);
+            image.stored.compressed(samples, rescale, &mut values);
         }
     }
     Ok(values)

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::distances::{Recipe, SAME_PLACE, UNEVEN_MM, UNEVEN_SHARE, Uneven, recipes};
 use super::frames::Place;
 use super::instance::Instance;
-use crate::{Affine, Error, Result, VolumeOptions, Warning};
+use crate::{Affine, Error, Missing, Result, VolumeOptions, Warning};
 
 /// The least angle between stack and normal that is a tilt: its tangent, as in highdicom.
 const TILT: f64 = 1e-3;
@@ -53,16 +53,18 @@ impl Stack {
     pub(crate) fn new(images: &[Instance], path: &Path, options: &VolumeOptions, warnings: &mut Vec<Warning>) -> Result<Self> {
         let each = images.iter().enumerate();
         let ids = each.flat_map(|(instance, image)| (0..image.frames.len()).map(move |frame| PlaneId { instance, frame }));
-        let ids: Vec<PlaneId> = ids.collect();
+        let mut ids: Vec<PlaneId> = ids.collect();
         let frame = |id: PlaneId| &images[id.instance].frames[id.frame];
         let file = |id: PlaneId| images[id.instance].path.clone();
         let missing = |id: PlaneId, field, expected| Error::Field { path: file(id), field, expected, got: "nothing".into() };
         let first = ids[0];
         if let Some(&without) = ids.iter().find(|&&id| frame(id).place.is_none()) {
-            if ids.len() > 1 && !options.made_up_place {
-                let expected = "the place of each image";
-                return Err(missing(without, "ImagePositionPatient or ImageOrientationPatient", expected));
+            if ids.len() > 1 && options.place == Missing::Refuse {
+                return Err(Error::NoPlace { path: file(without) });
             }
+            // Names are the last resort: `10.dcm` comes before `2.dcm`.
+            ids.sort_by_key(|id| images[id.instance].number);
+            let first = ids[0];
             warnings.push(Warning::NoOrientation);
             let [rows, columns] = frame(first).spacing.unwrap_or([1.0; 2]);
             let slices = frame(first).between.or(frame(first).thickness).unwrap_or(1.0);

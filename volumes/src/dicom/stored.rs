@@ -3,6 +3,7 @@
 use dicom_dictionary_std::tags;
 
 use super::attributes::Attributes;
+use super::codec::Samples;
 use crate::{ByteOrder, Result, SampleType};
 
 /// Real value of what lies outside the scanner's field of view, in Hounsfield units: air.
@@ -71,9 +72,14 @@ impl Stored {
         }
     }
 
+    /// The real value of a cell.
+    fn cell(self, cell: u32, rescale: [f64; 2]) -> f32 {
+        self.real(self.value(cell >> self.below, None), rescale)
+    }
+
     /// Real values of the cells of a file.
     pub(crate) fn native(self, bytes: &[u8], order: ByteOrder, rescale: [f64; 2], values: &mut Vec<f32>) {
-        let mut put = |cell: u32| values.push(self.real(self.value(cell >> self.below, None), rescale));
+        let mut put = |cell: u32| values.push(self.cell(cell, rescale));
         match (self.sample.bytes(), order) {
             (1, _) => bytes.iter().for_each(|&byte| put(byte.into())),
             (2, ByteOrder::Little) => bytes.as_chunks().0.iter().for_each(|&bytes| put(u16::from_le_bytes(bytes).into())),
@@ -84,7 +90,12 @@ impl Stored {
     }
 
     /// Real values of samples that were compressed.
-    pub(crate) fn compressed(self, samples: &[u32], precision: Option<u32>, rescale: [f64; 2], values: &mut Vec<f32>) {
-        values.extend(samples.iter().map(|&sample| self.real(self.value(sample, precision), rescale)));
+    pub(crate) fn compressed(self, samples: Samples, rescale: [f64; 2], values: &mut Vec<f32>) {
+        match samples {
+            Samples::Cells(cells) => values.extend(cells.into_iter().map(|cell| self.cell(cell, rescale))),
+            Samples::Lowest { values: lowest, precision } => {
+                values.extend(lowest.into_iter().map(|bits| self.real(self.value(bits, precision), rescale)));
+            }
+        }
     }
 }

@@ -20,6 +20,10 @@ impl NiftiHeader {
         };
         let axes = header.field(Field::Dim(0));
         if frames > 1 {
+            // Those that the file does not count may say anything.
+            for axis in axes as usize + 1..=3 {
+                header.set(Field::Dim(axis), 1.0);
+            }
             header.set(Field::Dim(0), 4.0);
             header.set(Field::Dim(4), frames as f64);
         } else if axes > 3.0 {

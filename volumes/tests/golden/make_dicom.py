@@ -18,6 +18,7 @@ import pydicom
 from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
+from pydicom.pixels import get_decoder
 from pydicom.sequence import Sequence
 from pydicom.uid import (
     CTImageStorage,
@@ -166,8 +167,9 @@ def stored(made):
     """Stored values as pydicom reads them, of which unused bits are removed here."""
     shift = made.HighBit + 1 - made.BitsStored
     if shift:
-        # pydicom takes the highest bits for unused ones, wherever HighBit says the samples are.
-        values = np.frombuffer(made.PixelData, "<u2").reshape(made.Rows, made.Columns).astype(np.int64)
+        # pydicom's arrays take the highest bits for unused ones, wherever HighBit says the samples are; its buffers are whole cells.
+        cells, _ = get_decoder(made.file_meta.TransferSyntaxUID).as_buffer(made, raw=True)
+        values = np.frombuffer(cells, "<u2").reshape(made.Rows, made.Columns).astype(np.int64)
     else:
         values = made.pixel_array.astype(np.int64)
     values = (values >> shift) & (2**made.BitsStored - 1)
@@ -244,8 +246,9 @@ def main():
         overlaid.append(image(k, (values & 0xFFF) | ((k + 9) << 12), 12, False, uid="17", RescaleIntercept=0))
         overlaid[-1].PixelRepresentation = 1
     series("overlay_bits", overlaid)
-    shifted = [image(k, smooth(k, 12) << 4 | 5, 12, uid="18", high=15) for k in range(SLICES)]
-    series("high_bit", shifted)
+    shifted = lambda uid: [image(k, smooth(k, 12) << 4 | 5, 12, uid=uid, high=15) for k in range(SLICES)]
+    series("high_bit", shifted("18"))
+    series("high_bit_rle", shifted("24"), RLELossless)
     slopes = [image(k, smooth(k, 12), modality="MR", uid="19", RescaleSlope=0.25 + k / 8, RescaleIntercept=k * -1.5) for k in range(SLICES)]
     series("slope_of_each", slopes)
     series("enhanced", [enhanced([smooth(k, 12) for k in range(SLICES)], [(1, -1024), (2, -1000.5), (0.5, 3)])])
@@ -269,6 +272,7 @@ def main():
     expected = {folder.name: read(folder) for folder in sorted(FOLDER.iterdir())}
     for name in ["implicit", "big_endian", "rle", "jpeg_ls", "jpeg_lossless"]:
         assert expected[name]["crc32"] == expected["explicit"]["crc32"], name
+    assert expected["high_bit_rle"]["crc32"] == expected["high_bit"]["crc32"]
     lines = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in expected.items()]
     (HERE / "dicom.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")
 

@@ -55,7 +55,12 @@ fn headers(data: &[u8]) -> Result<(Frame, &[u8]), Damage> {
             continue;
         }
         let word = |bytes: &[u8], at: usize| bytes.get(at..at + 2).map(|b| u16::from_be_bytes([b[0], b[1]])).ok_or(SHORT);
-        let (segment, next) = after.split_at_checked(usize::from(word(after, 0)?)).ok_or(SHORT)?;
+        let length = usize::from(word(after, 0)?);
+        if length < 2 {
+            // It counts itself.
+            return Err(Damage::Wrong { what: "the length of a segment of JPEG-LS data" });
+        }
+        let (segment, next) = after.split_at_checked(length).ok_or(SHORT)?;
         let byte = |at: usize| segment.get(at).copied().ok_or(SHORT);
         match marker {
             // SOF55: precision, lines, samples, components.
@@ -348,5 +353,24 @@ fn default_thresholds(max_value: i32, near: i32) -> [i32; 3] {
         let t1 = clamp((3 / factor + 3 * near).max(2), near + 1);
         let t2 = clamp((7 / factor + 5 * near).max(3), t1);
         [t1, t2, clamp((21 / factor + 7 * near).max(4), t2)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_segment_shorter_than_its_length_is_damage() {
+        for length in [0, 1] {
+            for marker in [0xdd, 0xe0, 0xf7, 0xf8, 0xda] {
+                let error = decode(&[0xff, 0xd8, 0xff, marker, 0, length, 0, 0], 1).map(|_| ()).unwrap_err();
+                assert_eq!(error.to_string(), "the length of a segment of JPEG-LS data is damaged");
+            }
+        }
+        let error = decode(&[0xff, 0xd8, 0xff, 0xdd, 0, 0], 1).map(|_| ()).unwrap_err();
+        assert_eq!(error.to_string(), "the length of a segment of JPEG-LS data is damaged");
+        let error = decode(&[0xff, 0xd8, 0xff, 0xdd, 0, 2], 1).map(|_| ()).unwrap_err();
+        assert_eq!(error.to_string(), "the headers of JPEG-LS data ends early");
     }
 }

@@ -5,6 +5,7 @@
 //! HTJ2K and video are not decoded.
 
 mod bits;
+mod jpeg_2000;
 mod jpeg_ls;
 mod rle;
 
@@ -41,11 +42,16 @@ pub(crate) struct Expected {
     pub(crate) bytes: usize,
 }
 
-/// Samples as they were compressed: the bits that count are the lowest.
-pub(crate) struct Samples {
-    pub(crate) values: Vec<u32>,
-    /// How many bits the compressed data has, if it says so.
-    pub(crate) precision: Option<u32>,
+/// Samples as they were compressed.
+pub(crate) enum Samples {
+    /// The cells that they are stored in, with what is above and below them.
+    Cells(Vec<u32>),
+    /// The bits that count are the lowest.
+    Lowest {
+        values: Vec<u32>,
+        /// How many bits the compressed data has, if it says so.
+        precision: Option<u32>,
+    },
 }
 
 /// Decodes a frame of one sample per pixel.
@@ -58,11 +64,11 @@ pub(crate) fn decode(compression: Compression, data: &[u8], expected: Expected) 
         if same { Ok(()) } else { Err(error) }
     };
     match compression {
-        Compression::Rle => Ok(Samples { values: rle::decode(data, pixels, bytes)?, precision: None }),
+        Compression::Rle => Ok(Samples::Cells(rle::decode(data, pixels, bytes)?)),
         Compression::JpegLs => {
             let image = jpeg_ls::decode(data, pixels)?;
             check(image.width, image.height)?;
-            Ok(Samples { values: image.samples.into_iter().map(u32::from).collect(), precision: None })
+            samples(image.samples.into_iter().map(u32::from).collect(), pixels, None)
         }
         Compression::Jpeg => {
             let mut decoder = jpeg_decoder::Decoder::new(data);
@@ -78,6 +84,11 @@ pub(crate) fn decode(compression: Compression, data: &[u8], expected: Expected) 
             samples(values, pixels, None)
         }
         Compression::Jpeg2000 => {
+            let header = jpeg_2000::Header::read(data)?;
+            if header.components != 1 {
+                return Err(Damage::Count { what: "components", expected: 1, got: header.components });
+            }
+            check(header.width, header.height)?;
             let image = Image::from_bytes_with(data, DecodeParameters::new().strict(true))?;
             let [component] = image.components() else {
                 return Err(Damage::Count { what: "components", expected: 1, got: image.components().len() });
@@ -91,7 +102,7 @@ pub(crate) fn decode(compression: Compression, data: &[u8], expected: Expected) 
 
 fn samples(values: Vec<u32>, expected: usize, precision: Option<u32>) -> Result<Samples, Damage> {
     if values.len() == expected {
-        Ok(Samples { values, precision })
+        Ok(Samples::Lowest { values, precision })
     } else {
         Err(Damage::Count { what: "pixels", expected, got: values.len() })
     }

@@ -72,6 +72,7 @@ pub struct SegmentationWriter {
     time: usize,
     size: VolumeSize,
     orientation: DicomOrientation,
+    /// Between planes along their normal, in mm.
     across: f64,
     classes: Vec<LabelClass>,
     notes: SegmentationNotes,
@@ -135,7 +136,7 @@ impl SegmentationWriter {
             time,
             size: profile.size,
             orientation,
-            across: profile.affine.spacing()[2],
+            across: profile.affine.plane_distance(),
             classes,
             notes,
             pending: Vec::new(),
