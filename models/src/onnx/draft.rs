@@ -1,6 +1,6 @@
 //! The graph that is being built.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use super::call::Call;
 use super::layout::Axis;
@@ -14,7 +14,8 @@ pub(crate) struct Draft {
     channels: Vec<usize>,
     /// Extents of all nodes, if that of the input is fixed.
     extents: Option<Vec<Extent>>,
-    names: HashSet<String>,
+    /// All names, each with the first number that another node of this name may get.
+    names: HashMap<String, usize>,
     weights: Weights,
 }
 
@@ -26,7 +27,7 @@ impl Draft {
             nodes: Vec::new(),
             channels: vec![channels],
             extents: fixed_extent.map(|extent| vec![extent]),
-            names: HashSet::new(),
+            names: HashMap::new(),
             weights: Weights::new(),
         };
         let name = draft.unique(&sanitised(input).unwrap_or_else(|| "input".into()));
@@ -110,12 +111,12 @@ impl Draft {
 
     fn unique(&mut self, name: &str) -> String {
         let mut unique = name.to_owned();
-        for copy in 2.. {
-            if self.names.insert(unique.clone()) {
-                break;
-            }
-            unique = format!("{name}_{copy}");
+        while self.names.contains_key(&unique) {
+            let next = self.names.entry(name.to_owned()).or_insert(2);
+            unique = format!("{name}_{next}");
+            *next += 1;
         }
+        self.names.insert(unique.clone(), 2);
         unique
     }
 }
@@ -145,5 +146,13 @@ mod tests {
         let mut draft = Draft::new(Rank::Planar, "x", 1, None);
         let names: Vec<String> = ["x", "y", "x", "x_2"].iter().map(|n| draft.unique(n)).collect();
         assert_eq!(names, ["x_2", "y", "x_3", "x_2_2"]);
+    }
+
+    /// Tried from 2 on for each, this many would take minutes.
+    #[test]
+    fn many_nodes_may_have_one_name() {
+        let mut draft = Draft::new(Rank::Planar, "x", 1, None);
+        let last = (0..50_000).map(|_| draft.unique("x")).last();
+        assert_eq!(last.as_deref(), Some("x_50001"));
     }
 }
