@@ -412,6 +412,8 @@ def refused():
     m.refuse(m.op("Resize", "x", "", m.const([1, 1, 0.5, 0.5], np.float32), mode="linear"))
     m = Model("resize_free_to_constant")
     m.refuse(m.op("Resize", "x", "", "", m.ints(1, 3, 16, 16), mode="linear"))
+    m = Model("resize_pytorch_to_one", shape=(1, 3, 5, 4))
+    m.refuse(m.op("Resize", "x", "", "", m.ints(1, 3, 10, 1), mode="linear", coordinate_transformation_mode="pytorch_half_pixel"))
     m = Model("resize_shape_plus_one")
     m.refuse(m.op("Resize", "x", "", "", m.op("Add", m.op("Shape", "x"), m.ints(0, 0, 1, 1)), mode="linear"))
     m = Model("resize_channels")
