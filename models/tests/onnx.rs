@@ -99,7 +99,7 @@ fn names_come_from_the_file() {
 }
 
 /// What each model of `golden/onnx/refused` must say.
-const REFUSED: [(&str, &str); 40] = [
+const REFUSED: [(&str, &str); 41] = [
     ("batch_of_two", "not a network that labels every pixel: input `x`: expected a batch that is free or 1, got 2"),
     ("casts_to_integers", "node `/cast/0` (Cast): casts scores to U8"),
     (
@@ -151,6 +151,10 @@ const REFUSED: [(&str, &str); 40] = [
     ("resize_cubic", "node `/resize/0` (Resize): mode cubic"),
     ("resize_fraction", "node `/resize/0` (Resize): scale 0.5 does not give a whole length for every input"),
     ("resize_free_to_constant", "node `/resize/0` (Resize): resizes an input of free extent to a fixed one, [16.0, 16.0]"),
+    (
+        "resize_pytorch_to_one",
+        "node `/resize/0` (Resize): coordinate_transformation_mode pytorch_half_pixel, which takes the first of 4 positions for a length of 1, expected their middle",
+    ),
     ("resize_shape_plus_one", "node `/add/1` (Add): arithmetic on shapes that is not supported"),
     ("same_strided_free", "node `/conv/0` (Conv): auto_pad with a stride depends on the input's extent, which is free"),
     ("several_outputs", "not a network that labels every pixel: expected one output or the name of one, got `v0`, `v1`"),

@@ -23,7 +23,7 @@ pub(super) fn build(name: &str, config: &Config, tensors: &mut Tensors<'_>) -> S
                 return Err(refuse(layer, "expected one input").into());
             }
             let (channels, extent) = input(layer)?;
-            draft = Some(Draft::new(Rank::Planar, &layer.name, channels, extent));
+            draft = Some(Draft::new(Rank::Planar, &layer.name, channels, extent)?);
             NodeId(0)
         } else {
             let find = |input: &String| {

@@ -62,6 +62,7 @@ fn of_features(call: &Call<'_>, draft: &mut Draft, which: Arithmetic, a: &Featur
 /// `x * weight + bias`, channel by channel.
 pub(super) fn affine(call: &Call<'_>, draft: &mut Draft, x: NodeId, weight: Vec<f32>, bias: Vec<f32>) -> Result<NodeId> {
     let channels = weight.len();
+    call.spend(2 * channels)?;
     let node = draft.push(call, Op::Affine, vec![x])?;
     draft.tensor(node, "weight", vec![channels], weight);
     draft.tensor(node, "bias", vec![channels], bias);

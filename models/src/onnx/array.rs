@@ -3,9 +3,21 @@
 use super::layout::resolve;
 use super::symbol::{Kind, Symbol};
 
+/// The number of items of dims; `None` if it is beyond all reason. Zeros are passed over for that, so that the product of some of the dims
+/// does not overflow either.
+pub(super) fn count(dims: &[usize]) -> Option<usize> {
+    let product = dims.iter().try_fold(1, |product: usize, d| product.checked_mul((*d).max(1)));
+    let product = product.filter(|_| dims.len() <= MOST_AXES);
+    if dims.contains(&0) { product.and(Some(0)) } else { product }
+}
+
+/// Far more than any exporter writes.
+pub(super) const MOST_AXES: usize = 64;
+
 /// Symbols in C order.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Array {
+    /// What [`count`] takes.
     pub(super) dims: Vec<usize>,
     pub(super) items: Vec<Symbol>,
     pub(super) kind: Kind,
@@ -24,7 +36,7 @@ impl Array {
 
     /// The same items under other dims; `None` if their number is another.
     pub(super) fn reshaped(self, dims: Vec<usize>) -> Option<Self> {
-        (dims.iter().product::<usize>() == self.items.len()).then_some(Self { dims, ..self })
+        (count(&dims) == Some(self.items.len())).then_some(Self { dims, ..self })
     }
 
     /// The given places along an axis.
@@ -33,17 +45,19 @@ impl Array {
         if places.iter().any(|p| *p >= length) {
             return None;
         }
+        let mut dims = self.dims.clone();
+        dims[axis] = places.len();
+        let taken = count(&dims)?;
         let inner: usize = self.dims[axis + 1..].iter().product();
-        let outer: usize = self.dims[..axis].iter().product();
-        let mut items = Vec::with_capacity(outer * places.len() * inner);
+        let mut items = Vec::with_capacity(taken);
+        // None if there are no items to take.
+        let outer = taken.checked_div(places.len() * inner).unwrap_or(0);
         for o in 0..outer {
             for &place in places {
                 let start = (o * length + place) * inner;
                 items.extend_from_slice(self.items.get(start..start + inner)?);
             }
         }
-        let mut dims = self.dims.clone();
-        dims[axis] = places.len();
         Some(Self { dims, items, kind: self.kind })
     }
 
@@ -126,6 +140,16 @@ mod tests {
         assert_eq!(array.take(0, &[1]), Some(numbers(&[1, 3], [3, 4, 5])));
         assert_eq!(array.take(1, &[3]), None);
         assert_eq!(array.take(2, &[0]), None);
+    }
+
+    #[test]
+    fn dims_of_no_items_may_be_long() {
+        let none = |dims: &[usize]| numbers(dims, []);
+        assert_eq!(none(&[1 << 40, 1, 0]).take(1, &[0, 0]), Some(none(&[1 << 40, 2, 0])));
+        assert_eq!(none(&[1, 0, 1 << 62]).take(0, &[0, 0, 0, 0]), None);
+        assert_eq!(none(&[0]).reshaped(vec![0, 1 << 40, 1 << 40]), None);
+        assert_eq!(none(&[0]).reshaped(vec![1 << 40, 0]), Some(none(&[1 << 40, 0])));
+        assert_eq!(none(&[0, 1 << 40]).transposed(&[1, 0]), Some(none(&[1 << 40, 0])));
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! A node of the file with the values of its inputs.
 
 use std::borrow::Cow;
-use std::path::Path;
 
 use super::array::Array;
+use super::budget::Budget;
+use super::folder::Folder;
 use super::proto::{AttributeProto, ElementType, NodeProto};
 use super::symbol::Symbol;
 use super::value::{Feature, Value};
@@ -17,7 +18,9 @@ pub(super) struct Call<'f> {
     /// The version of ONNX's operators.
     pub(super) opset: i64,
     /// Where the file is.
-    pub(super) folder: &'f Path,
+    pub(super) folder: &'f Folder<'f>,
+    /// How much may be made of the file.
+    pub(super) budget: &'f Budget<'f>,
     /// The inputs' values; `None` where an optional one is left out.
     pub(super) inputs: Vec<Option<Value>>,
     /// For each output, whether anything reads it.
@@ -44,6 +47,11 @@ impl Call<'_> {
     /// The error for a use that is not supported.
     pub(super) fn refuse(&self, reason: impl Into<String>) -> Error {
         Error::UnsupportedUse { node: self.label(), operator: self.operator().into(), reason: reason.into() }
+    }
+
+    /// Spends items of the file's budget, before they are made.
+    pub(super) fn spend(&self, items: usize) -> Result<()> {
+        self.budget.spend(items).map_err(|reason| self.refuse(reason))
     }
 
     /// The error for an operator that is not known.
@@ -101,13 +109,19 @@ impl Call<'_> {
     /// A learned or fixed input.
     pub(super) fn parameter(&self, index: usize) -> Result<Parameter> {
         match self.value(index)? {
-            Value::Constant(constant) => Ok(Parameter { dims: constant.dims.clone(), values: constant.floats() }),
-            Value::Array(array) => match array.numbers() {
-                Some(values) => {
-                    Ok(Parameter { dims: array.dims.clone(), values: values.into_iter().map(|v| v as f32).collect() })
+            Value::Constant(constant) => {
+                self.spend(constant.len())?;
+                Ok(Parameter { dims: constant.dims.clone(), values: constant.floats() })
+            }
+            Value::Array(array) => {
+                self.spend(array.items.len())?;
+                match array.numbers() {
+                    Some(values) => {
+                        Ok(Parameter { dims: array.dims.clone(), values: values.into_iter().map(|v| v as f32).collect() })
+                    }
+                    None => Err(self.refuse(format!("input {index} depends on the extent of the network's input"))),
                 }
-                None => Err(self.refuse(format!("input {index} depends on the extent of the network's input"))),
-            },
+            }
             Value::Feature(_) | Value::Maxima(_) | Value::Groups(_) | Value::Stack(_) => {
                 Err(self.refuse(format!("input {index} is not constant")))
             }
@@ -128,8 +142,14 @@ impl Call<'_> {
     pub(super) fn array(&self, index: usize) -> Result<Option<Array>> {
         match self.optional(index) {
             None => Ok(None),
-            Some(Value::Constant(constant)) => Ok(Some(constant.to_array())),
-            Some(Value::Array(array)) => Ok(Some(array.as_ref().clone())),
+            Some(Value::Constant(constant)) => {
+                self.spend(constant.len() + constant.dims.len())?;
+                Ok(Some(constant.to_array()))
+            }
+            Some(Value::Array(array)) => {
+                self.spend(array.items.len() + array.dims.len())?;
+                Ok(Some(array.as_ref().clone()))
+            }
             Some(Value::Feature(_) | Value::Groups(_) | Value::Stack(_)) => {
                 Err(self.refuse(format!("input {index} is not constant")))
             }

@@ -30,20 +30,19 @@ pub(super) fn slice(call: &Call<'_>, draft: &mut Draft) -> Result<Feature> {
         let axis = x.layout.axis(cut.axis).ok_or_else(|| call.refuse(format!("axis {} of {}", cut.axis, x.layout)))?;
         let fail = || call.refuse(format!("crops axis {} of {}", cut.axis, x.layout));
         if axis == Axis::Channel {
-            let places = cut.places(draft.channels(node));
+            let places = cut.places(call, draft.channels(node))?;
             node = pick(call, draft, node, &places)?;
         } else if let Some(length) = kept.as_mut().and_then(|extent| axis.of_mut(extent)) {
-            let places = cut.places(*length);
-            let [first, ..] = places[..] else { return Err(fail()) };
-            if cut.step != 1 {
+            let Places { first, count, .. } = cut.of(*length);
+            if count == 0 || cut.step != 1 {
                 return Err(fail());
             }
-            *length = places.len();
+            *length = count;
             if let Some(before) = axis.of_mut(&mut before) {
                 *before += first;
             }
         } else if axis == Axis::Batch {
-            if cut.places(1) != [0] {
+            if cut.of(1).count != 1 {
                 return Err(fail());
             }
         } else if cut.start != 0 || cut.step != 1 || cut.end < i64::from(i32::MAX) {
@@ -115,6 +114,7 @@ pub(super) fn split(call: &Call<'_>, draft: &mut Draft) -> Result<Vec<Option<Val
     if counts.len() != parts || counts.iter().sum::<usize>() != channels {
         return Err(call.refuse(format!("{parts} outputs of {counts:?} channels from {channels}")));
     }
+    call.spend(channels)?;
     let mut start = 0;
     let mut values = Vec::with_capacity(parts);
     for (count, wanted) in counts.into_iter().zip(&call.wanted) {
@@ -152,15 +152,38 @@ pub(super) struct Cut {
 
 impl Cut {
     /// The places taken of an axis; start and end count from the end if negative, and are moved inside.
-    pub(super) fn places(self, length: usize) -> Vec<usize> {
+    fn of(self, length: usize) -> Places {
         let n = length as i64;
         let inside = |place: i64, low: i64, high: i64| if place < 0 { place.saturating_add(n) } else { place }.clamp(low, high);
         let (start, end) = match self.step {
             1.. => (inside(self.start, 0, n), inside(self.end, 0, n)),
             _ => (inside(self.start, -1, n - 1), inside(self.end, -1, n - 1)),
         };
-        let more = |place: i64| if self.step > 0 { place < end } else { place > end };
-        std::iter::successors(Some(start), |p| p.checked_add(self.step)).take_while(|p| more(*p)).map(|p| p as usize).collect()
+        let distance = if self.step > 0 { end - start } else { start - end };
+        let count = u64::try_from(distance).unwrap_or(0).div_ceil(self.step.unsigned_abs());
+        Places { first: start as usize, step: self.step, count: count as usize }
+    }
+
+    /// The same one by one.
+    pub(super) fn places(self, call: &Call<'_>, length: usize) -> Result<Vec<usize>> {
+        let places = self.of(length);
+        call.spend(places.count)?;
+        Ok(places.list())
+    }
+}
+
+/// Places that are evenly apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Places {
+    /// The first one, if there are any.
+    first: usize,
+    step: i64,
+    count: usize,
+}
+
+impl Places {
+    fn list(self) -> Vec<usize> {
+        (0..self.count as i64).map(|i| (self.first as i64 + i * self.step) as usize).collect()
     }
 }
 
@@ -185,7 +208,7 @@ mod tests {
     /// Expected values as numpy's `range(n)[start:end:step]` gives them.
     #[test]
     fn cuts_as_numpy_does() {
-        let places = |start, end, step| Cut { axis: 0, start, end, step }.places(5);
+        let places = |start, end, step| Cut { axis: 0, start, end, step }.of(5).list();
         assert_eq!(places(0, i64::MAX, 1), [0, 1, 2, 3, 4]);
         assert_eq!(places(-2, 9, 1), [3, 4]);
         assert_eq!(places(1, -1, 2), [1, 3]);
@@ -193,5 +216,9 @@ mod tests {
         assert_eq!(places(9, 1, -2), [4, 2]);
         assert_eq!(places(3, 3, 1), [0usize; 0]);
         assert_eq!(places(-9, 2, 1), [0, 1]);
+        assert_eq!(places(4, 0, i64::MIN), [4]);
+        assert_eq!(places(0, 5, i64::MAX), [0]);
+        assert_eq!(places(i64::MAX, i64::MIN, -4), [4, 0]);
+        assert_eq!(places(3, 1, 1), [0usize; 0]);
     }
 }

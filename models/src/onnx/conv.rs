@@ -35,8 +35,9 @@ pub(super) fn conv_transpose(call: &Call<'_>, draft: &mut Draft) -> Result<Featu
     let sliding = Sliding::read(call, draft.rank(), Some(&weight.dims[2..]))?;
     let output_padding = attribute("output_padding", 0)?.unwrap_or_default();
     let padding = sliding.cropping(call, draft.extent(x.node), output_padding, attribute("output_shape", 1)?)?;
+    let too_many = || call.refuse(format!("{} groups of {} output channels", weight.groups, weight.dims[1]));
     let conv = ConvTranspose {
-        out_channels: weight.dims[1] * weight.groups,
+        out_channels: weight.dims[1].checked_mul(weight.groups).ok_or_else(too_many)?,
         kernel: sliding.kernel,
         stride: sliding.stride,
         padding,

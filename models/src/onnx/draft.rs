@@ -1,6 +1,6 @@
 //! The graph that is being built.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use super::call::Call;
 use super::layout::Axis;
@@ -14,24 +14,28 @@ pub(crate) struct Draft {
     channels: Vec<usize>,
     /// Extents of all nodes, if that of the input is fixed.
     extents: Option<Vec<Extent>>,
-    names: HashSet<String>,
+    /// All names, each with the first number that another node of this name may get.
+    names: HashMap<String, usize>,
     weights: Weights,
 }
 
 impl Draft {
-    /// A graph of nothing but its input.
-    pub(crate) fn new(rank: Rank, input: &str, channels: usize, fixed_extent: Option<Extent>) -> Self {
+    /// A graph of nothing but its input; the error if that is larger than any result may be.
+    pub(crate) fn new(rank: Rank, input: &str, channels: usize, fixed_extent: Option<Extent>) -> Result<Self> {
         let mut draft = Self {
             rank,
             nodes: Vec::new(),
             channels: vec![channels],
             extents: fixed_extent.map(|extent| vec![extent]),
-            names: HashSet::new(),
+            names: HashMap::new(),
             weights: Weights::new(),
         };
         let name = draft.unique(&sanitised(input).unwrap_or_else(|| "input".into()));
-        draft.nodes.push(Node { name, op: Op::Input { channels }, inputs: Vec::new() });
-        draft
+        let node = Node { name, op: Op::Input { channels }, inputs: Vec::new() };
+        infer::node_channels(&node, &[])?;
+        fixed_extent.map(|extent| infer::node_extent(&node, &[extent])).transpose()?;
+        draft.nodes.push(node);
+        Ok(draft)
     }
 
     pub(super) fn rank(&self) -> Rank {
@@ -72,7 +76,11 @@ impl Draft {
 
     /// Adds a node that is named after the call.
     pub(super) fn push(&mut self, call: &Call<'_>, op: Op, inputs: Vec<NodeId>) -> Result<NodeId> {
+        // Items of the budget that a node takes, and bytes of its name that take one.
+        const NODE: usize = 16;
+        const NAME: usize = 8;
         let name = sanitised(&call.node.name).unwrap_or_else(|| format!("{}_{}", call.operator(), call.index));
+        call.spend(NODE + inputs.len() + name.len() / NAME)?;
         self.push_named(&name, op, inputs)
     }
 
@@ -110,12 +118,12 @@ impl Draft {
 
     fn unique(&mut self, name: &str) -> String {
         let mut unique = name.to_owned();
-        for copy in 2.. {
-            if self.names.insert(unique.clone()) {
-                break;
-            }
-            unique = format!("{name}_{copy}");
+        while self.names.contains_key(&unique) {
+            let next = self.names.entry(name.to_owned()).or_insert(2);
+            unique = format!("{name}_{next}");
+            *next += 1;
         }
+        self.names.insert(unique.clone(), 2);
         unique
     }
 }
@@ -142,8 +150,24 @@ mod tests {
 
     #[test]
     fn names_are_unique() {
-        let mut draft = Draft::new(Rank::Planar, "x", 1, None);
+        let mut draft = Draft::new(Rank::Planar, "x", 1, None).unwrap();
         let names: Vec<String> = ["x", "y", "x", "x_2"].iter().map(|n| draft.unique(n)).collect();
         assert_eq!(names, ["x_2", "y", "x_3", "x_2_2"]);
+    }
+
+    /// Tried from 2 on for each, this many would take minutes.
+    #[test]
+    fn many_nodes_may_have_one_name() {
+        let mut draft = Draft::new(Rank::Planar, "x", 1, None).unwrap();
+        let last = (0..50_000).map(|_| draft.unique("x")).last();
+        assert_eq!(last.as_deref(), Some("x_50001"));
+    }
+
+    #[test]
+    fn inputs_beyond_all_reason_are_refused() {
+        let refusal = |channels, extent| Draft::new(Rank::Planar, "x", channels, extent).err().unwrap().to_string();
+        assert_eq!(refusal(1 << 40, None), "node `x`: expected at most 16777216 channels, got 1099511627776");
+        let far = Some(Extent::planar(1 << 62, 8));
+        assert!(refusal(1, far).starts_with("node `x`: expected a result of at most 1099511627776 positions"));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::array::Array;
+use super::array::{Array, MOST_AXES, count};
 use super::call::Call;
 use super::channels::cuts;
 use super::constant::{Constant, Data};
@@ -61,8 +61,9 @@ pub(super) fn evaluate(call: &Call<'_>) -> Result<Option<Value>> {
             x.transposed(&order(call, x.dims.len())).ok_or_else(fail)?
         }
         "Reshape" => {
-            let dims = dims(call, &x()?)?;
-            x()?.reshaped(dims).ok_or_else(fail)?
+            let x = x()?;
+            let dims = dims(call, &x)?;
+            x.reshaped(dims).ok_or_else(fail)?
         }
         "Flatten" => {
             let x = x()?;
@@ -117,7 +118,7 @@ fn constant_of_shape(call: &Call<'_>) -> Result<Array> {
     const LARGEST: usize = 1 << 16;
     let shape = call.integers(0)?.unwrap_or_default();
     let dims: Option<Vec<usize>> = shape.iter().map(|d| usize::try_from(*d).ok()).collect();
-    let count = dims.as_ref().and_then(|dims| dims.iter().try_fold(1, |product: usize, d| product.checked_mul(*d)));
+    let count = dims.as_deref().and_then(count);
     let (Some(dims), Some(count @ 0..=LARGEST)) = (dims, count) else {
         return Err(call.refuse(format!("a shape of {shape:?}")));
     };
@@ -125,6 +126,7 @@ fn constant_of_shape(call: &Call<'_>) -> Result<Array> {
         Some(tensor) => Constant::decode(tensor, call.folder)?.to_array(),
         None => Array { dims: vec![1], items: vec![Symbol::Number(0.0)], kind: Kind::Real },
     };
+    call.spend(count)?;
     let item = *value.items.first().ok_or_else(|| call.refuse("its value is empty"))?;
     Ok(Array { dims, items: vec![item; count], kind: value.kind })
 }
@@ -141,14 +143,22 @@ fn gather(call: &Call<'_>, x: &Array) -> Result<Array> {
         .collect::<Option<_>>()
         .ok_or_else(fail)?;
     let dims = [&x.dims[..axis], &indices.dims, &x.dims[axis + 1..]].concat();
-    x.take(axis, &places).and_then(|taken| taken.reshaped(dims)).ok_or_else(fail)
+    take(call, x, axis, &places)?.and_then(|taken| taken.reshaped(dims)).ok_or_else(fail)
+}
+
+/// The given places along an axis that is there.
+fn take(call: &Call<'_>, x: &Array, axis: usize, places: &[usize]) -> Result<Option<Array>> {
+    // As many items at every place.
+    call.spend((x.items.len() / x.dims[axis].max(1)).saturating_mul(places.len()))?;
+    Ok(x.take(axis, places))
 }
 
 fn slice(call: &Call<'_>, mut x: Array) -> Result<Array> {
     for cut in cuts(call, x.dims.len())? {
         let fail = || call.refuse(format!("axis {} of {}", cut.axis, x.dims.len()));
         let axis = resolve(cut.axis, x.dims.len()).ok_or_else(fail)?;
-        x = x.take(axis, &cut.places(x.dims[axis])).ok_or_else(fail)?;
+        let places = cut.places(call, x.dims[axis])?;
+        x = take(call, &x, axis, &places)?.ok_or_else(fail)?;
     }
     Ok(x)
 }
@@ -168,6 +178,9 @@ fn unsqueeze(call: &Call<'_>, x: Array) -> Result<Array> {
     let fail = || call.refuse("adds axes at places that cannot be");
     let list = call.listed("axes", 1)?.ok_or_else(fail)?;
     let rank = x.dims.len() + list.len();
+    if rank > MOST_AXES {
+        return Err(call.refuse(format!("expected at most {MOST_AXES} axes, got {rank}")));
+    }
     let mut added: Vec<usize> = list.iter().map(|p| resolve(*p, rank)).collect::<Option<_>>().ok_or_else(fail)?;
     added.sort_unstable();
     let mut dims = x.dims.clone();

@@ -5,18 +5,22 @@
 //! around `Resize`. Shapes are evaluated symbolically, so a network of free extent stays one. Transpositions become a note on the
 //! order of axes instead of a node, so channels-last files give the same graph as channels-first ones.
 //!
+//! What is made of a file is counted, and is little more than the file itself: a short one cannot fill the memory.
+//!
 //! Nothing is approximated: an operator, attribute or shape that the graph cannot express exactly is an error that names the node.
 //! Specification: <https://onnx.ai/onnx/operators/>.
 
 mod activation;
 mod arithmetic;
 mod array;
+mod budget;
 mod call;
 mod channels;
 mod constant;
 mod conv;
 mod draft;
 mod evaluate;
+mod folder;
 mod layout;
 mod norm;
 mod operators;

@@ -46,8 +46,11 @@ pub(super) fn group_norm(call: &Call<'_>, draft: &mut Draft) -> Result<Feature> 
     let norm = GroupNorm { groups, epsilon: f64::from(call.float("epsilon", EPSILON)) };
     let node = draft.push(call, Op::GroupNorm(norm), vec![x.node])?;
     for (input, part) in ["weight", "bias"].into_iter().enumerate() {
-        let values =
-            if call.opset < 21 { spread(&call.vector(input + 1, groups)?, channels) } else { call.vector(input + 1, channels)? };
+        let values = if call.opset < 21 {
+            spread(call, &call.vector(input + 1, groups)?, channels)?
+        } else {
+            call.vector(input + 1, channels)?
+        };
         draft.tensor(node, part, vec![channels], values);
     }
     Ok(x.at(node))
@@ -59,14 +62,15 @@ pub(super) fn norm_of_groups(call: &Call<'_>, draft: &mut Draft, Groups { x, cou
     let node = draft.push(call, Op::GroupNorm(norm), vec![x.node])?;
     let channels = draft.channels(x.node);
     for (input, part) in ["weight", "bias"].into_iter().enumerate() {
-        draft.tensor(node, part, vec![channels], spread(&call.vector(input + 1, *count)?, channels));
+        draft.tensor(node, part, vec![channels], spread(call, &call.vector(input + 1, *count)?, channels)?);
     }
     Ok(Groups { x: x.at(node), count: *count, of: *of })
 }
 
 /// Values of groups as those of their channels.
-fn spread(values: &[f32], channels: usize) -> Vec<f32> {
-    values.iter().flat_map(|value| std::iter::repeat_n(*value, channels / values.len())).collect()
+fn spread(call: &Call<'_>, values: &[f32], channels: usize) -> Result<Vec<f32>> {
+    call.spend(channels)?;
+    Ok(values.iter().flat_map(|value| std::iter::repeat_n(*value, channels / values.len())).collect())
 }
 
 fn expect_channels_second(call: &Call<'_>, x: &Feature) -> Result<()> {

@@ -170,6 +170,16 @@ impl ElementType {
         })
     }
 
+    /// Bytes of one value.
+    pub(super) fn bytes(self) -> usize {
+        match self {
+            Self::U8 | Self::I8 | Self::Bool => 1,
+            Self::U16 | Self::I16 | Self::F16 | Self::Bf16 => 2,
+            Self::F32 | Self::I32 => 4,
+            Self::F64 | Self::I64 => 8,
+        }
+    }
+
     pub(super) fn is_real(self) -> bool {
         matches!(self, Self::F32 | Self::F16 | Self::F64 | Self::Bf16)
     }

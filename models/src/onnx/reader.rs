@@ -7,9 +7,11 @@ use std::rc::Rc;
 
 use prost::Message;
 
+use super::budget::Budget;
 use super::call::Call;
 use super::constant::Constant;
 use super::draft::Draft;
+use super::folder::Folder;
 use super::layout::Layout;
 use super::operators;
 use super::proto::{ElementType, GraphProto, ModelProto, NodeProto, ValueInfoProto};
@@ -71,14 +73,15 @@ fn read_model(model: &ModelProto, path: &Path, head: Option<&str>) -> Result<Imp
     let needed = Needed::of(graph, output);
     let input = choose_input(graph, &needed)?;
     let signature = Signature::read(graph, input)?;
-    let folder = path.parent().unwrap_or(Path::new(""));
+    let folder = &Folder::new(path.parent().unwrap_or(Path::new("")));
+    let budget = &Budget::new(model.encoded_len(), folder);
 
-    let mut draft = Draft::new(signature.rank, &input.name, signature.channels, signature.fixed_extent);
+    let mut draft = Draft::new(signature.rank, &input.name, signature.channels, signature.fixed_extent)?;
     let mut values = constants(graph, &needed, folder)?;
     values.insert(&input.name, Feature { node: NodeId(0), layout: signature.layout }.into());
     for (index, node) in graph.node.iter().enumerate().filter(|(index, _)| needed.nodes[*index]) {
         let wanted = node.output.iter().map(|o| needed.names.contains(o.as_str())).collect();
-        let call = Call { node, index, opset, folder, inputs: inputs(node, &values)?, wanted };
+        let call = Call { node, index, opset, folder, budget, inputs: inputs(node, &values)?, wanted };
         let results = operators::apply(&call, &mut draft)?;
         for (place, name) in node.output.iter().enumerate().filter(|(place, _)| call.wanted[*place]) {
             let value =
@@ -163,7 +166,7 @@ fn choose_input<'f>(graph: &'f GraphProto, needed: &Needed<'_>) -> Result<&'f Va
     }
 }
 
-fn constants<'f>(graph: &'f GraphProto, needed: &Needed<'_>, folder: &Path) -> Result<HashMap<&'f str, Value>> {
+fn constants<'f>(graph: &'f GraphProto, needed: &Needed<'_>, folder: &Folder<'_>) -> Result<HashMap<&'f str, Value>> {
     let tensors = graph.initializer.iter().filter(|t| needed.names.contains(t.name.as_str()));
     tensors.map(|t| Ok((t.name.as_str(), Value::Constant(Rc::new(Constant::decode(t, folder)?))))).collect()
 }

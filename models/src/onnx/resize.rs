@@ -54,7 +54,26 @@ pub(super) fn resize(call: &Call<'_>, draft: &mut Draft) -> Result<Feature> {
     {
         return Err(call.refuse("makes a tensor smaller by nearest neighbours, which version 10 does not define"));
     }
+    if call.text("coordinate_transformation_mode", "") == "pytorch_half_pixel"
+        && let Some(longer) = made_single(draft, x, target)
+    {
+        let what = "coordinate_transformation_mode pytorch_half_pixel, which takes the first of";
+        return Err(call.refuse(format!("{what} {longer} positions for a length of 1, expected their middle")));
+    }
     push(call, draft, x, target, interpolation, coordinates)
+}
+
+/// The length of an axis of which one position is left, if there is such an axis and all lengths are known. Of a free extent only the smallest
+/// tiles have one, where PyTorch itself takes the middle.
+fn made_single(draft: &Draft, x: &Feature, target: Target) -> Option<usize> {
+    let from = draft.extent(x.node)?;
+    let to = match target {
+        Target::Own(ResizeTo::Factor { factor }) => from.zip(factor).map(|(n, factor)| (n as f64 * factor) as usize),
+        Target::Own(ResizeTo::Extent { extent }) => extent,
+        Target::Own(ResizeTo::Like) => from,
+        Target::Like(node) => draft.extent(node)?,
+    };
+    from.zip(to).into_array().into_iter().find(|(from, to)| *from > 1 && *to == 1).map(|(from, _)| from)
 }
 
 /// The extent of the result.
@@ -84,8 +103,8 @@ fn push(
 fn coordinates(call: &Call<'_>) -> Result<Coordinates> {
     let default = if call.opset < 11 { "asymmetric" } else { "half_pixel" };
     match call.text("coordinate_transformation_mode", default).as_ref() {
-        // They differ from one another only where a result of length 1 is made of a longer input (the second), or where the
-        // scale is not the ratio of lengths (the third), which is refused.
+        // They differ from one another only where a result of length 1 is made of a longer input (the second), which is refused where
+        // lengths are known, or where the scale is not the ratio of lengths (the third), which is always refused.
         "half_pixel" | "pytorch_half_pixel" | "half_pixel_symmetric" => Ok(Coordinates::HalfPixel),
         "asymmetric" => Ok(Coordinates::Asymmetric),
         "align_corners" => Ok(Coordinates::AlignCorners),

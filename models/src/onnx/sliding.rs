@@ -103,8 +103,9 @@ impl Sliding {
         match (output_shape, self.auto_pad) {
             (Some(wanted), _) => {
                 let input = input.ok_or_else(|| call.refuse("output_shape with an input of free extent"))?;
-                let steps = input.zip(self.stride).map(|(n, stride)| (n - 1) * stride);
-                over(steps.zip(tail).map(|(steps, tail)| steps + tail), wanted)
+                // What saturates is refused as a padding that no network has.
+                let steps = input.zip(self.stride).map(|(n, stride)| (n - 1).saturating_mul(stride));
+                over(steps.zip(tail).map(|(steps, tail)| steps.saturating_add(tail)), wanted)
             }
             (None, AutoPad::NotSet) => Ok(self.pads),
             (None, AutoPad::Valid) => Ok(Axes::default()),

@@ -21,7 +21,10 @@ pub(super) fn stacked(call: &Call<'_>) -> Result<Value> {
     let mut all = Vec::new();
     for input in 0..call.inputs.len() {
         match call.value(input)? {
-            Value::Stack(stack) => all.extend(stack.iter().cloned()),
+            Value::Stack(stack) => {
+                call.spend(stack.len())?;
+                all.extend(stack.iter().cloned());
+            }
             _ => return Err(call.refuse(format!("input {input} has no axis before the batch, as others have"))),
         }
     }

@@ -1,7 +1,7 @@
 """Builds small ONNX models, one per form of an operator, with a random input and ONNX Runtime's output for it.
 
 Writes `onnx/*.onnx` and `onnx/golden.safetensors` (tensors `{model}.input` and `{model}.output`) beside this script, and
-`onnx/refused/*.onnx`: models that must not be imported. Needs numpy, onnx, onnxruntime, safetensors and torch.
+`onnx/refused/*.onnx`: models that must not be imported, `onnx/hostile/*.onnx` among them: those that are made to hurt. Needs numpy, onnx, onnxruntime, safetensors and torch.
 """
 
 import shutil
@@ -18,6 +18,7 @@ from safetensors.numpy import save_file
 
 FOLDER = Path(__file__).parent / "onnx"
 REFUSED = FOLDER / "refused"
+HOSTILE = FOLDER / "hostile"
 FREE = ("n", 3, "h", "w")
 GOLDEN = {}
 
@@ -72,8 +73,8 @@ class Model:
     def save(self, *outputs):
         golden(self.name, self.proto(*outputs).SerializeToString(), self.run, self.random)
 
-    def refuse(self, *outputs):
-        (REFUSED / f"{self.name}.onnx").write_bytes(self.proto(*outputs).SerializeToString())
+    def refuse(self, *outputs, folder=REFUSED):
+        (folder / f"{self.name}.onnx").write_bytes(self.proto(*outputs).SerializeToString())
 
 
 def golden(name, model, run, random):
@@ -412,6 +413,8 @@ def refused():
     m.refuse(m.op("Resize", "x", "", m.const([1, 1, 0.5, 0.5], np.float32), mode="linear"))
     m = Model("resize_free_to_constant")
     m.refuse(m.op("Resize", "x", "", "", m.ints(1, 3, 16, 16), mode="linear"))
+    m = Model("resize_pytorch_to_one", shape=(1, 3, 5, 4))
+    m.refuse(m.op("Resize", "x", "", "", m.ints(1, 3, 10, 1), mode="linear", coordinate_transformation_mode="pytorch_half_pixel"))
     m = Model("resize_shape_plus_one")
     m.refuse(m.op("Resize", "x", "", "", m.op("Add", m.op("Shape", "x"), m.ints(0, 0, 1, 1)), mode="linear"))
     m = Model("resize_channels")
@@ -478,10 +481,36 @@ def refused():
     m.refuse(m.op("Cast", "x", to=TensorProto.UINT8))
 
 
+def hostile():
+    """Short files that claim much; `hostile_onnx.rs` has more. The fuzz target starts from them."""
+    m = Model("doubled_stack")
+    value = m.op("Unsqueeze", "x", m.ints(0))
+    for _ in range(34):
+        value = m.op("Concat", value, value, axis=0)
+    m.refuse(m.op("ReduceSum", value, m.ints(0), keepdims=0), folder=HOSTILE)
+    m = Model("doubled_shape")
+    value = m.ints(0)
+    for _ in range(34):
+        value = m.op("Concat", value, value, axis=0)
+    m.refuse(m.op("Reshape", "x", value), folder=HOSTILE)
+    m = Model("picked_channels", shape=("n", 1 << 24, "h", "w"))
+    m.refuse(m.op("Slice", "x", m.ints(0), m.ints(1 << 40), m.ints(1), m.ints(2)), folder=HOSTILE)
+    m = Model("long_side", shape=(1, 1, 1 << 40, 1))
+    m.refuse(m.op("Slice", "x", m.ints(1), m.ints(1 << 40), m.ints(2)), folder=HOSTILE)
+    m = Model("many_groups")
+    m.refuse(m.op("ConvTranspose", "x", m.weight(3, 4, 1, 1), group=(1 << 63) - 1), folder=HOSTILE)
+    m = Model("long_output_shape", shape=(1, 1, 1 << 40, 1))
+    m.refuse(m.op("ConvTranspose", "x", m.weight(1, 1, 3, 1), output_shape=[1, 1], strides=[1 << 24, 1], dilations=[1 << 24, 1]), folder=HOSTILE)
+    m = Model("long_dims_of_nothing")
+    value = m.op("Constant", value=onnx.TensorProto(data_type=TensorProto.FLOAT, dims=[0, 1 << 40, 1 << 40]))
+    m.refuse(m.op("Reshape", "x", m.op("Flatten", value)), folder=HOSTILE)
+
+
 if __name__ == "__main__":
     shutil.rmtree(FOLDER, ignore_errors=True)
     REFUSED.mkdir(parents=True)
-    for build in [convolutions, norms_and_activations, pools, arithmetic, channels, axes, resizes, pads, storage, exported, refused]:
+    HOSTILE.mkdir()
+    for build in [convolutions, norms_and_activations, pools, arithmetic, channels, axes, resizes, pads, storage, exported, refused, hostile]:
         build()
     save_file(GOLDEN, FOLDER / "golden.safetensors")
     (FOLDER / "golden.safetensors").chmod(0o644)
