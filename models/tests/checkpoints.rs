@@ -146,7 +146,7 @@ fn what_holds_no_weights_is_refused_by_name() {
         refusal("exported.pt2"),
         format!(": expected {read}, got a program of torch.export (.pt2): export ONNX, or save its state_dict as safetensors")
     );
-    assert_eq!(refusal("integers.pt"), "tensor `weight`: expected F32, F16, BF16 or F64, got I64");
+    assert_eq!(refusal("integers.pt"), ": tensor `weight`: expected F32, F16, BF16 or F64, got I64");
     let quantised = refusal("quantised.pt");
     assert!(quantised.contains("`torch._utils._rebuild_qtensor`"), "{quantised}");
 }

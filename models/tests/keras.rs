@@ -70,8 +70,13 @@ fn the_cloud_networks_are_their_conversions() {
     }
 }
 
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    error.source().map_or(error.to_string(), |source| format!("{error}: {}", chain(source)))
+}
+
 fn refusal(name: &str) -> String {
-    let error = keras::read(&golden(name)).unwrap_err().to_string();
+    let error = chain(&keras::read(&golden(name)).unwrap_err());
     error.split_once(name).map_or_else(|| error.clone(), |(_, message)| message.to_owned())
 }
 
@@ -92,7 +97,10 @@ fn what_is_not_supported_is_refused_by_name() {
     let integers = refusal("integers.h5");
     assert!(integers.ends_with("/kernel`: expected floating point, got an integer"), "{integers}");
     let misshapen = refusal("misshapen.h5");
-    assert!(misshapen.ends_with("expected shape [3, 3, 3, 3], got [3, 3, 3, 2]"), "{misshapen}");
+    assert!(
+        misshapen.starts_with(": tensor `first/") && misshapen.ends_with("expected shape [3, 3, 3, 3], got [3, 3, 3, 2]"),
+        "{misshapen}"
+    );
     let large = refusal("ten_gigabytes.h5");
     assert!(large.ends_with("/kernel`: it claims a shape of [50000, 50000], which the file cannot hold"), "{large}");
     assert_eq!(refusal("lambda.h5"), "node `code`: operator Lambda is not supported");
