@@ -35,11 +35,14 @@ fn scores_are_those_of_keras() {
 }
 
 #[test]
-fn chunks_and_other_floats_are_read() {
+fn chunks_other_floats_and_what_was_never_written_are_read() {
     let values = |name: &str| keras::read(&golden(name)).unwrap().weights.get("first.weight").unwrap().to_vec();
     let plain = values("one_layer.h5");
     assert_eq!(values("chunked.h5"), plain, "big-endian doubles in chunks that reach over the end");
     assert_eq!(values("latest.h5"), plain, "links and headers of the latest version");
+    // Of three filters two were written, or none: the file says what the others are.
+    assert_eq!(values("filled.h5"), [&plain[..54], &[1.5; 27]].concat());
+    assert_eq!(values("unwritten.h5"), [1.5; 81]);
     let weights = Checkpoint::read(&golden("one_layer.h5")).unwrap().weights;
     assert_eq!(weights.get("first.weight").unwrap(), plain);
 }
