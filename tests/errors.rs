@@ -232,7 +232,8 @@ fn weights_that_are_not_those_of_the_graph() {
     let mut values = linear.weights.concat();
     values[7] = f32::NAN;
     edit_weights(&folder, &linear, |weights| weights.insert("head.weight", vec![3, 3, 1, 1], values.clone()));
-    let words = ["tensor `head.weight` holds NaN at element 7"];
+    // Of several models, which one.
+    let words = ["cannot use the tensors of model/weights.safetensors: tensor `head.weight` holds NaN at element 7"];
     refused(&folder, "", 2, &words);
     swath(folder.path(), "model check model").fails(2, &words);
     swath(folder.path(), "plan scene.tif --model model").fails(2, &words);

@@ -1,6 +1,6 @@
 //! What can go wrong with a model.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::Shape;
 
@@ -144,6 +144,14 @@ pub enum Error {
         expected: String,
         /// What it was given.
         got: String,
+    },
+    /// Something is wrong with the tensors of a file.
+    #[error("cannot use the tensors of {}", path.display())]
+    Weights {
+        /// The file.
+        path: PathBuf,
+        /// Which tensor, and what is wrong with it.
+        source: Box<Error>,
     },
     /// The weights lack a tensor.
     #[error("tensor `{tensor}` is missing from the weights")]
@@ -349,4 +357,20 @@ pub enum Error {
         /// What the other one has.
         got: String,
     },
+}
+
+impl Error {
+    /// The error with the file whose tensors it is about, if it does not say so itself.
+    pub(crate) fn of_weights(self, path: &Path) -> Self {
+        match self {
+            Self::Bands { .. }
+            | Self::SameTensor { .. }
+            | Self::MissingTensor { .. }
+            | Self::TensorShape { .. }
+            | Self::TensorType { .. }
+            | Self::TensorValue { .. }
+            | Self::UnusedTensors { .. } => Self::Weights { path: path.into(), source: Box::new(self) },
+            other => other,
+        }
+    }
 }

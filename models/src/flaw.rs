@@ -28,7 +28,7 @@ impl Flaw {
             Self::Read(source) => Error::Read { path: path.into(), source },
             Self::Content(reason) => Error::Damaged { path: path.into(), format, reason },
             Self::Global(name) => Error::Global { path: path.into(), name },
-            Self::Tensor(error) => error,
+            Self::Tensor(error) => error.of_weights(path),
         }
     }
 }

@@ -56,7 +56,7 @@ impl Geometry {
     }
 
     /// The receptive field: the most input pixels that one output pixel sees along each axis, if that is not all of them. It can be less than
-    /// both sides of the halo together, which different pixels see.
+    /// both sides of the halo together, which different pixels see; of several networks, or views, it is taken for as much.
     #[must_use]
     pub fn receptive_field(&self) -> Option<Axes<usize>> {
         match self.reach {
@@ -65,10 +65,10 @@ impl Geometry {
         }
     }
 
-    /// As far as two networks see: the larger of both along each axis.
+    /// As far as two networks see: to each side the farther of both. One may see what lies before a pixel, the other what lies after it.
     pub(crate) fn join(&mut self, other: &Self) {
         self.reach = farther(&self.reach, &other.reach);
-        self.field = self.field.zip(other.field).map(|(a, b)| a.max(b));
+        self.see_mirrored();
     }
 
     /// The receptive field with both sides of the halo, as a network has that is also run on what is mirrored, or turned.
@@ -320,6 +320,7 @@ impl Graph {
     fn seen(&self, axis: AxisIndex, position: i64, scales: &[Ratio], offsets: &[Axes<i64>]) -> Result<Needed, &Node> {
         let mut needed: Vec<Option<Needed>> = vec![None; self.nodes().len()];
         needed[self.output().0] = Some(Needed { first: position, last: position });
+        let mut stretched = None;
         for (index, node) in self.nodes().iter().enumerate().rev() {
             let Some(Needed { first, last }) = needed[index] else { continue };
             let window = |kernel: usize, stride: usize, before: usize, dilation: usize| Needed {
@@ -381,9 +382,15 @@ impl Graph {
                     let Some(ratio) = scales[index].over(scales[input]) else { return Err(node) };
                     // Unlike ends change the factor with the extent, unless it is given and whole; aligned corners make it depend on the extent anyway.
                     let is_whole = matches!(resize.to, ResizeTo::Factor { .. }) && ratio.den == 1;
-                    let proportional = is_whole || along(offsets[index], axis) == 0 && along(offsets[input], axis) == 0;
+                    let [own, from] = [index, input].map(|node| along(offsets[node], axis));
+                    let proportional = is_whole || own == 0 && from == 0;
                     if ratio != Ratio::ONE && (!proportional || resize.coordinates == Coordinates::AlignCorners) {
                         return Err(node);
+                    }
+                    // As long as its input, it is its input. A fixed difference, as valid convolutions make one, is a factor that depends on the extent.
+                    // Before the node is blamed, those that it reads are asked: a global mean has no place either.
+                    if ratio == Ratio::ONE && own != from {
+                        stretched = stretched.or(Some(node));
                     }
                     resized(*resize, ratio, first, last)
                 }
@@ -396,7 +403,10 @@ impl Graph {
                 needed[input.0] = Some(read.union(needed[input.0]));
             }
         }
-        Ok(needed[0].unwrap_or(Needed { first: position, last: position }))
+        match stretched {
+            Some(node) => Err(node),
+            None => Ok(needed[0].unwrap_or(Needed { first: position, last: position })),
+        }
     }
 }
 

@@ -28,9 +28,8 @@ impl Model {
     pub fn read(folder: &Path) -> Result<Self> {
         let read = |path: PathBuf| fs::read(&path).map_err(|source| Error::Read { path, source });
         let (card, graph) = parse(folder, &read(folder.join(CARD))?, &read(folder.join(GRAPH))?)?;
-        let weights = Weights::read(&folder.join(WEIGHTS))?;
-        weights.check(&graph)?;
-        Ok(Self { card, graph, weights })
+        let path = folder.join(WEIGHTS);
+        Self::join(card, graph, Weights::read(&path), &path)
     }
 
     /// As [`Model::read`], from the files' bytes: for a model that is part of a program. Errors call its folder `name`.
@@ -39,8 +38,14 @@ impl Model {
     /// As [`Model::read`].
     pub fn from_bytes(name: &Path, files: &ModelBytes<'_>) -> Result<Self> {
         let (card, graph) = parse(name, files.card, files.graph)?;
-        let weights = Weights::from_bytes(files.weights, &name.join(WEIGHTS))?;
-        weights.check(&graph)?;
+        let path = name.join(WEIGHTS);
+        Self::join(card, graph, Weights::from_bytes(files.weights, &path), &path)
+    }
+
+    /// With the weights of the file at `path`, if they are those of the graph.
+    fn join(card: ModelCard, graph: Graph, weights: Result<Weights>, path: &Path) -> Result<Self> {
+        let weights =
+            weights.and_then(|weights| weights.check(&graph).map(|()| weights)).map_err(|error| error.of_weights(path))?;
         Ok(Self { card, graph, weights })
     }
 
@@ -173,7 +178,8 @@ impl Golden {
     /// # Errors
     /// If it cannot be read, is damaged, or lacks one of its tensors.
     pub fn open(path: &Path) -> Result<Self> {
-        let file = Weights::read(path)?;
+        let fail = |error: Error| error.of_weights(path);
+        let file = Weights::read(path).map_err(fail)?;
         let tensor = |name: &str| {
             let shape = file.specs().find(|spec| spec.name == name).map(|spec| spec.shape);
             let shape = match shape.as_deref().unwrap_or_default() {
@@ -184,7 +190,7 @@ impl Golden {
             };
             Tensor::new(shape, file.get(name)?.to_vec())
         };
-        let (input, output) = (tensor("input")?, tensor("output")?);
+        let (input, output) = (tensor("input").map_err(fail)?, tensor("output").map_err(fail)?);
         Ok(Self { path: path.into(), input, output })
     }
 

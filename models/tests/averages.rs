@@ -165,6 +165,25 @@ fn a_network_that_sees_more_to_one_side_sees_as_much_to_the_other_when_mirrored(
 }
 
 #[test]
+fn networks_that_see_to_opposite_sides_see_both_together() {
+    let member = |before, after| {
+        let mut builder = Builder::new("lopsided", Rank::Planar, 1);
+        let input = builder.input();
+        let padding = Padding { before, after };
+        let conv = Conv { padding: Axes { z: Padding::default(), y: padding, x: padding }, ..Conv::square(1, 11) };
+        let head = builder.conv(input, &Scope::root("head"), conv).node();
+        let graph = builder.build(head).unwrap();
+        let weights = zoo::random_weights(&graph, 1);
+        let executor = Box::new(Fused::new(graph, &weights, Arithmetic::default()).unwrap());
+        Member { executor, name: "lopsided".into(), bands: vec![0], classes: vec![0, 1], weight: 1.0 }
+    };
+    let geometry = Ensemble::new(vec![member(10, 0), member(0, 10)], 1).unwrap().geometry().unwrap();
+    let both = Axes { z: Padding::default(), y: Padding::both(10), x: Padding::both(10) };
+    assert_eq!(geometry.reach, Reach::Halo(both));
+    assert_eq!(geometry.receptive_field(), Some(Axes { z: 1, y: 21, x: 21 }));
+}
+
+#[test]
 fn views_are_written_as_they_are_read() {
     for text in ["none", "hflip", "flips", "d4", "mirrors", "scales=0.5,1", "flips+scales=0.75,1,1.25"] {
         assert_eq!(text.parse::<Augmentation>().unwrap().to_string(), text);

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use swath_models::{
-    Builder, Class, Conv, Executor, Extent, Golden, Graph, GsdRange, Model, ModelCard, Rank, Reference, Scaling, Scope,
-    ScoreActivation, Shape, Tensor, VolumeInput, Weights, zoo,
+    Builder, Class, Conv, Executor, Extent, Golden, Graph, GsdRange, Model, ModelBytes, ModelCard, Rank, Reference, Scaling,
+    Scope, ScoreActivation, Shape, Tensor, VolumeInput, Weights, zoo,
 };
 
 fn class(value: u8, name: &str) -> Class {
@@ -83,6 +83,27 @@ fn a_folder_is_whole_or_not_there() {
     assert_eq!(names(&parent.path().join("new")), ["model"]);
     assert_eq!(names(&folder), ["golden.safetensors", "graph.json", "model.json", "weights.safetensors"]);
     Golden::read(&folder).unwrap().unwrap().check(&executor).unwrap();
+}
+
+#[test]
+fn what_is_wrong_with_weights_names_their_file() {
+    let folder = tempfile::tempdir().unwrap();
+    model().write(folder.path()).unwrap();
+    let path = folder.path().join("weights.safetensors");
+    let mut weights = model().weights;
+    weights.insert("tail.bias", vec![1], vec![0.0]);
+    weights.write(&path).unwrap();
+    let message = |path: &Path| {
+        let what = "the weights hold tensors that the graph does not use: tail.bias";
+        format!("cannot use the tensors of {}: {what}", path.display())
+    };
+    assert_eq!(chain(&Model::read(folder.path()).unwrap_err()), message(&path));
+    let [card, graph, weights] = Model::files(folder.path()).map(|path| std::fs::read(path).unwrap());
+    let files = ModelBytes { card: &card, graph: &graph, weights: &weights };
+    let error = Model::from_bytes(Path::new("bundled"), &files).unwrap_err();
+    assert_eq!(chain(&error), message(Path::new("bundled/weights.safetensors")));
+    let error = chain(&Golden::open(&path).unwrap_err());
+    assert_eq!(error, format!("cannot use the tensors of {}: tensor `input` is missing from the weights", path.display()));
 }
 
 /// The message for a card with one field changed.

@@ -1,9 +1,13 @@
 //! Files of weights as PyTorch writes them: the same values as PyTorch has, whatever is around them, and what is none is refused by name.
 #![expect(clippy::unwrap_used, reason = "a test may")]
 
+#[path = "common/torch.rs"]
+mod torch;
+
 use std::path::{Path, PathBuf};
 
 use swath_models::{Axes, BatchNorm, Builder, Checkpoint, Conv, Graph, Op, Rank, Scope, Weights};
+use torch::{Pickle, archive};
 
 fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/checkpoints").join(name)
@@ -94,10 +98,42 @@ fn what_lies_around_the_weights_is_told() {
     assert_eq!(namespace.weights, expected);
 }
 
+/// As in PyTorch's tutorial on saving: a loss that is a tensor, with the weights in a dictionary beside it.
+#[test]
+fn a_tensor_beside_the_weights_is_none_of_them() {
+    let one = |name: &str, key: &str, shape: &[usize]| Pickle::new().text(name).dense(key, shape).0[2..].to_vec();
+    let dictionary = |entries: &[u8]| [b"}(", entries, b"u"].concat();
+    let outer = |key: &str, inner: &[u8]| {
+        let pickle = Pickle::new().raw(b"}(").text("epoch").int(5).text(key).raw(&dictionary(inner));
+        let pickle = pickle.text("optimizer_state_dict").raw(&dictionary(&one("step", "0", &[])));
+        let file = archive(pickle.raw(&one("loss", "0", &[])).raw(b"u").end(), &[("0", vec![0; 4]), ("1", vec![0; 16])]);
+        Checkpoint::from_bytes(&file, Path::new("tutorial.pt")).unwrap()
+    };
+    let names = |checkpoint: &Checkpoint| checkpoint.weights.specs().map(|spec| spec.name).collect::<Vec<_>>();
+    let tutorial = outer("model_state_dict", &one("head.bias", "1", &[4]));
+    assert_eq!(names(&tutorial), ["head.bias"]);
+    assert_eq!(
+        changes(&tutorial),
+        [
+            "passed over `epoch`: a number",
+            "passed over `loss`: a tensor of shape []",
+            "passed over `optimizer_state_dict`: a dictionary of 1",
+            "the weights are those of `model_state_dict`",
+        ]
+    );
+    // Without weights in it, such an entry is no wrapper of them.
+    assert_eq!(names(&outer("model", &[])), ["loss"]);
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    error.source().map_or(error.to_string(), |source| format!("{error}: {}", chain(source)))
+}
+
 #[test]
 fn what_holds_no_weights_is_refused_by_name() {
     let refusal = |name: &str| {
-        let error = Checkpoint::read(&golden(name)).unwrap_err().to_string();
+        let error = chain(&Checkpoint::read(&golden(name)).unwrap_err());
         error.split_once(name).map(|(_, message)| message.to_owned()).unwrap_or(error)
     };
     let read = "ONNX, safetensors, a PyTorch state_dict (.pt, .pth, .bin) or Keras HDF5 (.h5, .hdf5)";
@@ -110,7 +146,7 @@ fn what_holds_no_weights_is_refused_by_name() {
         refusal("exported.pt2"),
         format!(": expected {read}, got a program of torch.export (.pt2): export ONNX, or save its state_dict as safetensors")
     );
-    assert_eq!(refusal("integers.pt"), "tensor `weight`: expected F32, F16, BF16 or F64, got I64");
+    assert_eq!(refusal("integers.pt"), ": tensor `weight`: expected F32, F16, BF16 or F64, got I64");
     let quantised = refusal("quantised.pt");
     assert!(quantised.contains("`torch._utils._rebuild_qtensor`"), "{quantised}");
 }

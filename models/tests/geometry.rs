@@ -112,6 +112,28 @@ fn a_global_mean_sees_the_whole_tile_and_a_coarse_output_is_refused() {
 }
 
 #[test]
+fn what_valid_convolutions_lose_and_a_resampling_makes_up_for_sees_the_whole_tile() {
+    let mut g = Builder::new("stretched", Rank::Planar, 1);
+    let input = g.input();
+    let smaller = g.conv(input, &Scope::root("a"), Conv::square(2, 9).padding(0)).node();
+    let head = g.resize_like(smaller, input).node();
+    let graph = g.build(head).unwrap();
+    assert_eq!(graph.geometry().unwrap().reach, Reach::WholeTile { node: "resize_2".into() });
+    // A bump at the end is seen at other places where the row is longer: the factor is another one.
+    let executor = Reference::new(graph.clone(), &zoo::random_weights(&graph, 3)).unwrap();
+    let [short, long] = [48, 96].map(|width| touched(&executor, 12, width, 44).unwrap());
+    assert_ne!(short, long);
+
+    // As large as it is already, a map stays what it is.
+    let mut g = Builder::new("as_large", Rank::Planar, 1);
+    let input = g.input();
+    let a = g.conv(input, &Scope::root("a"), Conv::square(2, 9).padding(0)).node();
+    let b = g.conv(a, &Scope::root("b"), Conv::square(2, 3)).node();
+    let head = g.resize_like(b, a).node();
+    assert_tight(&g.build(head).unwrap(), 12, 40);
+}
+
+#[test]
 fn cost_of_fcn_resnet50_is_that_of_the_literature() {
     let graph = zoo::fcn_resnet50(3, 6).unwrap();
     let cost = graph.cost(Extent::planar(512, 512)).unwrap();

@@ -45,7 +45,12 @@ unsafe impl GlobalAlloc for Limited {
 static ALLOCATOR: Limited = Limited;
 
 fn read(bytes: &[u8]) -> Result<Checkpoint, String> {
-    Checkpoint::from_bytes(bytes, Path::new("hostile.pt")).map_err(|error| error.to_string())
+    Checkpoint::from_bytes(bytes, Path::new("hostile.pt")).map_err(|error| chain(&error))
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    error.source().map_or(error.to_string(), |source| format!("{error}: {}", chain(source)))
 }
 
 fn refusal(bytes: &[u8]) -> String {
@@ -171,7 +176,8 @@ fn tensors_that_do_not_fit_are_refused() {
     assert!(message.ends_with("the archive lacks `a/data/1`"), "{message}");
     for (element, label) in [("Long", "I64"), ("Byte", "U8"), ("Bool", "BOOL"), ("ComplexFloat", "C64")] {
         let pickle = Pickle::new().raw(b"}").text("a.weight").tensor(element, "0", 4, &[4], &[1]).raw(b"s").end();
-        assert_eq!(refusal(&archive(pickle, &[])), format!("tensor `a.weight`: expected F32, F16, BF16 or F64, got {label}"));
+        let message = "cannot use the tensors of hostile.pt: tensor `a.weight`: expected F32, F16, BF16 or F64, got";
+        assert_eq!(refusal(&archive(pickle, &[])), format!("{message} {label}"));
     }
     // A thousand tensors that share one storage.
     let mut shared = Pickle::new().raw(b"}(");

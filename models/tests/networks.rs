@@ -49,9 +49,10 @@ fn the_small_network_weighs_at_most_2_mib() {
 
 #[test]
 fn a_u_net_takes_multiples_of_its_stride_and_has_as_many_levels_as_widths() {
-    let graph = zoo::unet_of_widths(2, 3, &[4, 8, 12]).unwrap();
+    let of_widths = |widths: &[usize]| zoo::UNet { widths: widths.to_vec(), ..zoo::UNet::default() }.build("unet", 2, 3);
+    let graph = of_widths(&[4, 8, 12]).unwrap();
     assert_eq!(graph.output_shape(Extent::planar(12, 8)).unwrap(), Shape::planar(3, 12, 8));
     assert!(matches!(graph.output_shape(Extent::planar(10, 8)), Err(Error::Node { .. })));
     assert_eq!(graph.tensors().iter().filter(|spec| spec.name.starts_with("up.")).count(), 4);
-    assert!(matches!(zoo::unet_of_widths(2, 3, &[]), Err(Error::Unsuitable { .. })));
+    assert!(matches!(of_widths(&[]), Err(Error::Unsuitable { .. })));
 }

@@ -65,6 +65,7 @@ pub(super) fn show_hint(error: &Error) {
 fn model_hint(error: &swath_models::Error) -> Option<&'static str> {
     use swath_models::Error;
     Some(match error {
+        Error::Weights { source, .. } => return model_hint(source),
         Error::Bands { .. } => "--adapt-bands repeat, mean or zero makes weights for other bands of them; zero only for more",
         Error::Global { .. } => "save nothing but the state_dict: torch.save(model.state_dict(), FILE), or as safetensors",
         _ => return None,

@@ -36,8 +36,11 @@ impl fmt::Display for AdaptBands {
 pub(super) fn adapt(weights: &mut Weights, graph: &Graph, rule: Option<AdaptBands>) -> Result<Vec<Change>> {
     let bands = graph.input_channels();
     let mut changes = Vec::new();
-    for node in graph.nodes().iter().filter(|node| node.inputs == [NodeId(0)]) {
+    for node in graph.nodes() {
         let Op::Conv(conv) = node.op else { continue };
+        if !is_input(graph, node.inputs[0]) {
+            continue;
+        }
         let tensor = format!("{}.weight", node.name);
         let Some([filters, found, kernel @ ..]) = weights.shape(&tensor).filter(|_| conv.groups == 1) else { continue };
         let (filters, found, kernel) = (*filters, *found, kernel.to_vec());
@@ -55,6 +58,18 @@ pub(super) fn adapt(weights: &mut Weights, graph: &Graph, rule: Option<AdaptBand
         changes.push(Change::Bands { tensor, from: found, to: bands, rule });
     }
     Ok(changes)
+}
+
+/// Whether a node is the input, perhaps with another border.
+fn is_input(graph: &Graph, mut id: NodeId) -> bool {
+    loop {
+        let node = &graph.nodes()[id.0];
+        match node.op {
+            Op::Input { .. } => return true,
+            Op::Pad { .. } | Op::Crop { .. } => id = node.inputs[0],
+            _ => return false,
+        }
+    }
 }
 
 impl AdaptBands {
@@ -77,7 +92,7 @@ impl AdaptBands {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::zoo;
+    use crate::{TensorSpec, zoo};
 
     /// Weights of the stem whose value is that of its band, from 1.
     fn stem(bands: usize) -> Weights {
@@ -103,6 +118,27 @@ mod tests {
         assert_eq!(adapted(3, 2, Some(AdaptBands::Mean))?, [3.0, 3.0]);
         assert_eq!(adapted(3, 1, Some(AdaptBands::Mean))?, [6.0]);
         assert_eq!(adapted(3, 5, Some(AdaptBands::Zero))?, [1.0, 2.0, 3.0, 0.0, 0.0]);
+        Ok(())
+    }
+
+    #[test]
+    fn every_network_of_the_zoo_takes_a_band_more() -> Result<()> {
+        for network in zoo::networks() {
+            let shapes = |bands| Ok(network.build(bands, 2)?.tensors());
+            let (three, four): (Vec<TensorSpec>, Vec<TensorSpec>) = (shapes(3)?, shapes(4)?);
+            let others: Vec<_> = three.into_iter().zip(four).filter(|(three, four)| three != four).collect();
+            assert!(!others.is_empty(), "{}", network.name);
+            let mut weights = Weights::new();
+            for (three, _) in &others {
+                let count = three.shape.iter().product();
+                weights.insert(three.name.clone(), three.shape.clone(), vec![1.0; count]);
+            }
+            let changes = adapt(&mut weights, &network.build(4, 2)?, Some(AdaptBands::Repeat))?;
+            assert_eq!(changes.len(), others.len(), "{}", network.name);
+            for (_, four) in &others {
+                assert_eq!(weights.shape(&four.name), Some(four.shape.as_slice()), "{}", network.name);
+            }
+        }
         Ok(())
     }
 

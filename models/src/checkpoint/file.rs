@@ -45,7 +45,9 @@ impl Checkpoint {
         const TORCH: &str = "a PyTorch checkpoint";
         let refuse = |got| Error::Format { path: path.into(), expected: READ, got };
         let Loaded { weights, changes } = match FileFormat::of(&mut file, path)? {
-            FileFormat::Safetensors => Loaded { weights: Weights::read_from(file, path)?, changes: Vec::new() },
+            FileFormat::Safetensors => {
+                Loaded { weights: Weights::read_from(file, path).map_err(|error| error.of_weights(path))?, changes: Vec::new() }
+            }
             FileFormat::TorchLegacy => read_legacy(file).map_err(|flaw| flaw.at(path, TORCH))?,
             FileFormat::TorchArchive => match read_archive(file).map_err(|flaw| flaw.at(path, TORCH))? {
                 Ok(loaded) => loaded,

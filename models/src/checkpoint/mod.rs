@@ -11,3 +11,4 @@ pub use bands::AdaptBands;
 pub use change::Change;
 pub use file::Checkpoint;
 pub use format::FileFormat;
+pub(crate) use naming::AUX_CLASSIFIER;

@@ -22,9 +22,12 @@ const PARTS: [Part; 3] = [
     Part { from: ".downsample.", to: ".skip.", is_first: false },
 ];
 
+/// Torchvision's auxiliary head.
+pub(crate) const AUX_CLASSIFIER: &str = "aux_classifier.";
+
 /// Parts that only training needs: torchvision's and `MMSegmentation`'s auxiliary heads, averaged copies of the weights, losses, metrics.
 const TRAINING: [&str; 11] = [
-    "aux_classifier.",
+    AUX_CLASSIFIER,
     "auxiliary_head.",
     "aux_head.",
     "model_ema.",

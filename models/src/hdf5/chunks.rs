@@ -28,11 +28,10 @@ impl Chunks {
         Ok(Self { tree, shape })
     }
 
-    /// The bytes of a dataset in C order, which has `total` of them; what no chunk has is 0.
-    pub(super) fn gather(&self, file: &File<'_>, shape: &[usize], bytes: usize, total: usize) -> Sound<Vec<u8>> {
+    /// The bytes of a dataset in C order, of which `data` has those of what no chunk has.
+    pub(super) fn gather(&self, file: &File<'_>, shape: &[usize], bytes: usize, mut data: Vec<u8>) -> Sound<Vec<u8>> {
         let chunk = self.shape.iter().try_fold(bytes, |size, length| size.checked_mul(*length));
         let chunk = chunk.ok_or_else(|| content(format!("chunks of shape {:?} are larger than memory", self.shape)))?;
-        let mut data = vec![0; total];
         if self.tree == UNDEFINED {
             return Ok(data);
         }

@@ -6,7 +6,7 @@ use super::chunks::Chunks;
 use super::datatype::Datatype;
 use super::message::{self, Message};
 use super::reader::{Reader, UNDEFINED};
-use super::{dataspace, file::File};
+use super::{dataspace, file::File, fill};
 use crate::flaw::{Sound, content};
 
 /// A dataset's values.
@@ -38,7 +38,8 @@ pub(super) fn read(file: &File<'_>, messages: &[Message<'_>]) -> Sound<Dataset> 
     let too_large = || content(format!("it claims a shape of {shape:?}, which the file cannot hold"));
     let count = dataspace::count(&shape).ok_or_else(too_large)?;
     file.count_values(count).map_err(|_too_many| too_large())?;
-    let data = data(file, find(message::LAYOUT, "layout")?, &shape, bytes)?;
+    let fill = fill::value(messages, bytes)?;
+    let data = data(file, find(message::LAYOUT, "layout")?, &shape, &fill)?;
     let values = match bytes {
         2 => numbers(&data, is_big_endian, |bytes| half::f16::from_le_bytes(bytes).to_f32()),
         4 => numbers(&data, is_big_endian, f32::from_le_bytes),
@@ -59,9 +60,11 @@ fn numbers<const N: usize>(data: &[u8], is_big_endian: bool, number: impl Fn([u8
     data.as_chunks().0.iter().map(|bytes| number(little(bytes))).collect()
 }
 
-/// A dataset's bytes in C order.
-fn data<'b>(file: &File<'b>, layout: &'b [u8], shape: &[usize], bytes: usize) -> Sound<Cow<'b, [u8]>> {
+/// A dataset's bytes in C order; `fill` has those of a value that was never written.
+fn data<'b>(file: &File<'b>, layout: &'b [u8], shape: &[usize], fill: &[u8]) -> Sound<Cow<'b, [u8]>> {
+    let bytes = fill.len();
     let total = dataspace::count(shape).and_then(|count| count.checked_mul(bytes)).unwrap_or(usize::MAX);
+    let unwritten = || fill.repeat(total / bytes);
     let mut reader = Reader(layout);
     let (version, class) = (reader.u8()?, reader.u8()?);
     match (version, class) {
@@ -70,11 +73,11 @@ fn data<'b>(file: &File<'b>, layout: &'b [u8], shape: &[usize], bytes: usize) ->
             sized(reader.take(length)?, total).map(Cow::Borrowed)
         }
         (3 | 4, 1) => match (reader.u64()?, reader.u64()?) {
-            // Nothing was written yet: zeros.
-            (UNDEFINED, _) => Ok(Cow::Owned(vec![0; total])),
+            // Nothing was written yet.
+            (UNDEFINED, _) => Ok(Cow::Owned(unwritten())),
             (address, length) => sized(file.slice(address, length)?, total).map(Cow::Borrowed),
         },
-        (3, 2) => Chunks::read(&mut reader, shape.len(), bytes)?.gather(file, shape, bytes, total).map(Cow::Owned),
+        (3, 2) => Chunks::read(&mut reader, shape.len(), bytes)?.gather(file, shape, bytes, unwritten()).map(Cow::Owned),
         (4, 2) => Err(content("its values are in chunks as `libver=\"latest\"` writes them: save it without that option")),
         (4, 3) => Err(content("its values are those of other datasets (virtual), which are not read")),
         _ => Err(content(format!("expected a layout of version 3 or 4, got {version} of class {class}"))),

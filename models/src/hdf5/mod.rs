@@ -16,6 +16,7 @@ mod dataset;
 mod dataspace;
 mod datatype;
 mod file;
+mod fill;
 mod group;
 mod heap;
 mod message;

@@ -81,15 +81,15 @@ fn find(pickle: &Pickle, changes: &mut Vec<Change>) -> Sound<BTreeMap<String, Te
         let Some(entries) = named(pickle, value) else {
             return Err(content(format!("expected a dictionary of tensors by name, got {}", pickle.describe(value))));
         };
-        if entries.values().any(|id| matches!(pickle.get(*id), Value::Tensor(_))) {
+        // Beside the weights there may be another tensor, such as the last loss.
+        let inner = wrapped(pickle, &entries, holds_tensors);
+        if inner.is_none() && entries.values().any(|id| is_tensor(pickle, *id)) {
             if !path.is_empty() {
                 changes.push(Change::Unwrapped { path: path.join(".") });
             }
             return Ok(tensors(pickle, entries, changes));
         }
-        let inner =
-            WRAPPERS.iter().find_map(|key| Some((*key, *entries.get(*key)?)).filter(|(_, id)| is_dictionary(pickle, *id)));
-        let Some((key, inner)) = inner else {
+        let Some((key, inner)) = inner.or_else(|| wrapped(pickle, &entries, is_dictionary)) else {
             let keys: Vec<&str> = entries.keys().take(20).map(String::as_str).collect();
             let wanted = WRAPPERS.join(", ");
             return Err(content(format!("expected tensors, or a dictionary called {wanted}, got entries {}", keys.join(", "))));
@@ -123,6 +123,23 @@ fn tensors(pickle: &Pickle, entries: BTreeMap<String, ValueId>, changes: &mut Ve
         changes.push(Change::PassedOver { name: COUNTER.into(), what: format!("{counters} counters that only training reads") });
     }
     tensors
+}
+
+/// The likeliest of the entries that may hold the weights and are what they have to be for that.
+fn wrapped(
+    pickle: &Pickle,
+    entries: &BTreeMap<String, ValueId>,
+    is_wrapper: fn(&Pickle, ValueId) -> bool,
+) -> Option<(&'static str, ValueId)> {
+    WRAPPERS.iter().find_map(|key| Some((*key, *entries.get(*key)?)).filter(|(_, id)| is_wrapper(pickle, *id)))
+}
+
+fn holds_tensors(pickle: &Pickle, id: ValueId) -> bool {
+    pickle.entries(pickle.get(id)).is_some_and(|entries| entries.iter().any(|entry| is_tensor(pickle, entry.value)))
+}
+
+fn is_tensor(pickle: &Pickle, id: ValueId) -> bool {
+    matches!(pickle.get(id), Value::Tensor(_))
 }
 
 fn is_dictionary(pickle: &Pickle, id: ValueId) -> bool {

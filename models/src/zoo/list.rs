@@ -12,6 +12,7 @@ use super::{
     deconvnet, deeplab_v2_resnet, deeplab_v3, deeplab_v3plus, deeplab_vgg16, dilated, encnet, fcn_resnet18, fcn_resnet50,
     fcn_small, fcn_torchvision, fcn_vgg16, fpn, gcn, panet, parsenet, pspnet, refinenet, segnet, unet_monai, unet_smp,
 };
+use crate::checkpoint::AUX_CLASSIFIER;
 use crate::{Error, Graph, Rank, Result};
 
 /// A network of the zoo.
@@ -23,7 +24,8 @@ pub struct Network {
     pub paper: &'static str,
     /// Whose weights it takes as they are: the tensors have the names and shapes of this implementation's.
     pub weights: &'static str,
-    /// Beginnings of the names of tensors that files of that implementation may hold for training alone, and that have no part in the scores.
+    /// Beginnings of the names of tensors that files of that implementation may hold for training alone, and that have no part in the scores:
+    /// [`Checkpoint::named_for`](crate::Checkpoint::named_for) leaves them out.
     pub auxiliary: &'static [&'static str],
     family: Family,
 }
@@ -104,14 +106,12 @@ const PSPNET: &str = "Zhao et al. 2017, arXiv 1612.01105";
 const GCN: &str = "Peng et al. 2017, arXiv 1703.02719";
 const FPN: &str = "Kirillov et al. 2019, arXiv 1901.02446";
 
-const AUX: &[&str] = &["aux_classifier."];
-
 const fn network(name: &'static str, paper: &'static str, weights: &'static str, family: Family) -> Network {
     Network { name, paper, weights, auxiliary: &[], family }
 }
 
 const fn torchvision(name: &'static str, paper: &'static str, family: Family) -> Network {
-    Network { name, paper, weights: TORCHVISION, auxiliary: AUX, family }
+    Network { name, paper, weights: TORCHVISION, auxiliary: &[AUX_CLASSIFIER], family }
 }
 
 const RESNET18: Encoder = Encoder::ResNet(Depth::R18);

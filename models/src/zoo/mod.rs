@@ -41,4 +41,4 @@ pub use fcn_resnet50::fcn_resnet50;
 pub use fcn_small::fcn_small;
 pub use list::{Network, build, find, names, networks};
 pub use random::random_weights;
-pub use unet::{UNet, UNetBorder, UNetNorm, UNetUp, unet, unet_of_widths};
+pub use unet::{UNet, UNetBorder, UNetNorm, UNetUp, unet};

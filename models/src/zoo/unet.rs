@@ -75,12 +75,9 @@ pub fn unet(bands: usize, classes: usize) -> Result<Graph> {
     UNet::default().build("unet", bands, classes)
 }
 
-/// A U-Net of other widths, the finest first.
-///
-/// # Errors
-/// As [`UNet::build`].
-pub fn unet_of_widths(bands: usize, classes: usize, widths: &[usize]) -> Result<Graph> {
-    UNet { widths: widths.to_vec(), ..UNet::default() }.build("unet", bands, classes)
+/// The same length along every axis that there is.
+pub(super) fn sides(rank: Rank, length: usize) -> Axes<usize> {
+    if rank == Rank::Planar { Axes::plane(length) } else { Axes::cube(length) }
 }
 
 impl UNet {
@@ -125,20 +122,15 @@ impl UNet {
         g.build(head)
     }
 
-    /// The same length along every axis that there is.
-    fn sides(&self, length: usize) -> Axes<usize> {
-        if self.rank == Rank::Planar { Axes::plane(length) } else { Axes::cube(length) }
-    }
-
     fn halving(&self) -> Pool {
-        Pool { kind: PoolKind::Max, kernel: self.sides(2), stride: self.sides(2), padding: Axes::default() }
+        Pool { kind: PoolKind::Max, kernel: sides(self.rank, 2), stride: sides(self.rank, 2), padding: Axes::default() }
     }
 
     fn double_conv(&self, g: &mut Builder, x: NodeId, p: &Scope, width: usize) -> NodeId {
         let around = Padding::both(usize::from(self.border == UNetBorder::Same));
         let z = if self.rank == Rank::Planar { Padding::default() } else { around };
         let conv = Conv {
-            kernel: self.sides(3),
+            kernel: sides(self.rank, 3),
             padding: Axes { z, y: around, x: around },
             bias: self.norm != UNetNorm::Batch,
             ..Conv::square(width, 3)
@@ -160,13 +152,16 @@ impl UNet {
     fn enlarge(&self, g: &mut Builder, x: NodeId, finer: NodeId, up: &Scope, width: usize) -> NodeId {
         match (self.up, self.border) {
             (UNetUp::Transposed, _) => {
-                let conv =
-                    ConvTranspose { kernel: self.sides(2), stride: self.sides(2), ..ConvTranspose::square(width, 2, 2).biased() };
+                let conv = ConvTranspose {
+                    kernel: sides(self.rank, 2),
+                    stride: sides(self.rank, 2),
+                    ..ConvTranspose::square(width, 2, 2).biased()
+                };
                 g.conv_transpose(x, up, conv).node()
             }
             (UNetUp::Bilinear, border) => {
                 let (interpolation, coordinates) = (Interpolation::Linear, Coordinates::HalfPixel);
-                let factor = self.sides(2).map(|n| n as f64);
+                let factor = sides(self.rank, 2).map(|n| n as f64);
                 let resize = |to| Op::Resize(Resize { interpolation, coordinates, to });
                 let larger = match border {
                     UNetBorder::Same => g.push(format!("{up}.0"), resize(ResizeTo::Like), vec![x, finer]),

@@ -1,6 +1,7 @@
 //! MONAI's U-Nets: `UNet`, after "Left-Ventricle Quantification Using Residual U-Net", Kerfoot et al. 2019 (DOI 10.1007/978-3-030-12029-0_40), and
 //! `BasicUNet`, after "U-Net: deep learning for cell counting, detection, and morphometry", Falk et al. 2019 (DOI 10.1038/s41592-018-0261-2).
 
+use super::unet::sides;
 use crate::{
     Activation, Axes, Builder, Conv, ConvTranspose, CropPlace, Graph, NodeId, Op, PadFill, Padding, Pool, PoolKind, Rank, Result,
     Scope,
@@ -8,11 +9,6 @@ use crate::{
 
 /// Channels of every level of `UNet`, the finest first.
 const WIDTHS: [usize; 5] = [16, 32, 64, 128, 256];
-
-/// The same length along every axis that there is.
-fn sides(rank: Rank, length: usize) -> Axes<usize> {
-    if rank == Rank::Planar { Axes::plane(length) } else { Axes::cube(length) }
-}
 
 /// The same padding along every axis that there is.
 fn around(rank: Rank, padding: Padding) -> Axes<Padding> {

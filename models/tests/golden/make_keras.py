@@ -96,10 +96,10 @@ def refused():
         values = file[kernel][:]
         values_shape = values.shape
 
-    def changed(name, change):
+    def changed(name, change, **options):
         path = OUT / name
         shutil.copy(base, path)
-        with h5py.File(path, "r+") as file:
+        with h5py.File(path, "r+", **options) as file:
             del file[kernel]
             change(file)
 
@@ -111,6 +111,14 @@ def refused():
     changed("integers.h5", lambda file: file.create_dataset(kernel, data=values.astype("i4")))
     changed("misshapen.h5", lambda file: file.create_dataset(kernel, data=values[:, :, :, :2]))
     changed("chunked.h5", lambda file: file.create_dataset(kernel, data=values.astype(">f8"), chunks=(2, 2, 3, 2)))
+    # Of three outputs two are written, or none.
+    options = {"shape": values_shape, "dtype": "f4", "fillvalue": 1.5}
+    changed("filled.h5", lambda file: file.create_dataset(kernel, chunks=(3, 3, 3, 2), **options).__setitem__(
+        np.s_[..., :2], values[..., :2]))  # fmt: skip
+    changed("unwritten.h5", lambda file: file.create_dataset(kernel, **options), libver="latest")
+    with h5py.File(OUT / "filled.h5") as some, h5py.File(OUT / "unwritten.h5") as none:
+        assert (some[kernel][..., :2] == values[..., :2]).all() and (some[kernel][..., 2] == 1.5).all()
+        assert (none[kernel][:] == 1.5).all()
     changed("ten_gigabytes.h5", lambda file: file.create_dataset(kernel, (50_000, 50_000), "f4"))
     with h5py.File(OUT / "weights_only.h5", "w") as file:
         file.attrs["layer_names"] = [b"first"]
