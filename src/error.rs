@@ -639,6 +639,28 @@ pub enum Error {
         /// Why.
         source: swath_models::Error,
     },
+    /// The probabilities of a tile could not be refined by its colours.
+    #[error("cannot refine {window} of {} by band `{band}`", path.display())]
+    CrfColours {
+        /// The scene.
+        path: PathBuf,
+        /// The tile.
+        window: Window,
+        /// The band whose values are no colours.
+        band: String,
+        /// Why.
+        source: swath_refine::Error,
+    },
+    /// The probabilities of a tile could not be refined.
+    #[error("cannot refine {window} of {} by the CRF", path.display())]
+    CrfTile {
+        /// The scene.
+        path: PathBuf,
+        /// The tile.
+        window: Window,
+        /// Why.
+        source: swath_refine::Error,
+    },
     /// A valid pixel without a finite score.
     #[error(
         "expected a probability at column {x}, row {y}{} of {}, got {score} for class {class}",
@@ -881,6 +903,7 @@ impl Error {
     pub(crate) fn would_recur(&self) -> bool {
         match self {
             Self::NotFinite { .. } | Self::Score { .. } | Self::UnknownLabel { .. } => true,
+            Self::CrfColours { .. } | Self::CrfTile { .. } => true,
             // A card that is lost or busy may be there again.
             Self::Network { source, .. } => !matches!(source, swath_models::Error::Cuda { .. }),
             _ => false,

@@ -289,6 +289,41 @@ fn a_crf_finds_the_borders_of_a_noisy_scene() {
     segment(at, "scene.tif --model model --output no.tif").fails(2, &["model.json", "sigma"]);
 }
 
+#[test]
+fn a_crf_tells_colours_of_16_bits_apart_and_names_a_band_that_has_none() {
+    let folder = TempDir::new().unwrap();
+    let at = folder.path();
+    let is_second = |x: usize, y: usize| (x + y) % 60 < 30;
+    // The first band is the colour, and the network sees nothing but the second: it is right for seven pixels of ten.
+    let value = |band: usize, x: usize, y: usize| {
+        let noise = f32::from(support::noise(band, x, y)) - 127.5;
+        let second = f32::from(u8::from(is_second(x, y)));
+        if band == 0 { 4000.0 + 400.0 * second + noise / 74.0 } else { 1000.0 + 100.0 * (second - 0.5) + noise }
+    };
+    Pixels::new(160, 120, 2, |band, x, y| value(band, x, y).round() as u16).write(&at.join("scene.tif"), &[], |_| {});
+    let model =
+        Linear { weights: vec![vec![0.0, 0.0], vec![0.0, 0.03]], bias: vec![0.0, -30.0], activation: ScoreActivation::Softmax };
+    model.write(&at.join("model"));
+    let wrong = |name: &str, more: &str| {
+        segment(at, &format!("scene.tif --model model --output {name}.tif {more}")).succeeds();
+        let labels = read_labels(&at.join(format!("{name}.tif")));
+        let is_wrong = |place: &usize| labels[*place] != model.value(usize::from(is_second(place % 160, place / 160)));
+        (0..labels.len()).filter(is_wrong).count() as f64 / labels.len() as f64
+    };
+    let [plain, refined] = [wrong("plain", ""), wrong("refined", "--crf smoothness=0,bands=1")];
+    assert!(plain > 0.2 && refined < 0.02, "{plain} -> {refined} of labels wrong");
+    Pixels::new(160, 120, 2, |band, x, y| if (band, x, y) == (0, 30, 20) { 1e30 } else { value(band, x, y) }).write(
+        &at.join("scene.tif"),
+        &[],
+        |_| {},
+    );
+    let run = segment(at, "scene.tif --model model --output no.tif --crf bands=2+1");
+    let words =
+        ["scene.tif by band `1`", "expected colours at most", "a colour-width of 3, got 1", "at place 1", "hint: a nodata value"];
+    run.fails(1, &words);
+    segment(at, "scene.tif --model model --output yes.tif --crf bands=2").succeeds();
+}
+
 /// How much more often labels change across the borders of tiles than elsewhere.
 fn change_at(width: usize, labels: &[u8], borders: &[usize]) -> f64 {
     let height = labels.len() / width;

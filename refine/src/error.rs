@@ -6,7 +6,7 @@ use swath_tiling::Size;
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What can go wrong in refining.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A plane or volume without pixels.
@@ -48,6 +48,40 @@ pub enum Error {
         expected: String,
         /// What it is.
         got: String,
+    },
+    /// Points that are too far apart for a lattice, in standard deviations.
+    #[error(
+        "expected coordinates of dimension {dimension} at most {most} standard deviations apart and {farthest} from 0, got {lowest} to {highest}"
+    )]
+    Far {
+        /// The dimension, from 0.
+        dimension: usize,
+        /// How far apart they may be wherever they are in other dimensions.
+        most: f64,
+        /// How far from 0 they may be.
+        farthest: f64,
+        /// The lowest coordinate; the one that is not finite, if there is one.
+        lowest: f64,
+        /// The highest one; the same.
+        highest: f64,
+    },
+    /// Colours that are too many standard deviations apart for a CRF.
+    #[error(
+        "expected colours at most {most} apart and {farthest} from 0 with a colour-width of {colour_width}, got {lowest} to {highest} at place {band}"
+    )]
+    Colours {
+        /// The band's place among those of the colours, from 0.
+        band: usize,
+        /// The CRF's parameter.
+        colour_width: f32,
+        /// How far apart they may be whatever those of other bands are.
+        most: f32,
+        /// How far from 0 they may be.
+        farthest: f32,
+        /// The lowest one; the one that is not finite, if there is one.
+        lowest: f32,
+        /// The highest one; the same.
+        highest: f32,
     },
     /// Values that are not as many as pixels.
     #[error("expected {expected} {what} for {size} pixels, got {got}")]

@@ -92,6 +92,9 @@ fn hint(error: &Error) -> Option<String> {
         Error::TileStride { nearest, .. } => format!("--tile {nearest} works"),
         Error::AreaUnknown { .. } => "a number without `m2` is one of pixels".into(),
         Error::CrfBand { .. } => "bands=A+B+.. of --crf names the model's bands that are its colours".into(),
+        Error::CrfColours { .. } => {
+            "a nodata value in the raster takes pixels out that have no colour; else colour-width of --crf wants to be larger".into()
+        }
         Error::CropWholeTile { .. } => "--blend hann, gaussian or flat work".into(),
         Error::Memory { needed, .. } => {
             format!("--max-memory {}MiB would do; a smaller --tile, --sieve or --fill-holes, no --crf and no --probabilities need less", needed.div_ceil(1 << 20))

@@ -121,18 +121,20 @@ fn predict(run: &Run<'_>, Input { tile, pixels, valid }: Input) -> Result<Predic
     }
     let shape = Shape { channels: run.executor.input_channels(), extent: run.plan.layout.input };
     let layout = &run.plan.layout;
+    let path = &run.source.profile().path;
+    let network = |pixels| {
+        let scores = Tensor::new(shape, pixels).and_then(|input| run.executor.run(input));
+        scores.map_err(|source| Error::Network { path: path.clone(), window: tile.window, source })
+    };
     let compute = || {
-        let Some(crf) = &run.plan.refine.crf else { return run.executor.run(Tensor::new(shape, pixels)?) };
+        let Some(crf) = &run.plan.refine.crf else { return network(pixels) };
         let Axes { y: row, x: column, .. } = layout.offset(&tile, tile.window);
         let colours = crf.colours(&pixels, layout.input, tile.window, (row, column));
-        let scores = run.executor.run(Tensor::new(shape, pixels)?)?;
+        let scores = network(pixels)?;
         let rows = (row..row + tile.window.height).map(|y| &valid[y * layout.input.x + column..][..tile.window.width]);
-        crf.refine(scores, tile.window, &colours, &rows.flatten().copied().collect::<Vec<_>>())
+        crf.refine(path, scores, tile.window, &colours, &rows.flatten().copied().collect::<Vec<_>>())
     };
-    let scores = run.clocks.network.busy.time(compute).map_err(|source| {
-        let path = run.source.profile().path.clone();
-        Error::Network { path, window: tile.window, source }
-    })?;
+    let scores = run.clocks.network.busy.time(compute)?;
     run.clocks.tiles.fetch_add(1, Ordering::Relaxed);
     Ok(Predicted { tile, scores: Some(scores), valid })
 }

@@ -1,8 +1,12 @@
 //! A CRF on the tiles of a plan.
 
+use std::path::Path;
+
 use swath_models::{Extent, Tensor};
 use swath_refine::{DenseCrf, Pixels};
 use swath_tiling::Window;
+
+use crate::{Error, Result};
 
 /// Refines the probabilities of each tile by the tile's own pixels, before tiles are stitched: so overlaps are averaged as always, what a kill left is
 /// gone on with, and parts of a scene are those of the whole.
@@ -34,8 +38,8 @@ impl TileCrf {
         planes.collect()
     }
 
-    /// Refines the probabilities of a tile whose scores lie at `window` of the scene.
-    pub(crate) fn refine(&self, scores: Tensor, window: Window, colours: &[f32], valid: &[bool]) -> swath_models::Result<Tensor> {
+    /// Refines the probabilities of a tile whose scores lie at `window` of the scene at `path`.
+    pub(crate) fn refine(&self, path: &Path, scores: Tensor, window: Window, colours: &[f32], valid: &[bool]) -> Result<Tensor> {
         let shape = scores.shape();
         let area = window.area();
         let mut probabilities = scores.into_data();
@@ -46,12 +50,13 @@ impl TileCrf {
             probabilities.splice(0..0, first);
         }
         let pixels = Pixels { size: window.size(), y: window.y, x: window.x, colours, valid };
-        // All lengths are those of the window.
-        if let Err(error) = self.crf.refine(&pixels, &mut probabilities) {
-            let (node, expected) = ("crf".to_owned(), format!("{window}"));
-            return Err(swath_models::Error::Node { node, expected, got: error.to_string() });
-        }
-        Tensor::new(shape, if is_single { probabilities.split_off(area) } else { probabilities })
+        self.crf.refine(&pixels, &mut probabilities).map_err(|source| match &source {
+            swath_refine::Error::Colours { band, .. } => {
+                Error::CrfColours { path: path.to_owned(), window, band: self.names[*band].clone(), source }
+            }
+            _ => Error::CrfTile { path: path.to_owned(), window, source },
+        })?;
+        Ok(Tensor::new(shape, if is_single { probabilities.split_off(area) } else { probabilities })?)
     }
 
     /// Most bytes that refining a tile takes.

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 use swath_tiling::Size;
 
-use super::{CrfParameters, Lattice};
+use super::{Appearance, CrfParameters, Lattice, Smoothness};
 use crate::{Error, Result};
 
 /// Pixels that a thread takes at once.
@@ -31,7 +31,8 @@ pub struct Pixels<'a> {
     pub y: usize,
     /// Column of the first one in the whole raster.
     pub x: usize,
-    /// Their colours, `(bands, height, width)`, up to [`DenseCrf::MOST_BANDS`] of them, finite wherever `valid`.
+    /// Their colours, `(bands, height, width)`, up to [`DenseCrf::MOST_BANDS`] of them, finite wherever `valid`. At most so many standard deviations
+    /// apart as [`Lattice::most_apart`] allows in two dimensions more than there are bands.
     pub colours: &'a [f32],
     /// Whether each counts, `(height, width)`: others neither change nor change any.
     pub valid: &'a [bool],
@@ -66,8 +67,8 @@ impl DenseCrf {
     /// Most bytes that [`DenseCrf::refine`] holds beside its arguments.
     #[must_use]
     pub fn bytes(&self, pixels: usize, classes: usize, bands: usize) -> usize {
-        let points = |dimensions: usize| pixels * dimensions * size_of::<f32>();
-        let lattice = |dimensions: usize| Lattice::bytes(dimensions, pixels, classes) + points(dimensions) + points(1);
+        let points = |dimensions: usize| pixels * (dimensions * size_of::<f64>() + size_of::<f32>());
+        let lattice = |dimensions: usize| Lattice::bytes(dimensions, pixels, classes) + points(dimensions);
         let CrfParameters { smoothness, appearance, .. } = self.parameters;
         let kernels = smoothness.map_or(0, |_| lattice(2)) + appearance.map_or(0, |_| lattice(2 + bands));
         // Potentials, probabilities, messages, those of one kernel, and what goes into it.
@@ -92,7 +93,8 @@ impl DenseCrf {
     /// The result is the same for any number of threads, bit for bit.
     ///
     /// # Errors
-    /// If there are too many bands, or not as many values as pixels.
+    /// If there are too many bands, or not as many values as pixels. If colours that count are not finite or too many standard deviations apart, or
+    /// places are, which a larger width helps against.
     pub fn refine(&self, pixels: &Pixels<'_>, probabilities: &mut [f32]) -> Result<()> {
         let area = pixels.size.area();
         let bands = pixels.check(probabilities.len())?;
@@ -111,7 +113,7 @@ impl DenseCrf {
         }
         let potentials: Vec<f32> = fields.iter().map(|p| p.ln()).collect();
         softmax(classes, &potentials, &mut fields);
-        let kernels = self.kernels(pixels, &places, bands);
+        let kernels = self.kernels(pixels, &places, bands)?;
         let mut messages = vec![0.0; fields.len()];
         let [mut weighted, mut filtered] = [vec![0.0; fields.len()], vec![0.0; fields.len()]];
         for _ in 0..self.parameters.iterations {
@@ -129,10 +131,17 @@ impl DenseCrf {
         Ok(())
     }
 
-    fn kernels(&self, pixels: &Pixels<'_>, places: &[usize], bands: usize) -> Vec<Kernel> {
+    fn kernels(&self, pixels: &Pixels<'_>, places: &[usize], bands: usize) -> Result<Vec<Kernel>> {
         let CrfParameters { smoothness, appearance, .. } = self.parameters;
-        let smoothness = smoothness.map(|s| Kernel::new(pixels, places, s.weight, s.width, &[]));
-        let appearance = appearance.map(|a| Kernel::new(pixels, places, a.weight, a.width, &vec![a.colour_width; bands]));
+        let smoothness = smoothness.map(|Smoothness { weight, width }| {
+            let points = points(pixels, places, width, &[]);
+            Kernel::new(places.len(), weight, 2, &points).map_err(|error| too_far(error, "smoothness-width", width, 0.0))
+        });
+        let appearance = appearance.map(|Appearance { weight, width, colour_width }| {
+            let points = points(pixels, places, width, &vec![colour_width; bands]);
+            Kernel::new(places.len(), weight, 2 + bands, &points)
+                .map_err(|error| too_far(error, "appearance-width", width, colour_width))
+        });
         smoothness.into_iter().chain(appearance).collect()
     }
 }
@@ -160,25 +169,45 @@ impl Pixels<'_> {
 }
 
 impl Kernel {
-    /// A kernel over places and as many bands of colours as there are widths for them.
-    fn new(pixels: &Pixels<'_>, places: &[usize], weight: f32, width: f32, colour_widths: &[f32]) -> Self {
-        let Pixels { size, y, x, colours, .. } = *pixels;
-        let dimensions = 2 + colour_widths.len();
-        let mut points = Vec::with_capacity(places.len() * dimensions);
-        for place in places {
-            points.extend([place % size.width, place / size.width].map(|at| at as f32 / width));
-            points.extend(colour_widths.iter().enumerate().map(|(band, width)| colours[band * size.area() + place] / width));
-        }
-        let mut origin = vec![0.0; dimensions];
-        origin[0] = x as f64 / f64::from(width);
-        origin[1] = y as f64 / f64::from(width);
-        let lattice = Lattice::new(dimensions, &points, &origin);
-        let mut norms = vec![0.0; places.len()];
-        lattice.filter(1, &vec![1.0; places.len()], &mut norms);
+    /// A kernel over so many points `(points, dimensions)` in standard deviations.
+    fn new(count: usize, weight: f32, dimensions: usize, points: &[f64]) -> Result<Self> {
+        let lattice = Lattice::new(dimensions, points)?;
+        let mut norms = vec![0.0; count];
+        lattice.filter(1, &vec![1.0; count], &mut norms);
         for norm in &mut norms {
             *norm = 1.0 / norm.sqrt();
         }
-        Self { weight, lattice, norms }
+        Ok(Self { weight, lattice, norms })
+    }
+}
+
+/// Where pixels lie in the whole raster, and as many bands of their colours as there are widths for them, all in standard deviations.
+fn points(pixels: &Pixels<'_>, places: &[usize], width: f32, colour_widths: &[f32]) -> Vec<f64> {
+    let Pixels { size, y, x, colours, .. } = *pixels;
+    let mut points = Vec::with_capacity(places.len() * (2 + colour_widths.len()));
+    for place in places {
+        points.extend([x + place % size.width, y + place / size.width].map(|at| at as f64 / f64::from(width)));
+        let colours = (0..).zip(colour_widths).map(|(band, width)| (colours[band * size.area() + place], width));
+        points.extend(colours.map(|(colour, width)| f64::from(colour) / f64::from(*width)));
+    }
+    points
+}
+
+/// What to do about points that are too far apart: in pixels and colours.
+fn too_far(error: Error, name: &'static str, width: f32, colour_width: f32) -> Error {
+    let Error::Far { dimension, most, farthest, lowest, highest } = error else { return error };
+    if let Some(band) = dimension.checked_sub(2) {
+        let [most, farthest, lowest, highest] =
+            [most, farthest, lowest, highest].map(|deviations| (deviations * f64::from(colour_width)) as f32);
+        return Error::Colours { band, colour_width, most, farthest, lowest, highest };
+    }
+    let least = f64::from(width) * ((highest - lowest) / most).max(highest / farthest);
+    let [first, last] = [lowest, highest].map(|deviations| (deviations * f64::from(width)).round());
+    let places = if dimension == 0 { "columns" } else { "rows" };
+    Error::Parameter {
+        name,
+        expected: format!("at least {:.1e} with pixels in {places} {first} to {last}", 1.1 * least),
+        got: width.to_string(),
     }
 }
 

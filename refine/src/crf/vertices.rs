@@ -1,9 +1,9 @@
 //! The vertices of a lattice that are in use.
 
-/// A vertex's first coordinates, 16 bits each; the last one follows from them.
+/// A vertex, as [`Keys`](super::keys::Keys) name it.
 pub(super) type Key = u128;
 
-/// Most coordinates of a key.
+/// Most coordinates of a point.
 pub(super) const COORDINATES: usize = 8;
 
 /// Numbers for vertices, in the order in which they were first met: a hash table with linear probing.
@@ -58,8 +58,9 @@ impl Vertices {
     /// Where a key is, or the free place where it would be.
     fn slot(&self, key: Key) -> usize {
         let mask = self.slots.len() - 1;
-        // Fibonacci hashing of both halves: neighbouring vertices must not fall beside each other.
-        let mixed = (key as u64 ^ ((key >> 64) as u64).rotate_left(29)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        // Fibonacci hashing of both halves: neighbouring vertices must not fall beside each other. Each by a factor of its own, since the same bits
+        // vary in both.
+        let mixed = (key as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ ((key >> 64) as u64).wrapping_mul(0xC2B2_AE3D_27D4_EB4F);
         let mut slot = (mixed ^ (mixed >> 32)).wrapping_mul(0xD6E8_FEB8_6659_FD93) as usize >> 20 & mask;
         while self.slots[slot] != FREE && self.keys[self.slots[slot] as usize] != key {
             slot = (slot + 1) & mask;
