@@ -40,7 +40,7 @@ mod tests {
 
     const VALUE: [u8; 4] = 1.5f32.to_le_bytes();
 
-    fn message<'b>(kind: u16, data: &'b [u8]) -> Message<'b> {
+    fn message(kind: u16, data: &[u8]) -> Message<'_> {
         Message { kind, is_shared: false, data }
     }
 
