@@ -902,8 +902,11 @@ impl Error {
     /// Whether the same run would fail in the same way once more.
     pub(crate) fn would_recur(&self) -> bool {
         match self {
-            Self::NotFinite { .. } | Self::Score { .. } | Self::UnknownLabel { .. } => true,
-            Self::CrfColours { .. } | Self::CrfTile { .. } => true,
+            Self::NotFinite { .. }
+            | Self::Score { .. }
+            | Self::UnknownLabel { .. }
+            | Self::CrfColours { .. }
+            | Self::CrfTile { .. } => true,
             // A card that is lost or busy may be there again.
             Self::Network { source, .. } => !matches!(source, swath_models::Error::Cuda { .. }),
             _ => false,

@@ -131,8 +131,8 @@ fn exact_mean_field(crf: &DenseCrf, pixels: &Pixels<'_>, probabilities: &[f32]) 
     let smoothness = smoothness.map(|s| matrix(s.weight, s.width, f32::INFINITY));
     let matrices: Vec<_> = smoothness.into_iter().chain(appearance.map(|a| matrix(a.weight, a.width, a.colour_width))).collect();
     let potentials: Vec<f64> = probabilities.iter().map(|p| f64::from(p.max(1e-5)).ln()).collect();
-    let softmax = |mut field: Vec<f64>| {
-        field.iter_mut().for_each(|value| *value = value.exp());
+    let softmax = |field: Vec<f64>| {
+        let mut field: Vec<f64> = field.into_iter().map(f64::exp).collect();
         let sums: Vec<f64> = (0..area).map(|pixel| field.iter().skip(pixel).step_by(area).sum()).collect();
         field.iter_mut().enumerate().for_each(|(at, value)| *value /= sums[at % area]);
         field
