@@ -609,6 +609,7 @@ fn networks_are_made_inspected_and_checked() {
     assert!(text.contains("4 x 4 x 4") && text.contains("a tile of 64 x 64 x 64"), "{text}");
     let facts = &swath(folder.path(), "model inspect volumes --json").succeeds().json()[0];
     assert_eq!(facts["stride"], json!({ "depth": 4, "height": 4, "width": 4 }));
+    assert_eq!(facts["scaling"], json!([null]));
     let layers = swath(folder.path(), "model inspect model --layers").succeeds().stdout;
     assert!(layers.contains("layer4.2.conv3"), "{layers}");
     let facts = &swath(folder.path(), "model inspect model --json").succeeds().json()[0];

@@ -108,7 +108,7 @@ fn bands_are_adapted_only_when_asked() {
     let (folder, weights) = workplace(2);
     let four = FLAGS.replace("blue", "blue,nir");
     let refused = swath(folder.path(), &format!("model import weights.ckpt {four}"));
-    refused.fails(2, &["tensor `stem.0.weight`: expected weights for 4 bands, got 3", "hint: --adapt-bands"]);
+    refused.fails(2, &["weights.ckpt", "tensor `stem.0.weight`: expected weights for 4 bands, got 3", "hint: --adapt-bands"]);
     assert!(!folder.path().join("model").exists());
     let run = swath(folder.path(), &format!("model import weights.ckpt {four} --adapt-bands zero")).succeeds();
     assert!(run.stderr.contains("`stem.0.weight` adapted from 3 bands to 4: zeros for further ones"), "{}", run.stderr);

@@ -154,8 +154,11 @@ fn what_holds_no_weights_is_refused_by_name() {
 #[test]
 fn other_bands_need_a_rule_and_other_classes_are_seen() {
     let read = || Checkpoint::read(&golden("state_dict.pt")).unwrap();
-    let message = read().with_bands_of(&tiny(4), None).unwrap_err().to_string();
-    assert_eq!(message, "tensor `conv.weight`: expected weights for 4 bands, got 3");
+    let file = golden("state_dict.pt").display().to_string();
+    let message = chain(&read().with_bands_of(&tiny(4), None).unwrap_err());
+    assert_eq!(message, format!("cannot use the tensors of {file}: tensor `conv.weight`: expected weights for 4 bands, got 3"));
+    let message = chain(&read().check(&tiny(4)).unwrap_err());
+    assert!(message.contains(&file) && message.contains("conv.weight"), "{message}");
     let adapted = read().with_bands_of(&tiny(4), Some(swath_models::AdaptBands::Mean)).unwrap();
     adapted.weights.check(&tiny(4)).unwrap();
     assert_eq!(changes(&adapted), [COUNTERS, "`conv.weight` adapted from 3 bands to 4: the mean for each"]);

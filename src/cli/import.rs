@@ -55,10 +55,10 @@ fn weights(args: &ImportArgs, network: &str) -> Result<Network, AnyError> {
         BandRule::Mean => AdaptBands::Mean,
         BandRule::Zero => AdaptBands::Zero,
     });
-    let Checkpoint { weights, changes } = checkpoint.with_bands_of(&graph, rule)?;
-    for change in changes {
+    let checkpoint = checkpoint.with_bands_of(&graph, rule)?;
+    for change in &checkpoint.changes {
         tracing::info!("{}: {change}", args.file.display());
     }
-    weights.check(&graph)?;
-    Ok(Network { graph, weights })
+    checkpoint.check(&graph)?;
+    Ok(Network { graph, weights: checkpoint.weights })
 }

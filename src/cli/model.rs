@@ -154,13 +154,15 @@ fn inspect(args: &InspectArgs) -> Result<(), AnyError> {
         let layers: Vec<_> = layers
             .map(|((node, shape), flops)| json!({ "name": node.name, "op": node.op.label(), "shape": shape.to_string(), "flops": flops }))
             .collect();
+        // As MLM has it: none is null.
+        let scaling: Vec<_> = card.scaling.iter().map(|scaling| (*scaling != Scaling::None).then_some(scaling)).collect();
         return Ok(print::line(json!({
             "name": card.name,
             "architecture": card.architecture,
             "rank": rank,
             "volume": card.volume,
             "bands": card.bands,
-            "scaling": card.scaling,
+            "scaling": scaling,
             "classes": card.classes,
             "nodata": card.nodata,
             "dropped": card.dropped,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufReader, Cursor, Read as _, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::bands::adapt;
 use super::format::{READ, START};
@@ -15,6 +15,8 @@ use crate::{Error, Graph, Result, Weights, keras};
 /// The weights in a file, and what happened to them on the way to a network.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checkpoint {
+    /// The file, for errors.
+    path: PathBuf,
     /// The tensors.
     pub weights: Weights,
     /// What was left in the file, renamed or adapted, in this order.
@@ -73,7 +75,7 @@ impl Checkpoint {
                 return Err(refuse("ONNX, whose weights belong to its own network: `swath model import` takes both"));
             }
         };
-        Ok(Self { weights, changes })
+        Ok(Self { path: path.into(), weights, changes })
     }
 
     /// With the names that `graph` has for them, by listed rules: prefixes of wrappers and of other libraries go or change, parts that only training
@@ -83,7 +85,7 @@ impl Checkpoint {
     /// If two tensors would have the same name.
     pub fn named_for(mut self, graph: &Graph) -> Result<Self> {
         let wanted: BTreeSet<String> = graph.tensors().into_iter().map(|spec| spec.name).collect();
-        self.changes.extend(rename(&mut self.weights, &wanted)?);
+        self.changes.extend(rename(&mut self.weights, &wanted).map_err(|error| error.of_weights(&self.path))?);
         Ok(self)
     }
 
@@ -104,10 +106,18 @@ impl Checkpoint {
     /// With the first convolution for as many bands as `graph` takes, by `rule` if they differ.
     ///
     /// # Errors
-    /// If they differ and there is no rule, or the rule cannot do it: [`Error::Bands`].
+    /// If they differ and there is no rule, or the rule cannot do it: [`Error::Bands`], within [`Error::Weights`].
     pub fn with_bands_of(mut self, graph: &Graph, rule: Option<AdaptBands>) -> Result<Self> {
-        self.changes.extend(adapt(&mut self.weights, graph, rule)?);
+        self.changes.extend(adapt(&mut self.weights, graph, rule).map_err(|error| error.of_weights(&self.path))?);
         Ok(self)
+    }
+
+    /// As [`Weights::check`], with the file's name.
+    ///
+    /// # Errors
+    /// If the tensors are not those of `graph`, all of them and no other.
+    pub fn check(&self, graph: &Graph) -> Result<()> {
+        self.weights.check(graph).map_err(|error| error.of_weights(&self.path))
     }
 }
 
