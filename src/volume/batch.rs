@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::after::AfterSteps;
 use super::files::VolumeFiles;
-use super::place::{VolumePlace, name_of};
+use super::place::{PROBABILITIES, VolumePlace, name_of};
 use super::report::ClassVolume;
 use super::segmenter::{VolumeSegmenter, refuse};
 use super::source::VolumeChoice;
@@ -87,9 +87,9 @@ impl VolumeBatch<'_> {
         let (mut owners, mut twins) = (HashMap::<String, usize>::new(), HashMap::new());
         for (place, volume) in volumes.iter().enumerate() {
             let name = name_of(volume);
-            let probabilities = self.request.layers.probabilities.map(|_| PROBABILITIES);
-            let products = [LABELS, ITEM].into_iter().chain(probabilities).map(|suffix| format!("{name}{suffix}"));
-            let products: Vec<String> = products.collect();
+            let probabilities = self.request.layers.probabilities.map(|_| format!("{name}{PROBABILITIES}{LABELS}"));
+            let products = [LABELS, ITEM].into_iter().map(|suffix| format!("{name}{suffix}"));
+            let products: Vec<String> = products.chain(probabilities).collect();
             if let Some((first, product)) = products.iter().find_map(|name| Some((*owners.get(name)?, name.clone()))) {
                 twins.insert(place, Twin { first, product });
             } else {
@@ -103,7 +103,6 @@ impl VolumeBatch<'_> {
 /// What products are called, after the volume's name.
 const LABELS: &str = ".nii.gz";
 const ITEM: &str = ".json";
-const PROBABILITIES: &str = "_probabilities.nii.gz";
 
 /// What a volume has in common with an earlier one.
 struct Twin {
@@ -133,7 +132,8 @@ impl Run<'_> {
             let (first, output) = (self.volumes[*first].shown(), batch.output.join(product)?.shown());
             return Err(Error::SameOutput { first, second: location.shown(), output });
         }
-        let probabilities = batch.request.layers.probabilities.map(|_| product(PROBABILITIES)).transpose()?;
+        let probabilities =
+            batch.request.layers.probabilities.map(|_| product(&format!("{PROBABILITIES}{LABELS}"))).transpose()?;
         let place = VolumePlace::new(product(LABELS)?, probabilities.as_ref(), batch.after, batch.existing, &batch.scratch)?;
         let volume = batch.segmenter.volume(VolumeFiles::fetch(location, &batch.scratch)?, &batch.choice)?;
         // Of what the batch may hold, an equal share.

@@ -9,6 +9,7 @@ use swath_models::Extent;
 
 use super::after::Kept;
 use super::output::{VolumeOutput, item_of};
+use super::place::{PROBABILITIES, stem_of};
 use super::report::ClassVolume;
 use super::segmenter::VolumeSegmenter;
 use super::source::Volume;
@@ -32,8 +33,8 @@ const ITEM_BYTES: u64 = 1 << 20;
 /// Whether this is the name of a volume that an earlier run made: what says how lies beside it, as `beside` finds it by its name. Others have JSON files
 /// beside their volumes, too.
 pub(super) fn is_product(name: &str, beside: impl Fn(&str) -> Result<Option<Location>>) -> Result<bool> {
-    let stem = name.trim_end_matches(".gz").trim_end_matches(".nii");
-    for (stem, field) in [(Some(stem), "labels"), (stem.strip_suffix("_probabilities"), "probabilities")] {
+    let stem = stem_of(name);
+    for (stem, field) in [(Some(stem), "labels"), (stem.strip_suffix(PROBABILITIES), "probabilities")] {
         let Some(item) = stem.map(|stem| beside(&format!("{stem}.json"))).transpose()?.flatten() else { continue };
         // One that is too long, or cannot be read, is none of ours.
         let found = item.read(ITEM_BYTES).ok().and_then(|text| serde_json::from_slice::<Value>(&text).ok());

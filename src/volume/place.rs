@@ -10,13 +10,21 @@ use super::source::Volume;
 use crate::plan::Plan;
 use crate::{Existing, Location, Observer, Result, Target};
 
+/// What the probabilities of a volume are called, after its name and before an ending.
+pub(super) const PROBABILITIES: &str = "_probabilities";
+
+/// The name of a `NIfTI` file without its ending.
+pub(super) fn stem_of(name: &str) -> &str {
+    name.trim_end_matches(".gz").trim_end_matches(".nii")
+}
+
 /// What a volume's labels are called, without an ending.
 #[must_use]
 pub fn name_of(volume: &Location) -> String {
     let name = volume.file_name();
     let name = match volume {
         Location::Local(path) if path.is_dir() => &name,
-        _ => name.trim_end_matches(".gz").trim_end_matches(".nii").trim_end_matches(".dcm"),
+        _ => stem_of(&name).trim_end_matches(".dcm"),
     };
     if name.is_empty() { "volume".into() } else { name.to_owned() }
 }
